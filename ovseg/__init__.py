@@ -1,0 +1,36 @@
+"""ovseg: segment images by names that you type. Open vocabulary, zero shot, no training and no labels."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ovseg.errors import OvsegError
+    from ovseg.pipeline import Segmenter
+    from ovseg.types import Region, Segmentation
+    from ovseg.vocabulary import ClassSpec, Vocabulary
+
+__version__ = "0.1.0"
+
+__all__ = ["ClassSpec", "OvsegError", "Region", "Segmentation", "Segmenter", "Vocabulary", "__version__"]
+
+# Looked up at first use (PEP 562), so that ``import ovseg`` costs milliseconds and never imports torch.
+_HOMES = {
+    "ClassSpec": "ovseg.vocabulary",
+    "OvsegError": "ovseg.errors",
+    "Region": "ovseg.types",
+    "Segmentation": "ovseg.types",
+    "Segmenter": "ovseg.pipeline",
+    "Vocabulary": "ovseg.vocabulary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ovseg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""``python -m ovseg``."""
+
+from ovseg.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""The values that flow between the rooms: frozen, checked, documented with shapes.
+
+Letters used everywhere: ``H, W`` an image's pixels; ``h, w`` cells of a feature grid; ``D`` feature
+length; ``K`` classes without background; ``P`` prototypes; ``M`` masks; ``N = h * w`` cells. Boxes
+are XYXY in pixels unless a name says otherwise, with exclusive right and lower ends.
+
+This module knows NumPy only; tensors are named in annotations and never imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["VOID8", "VOID16", "FeatureGrid", "Region", "Segmentation", "void_index"]
+
+VOID8 = 255
+"""Label of a pixel that got no answer, in label maps of up to 254 classes."""
+VOID16 = 65535
+"""The same in 16-bit label maps, used for 255 classes and more."""
+
+
+def void_index(classes: int) -> int:
+    """Void label for a list of ``classes`` names (background not counted): 255, or 65535 from 255 names on."""
+    return VOID8 if classes < VOID8 else VOID16
+
+
+@dataclass(frozen=True)
+class FeatureGrid:
+    """Features of one image on a regular grid of cells.
+
+    Attributes:
+        values: (h, w, D) float tensor.
+        image_size: (H, W) of the image that was encoded, in its own pixels.
+    """
+
+    values: torch.Tensor
+    image_size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise ValueError(f"expected features of shape (h, w, D), got {tuple(self.values.shape)}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(h, w): rows and columns of cells."""
+        return int(self.values.shape[0]), int(self.values.shape[1])
+
+
+@dataclass(frozen=True)
+class Region:
+    """One class-agnostic object or part.
+
+    Attributes:
+        mask: (H, W) or (h, w) bool.
+        score: How sure the finder is that this is an object, in [0, 1].
+        box: XYXY around the mask, in the mask's own pixels, exclusive ends.
+        area: Pixels of the mask.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    score: float
+    box: tuple[int, int, int, int]
+    area: int
+
+    @classmethod
+    def from_mask(cls, mask: npt.NDArray[np.bool_], score: float) -> Region:
+        """Make a region with the box and area of ``mask``.
+
+        Raises:
+            ValueError: The mask is empty or not two-dimensional.
+        """
+        if mask.ndim != 2 or not mask.any():
+            raise ValueError(f"expected a non-empty (H, W) mask, got shape {mask.shape} with {mask.sum()} pixels")
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        return cls(mask=mask, score=float(score), box=box, area=int(mask.sum()))
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What every pixel of one image is.
+
+    Attributes:
+        labels: (H, W) uint8, or uint16 from 255 classes on. 0 = background; 1… = ``names[1:]``; ``void`` =
+            abstained.
+        confidence: (H, W) float16 in [0, 1]: the winning class's share of the score at that pixel.
+        names: ``names[i]`` is what label ``i`` means; ``names[0]`` is always ``"background"``.
+        scores: (K + 1, h, w) float16 in [0, 1], every class's score on the grid (0 = background), or None
+            when scores were not asked for.
+        details: Further arrays by name (for the report and for explanations); free of contract.
+    """
+
+    labels: npt.NDArray[Any]
+    confidence: npt.NDArray[np.float16]
+    names: tuple[str, ...]
+    scores: npt.NDArray[np.float16] | None = None
+    details: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 2 or self.labels.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"expected (H, W) uint8/uint16 labels, got {self.labels.shape} {self.labels.dtype}")
+        if self.confidence.shape != self.labels.shape:
+            raise ValueError(f"confidence {self.confidence.shape} does not match labels {self.labels.shape}")
+        if not self.names or self.names[0] != "background":
+            raise ValueError("names[0] must be 'background'")
+
+    @property
+    def void(self) -> int:
+        """The label that means abstained."""
+        return void_index(len(self.names) - 1)
+
+    def shares(self) -> dict[int, float]:
+        """Share of the pixels of each label that occurs, by label."""
+        values, counts = np.unique(self.labels, return_counts=True)
+        return {int(v): float(c) / self.labels.size for v, c in zip(values, counts, strict=True)}

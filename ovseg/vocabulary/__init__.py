@@ -1,0 +1,14 @@
+"""What the user names: classes with synonyms and attributes, and the words for everything else."""
+
+from ovseg.vocabulary.model import ClassSpec, Vocabulary
+from ovseg.vocabulary.parse import parse_classes, read_classes_file
+from ovseg.vocabulary.store import load_vocabulary, vocabulary_names
+
+__all__ = [
+    "ClassSpec",
+    "Vocabulary",
+    "load_vocabulary",
+    "parse_classes",
+    "read_classes_file",
+    "vocabulary_names",
+]
