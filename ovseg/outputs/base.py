@@ -1,0 +1,82 @@
+"""What a writer is given and what it must do; the table of output formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ovseg.registry import Registry
+from ovseg.types import Segmentation
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["FORMATS", "OutputItem", "RunContext", "Writer", "WriterFactory"]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all writers of one run share.
+
+    Attributes:
+        out: The run folder.
+        vocabulary: Classes in label order (label ``i + 1`` is ``vocabulary.classes[i]``).
+        save_scores: Whether segmentations carry their scores.
+    """
+
+    out: Path
+    vocabulary: Vocabulary
+    save_scores: bool = False
+
+
+@dataclass(frozen=True)
+class OutputItem:
+    """One segmented image on its way to disk.
+
+    Attributes:
+        stem: Where its outputs go below each format's folder, without suffix (the input's relative path).
+        source: The image file.
+        image: (H', W', 3) uint8 RGB, EXIF orientation applied; scaled down where the file is very large.
+        size: (H, W) of the image file after EXIF orientation; masks are written at this size.
+        segmentation: Its labels are (H', W').
+    """
+
+    stem: PurePosixPath
+    source: Path
+    image: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    segmentation: Segmentation
+
+
+class Writer(Protocol):
+    """One output format of one run.
+
+    ``write`` is called once an image, from a worker thread, in any order; it writes files of that image only,
+    atomically, so that a run can be killed at any moment and resumed. Formats of one file for the whole run
+    keep a fragment an image below ``OUT/.parts/<format>/`` and join them in ``finish``.
+    """
+
+    def write(self, item: OutputItem) -> None:
+        """Write what belongs to one image."""
+        ...
+
+    def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path | None:
+        """Join fragments (in the order of ``stems``, all images done) and return the main file, if there is one.
+
+        ``run`` is the content of run.json.
+        """
+        ...
+
+
+class WriterFactory(Protocol):
+    """Makes the writer of a format for one run; raises ``DependencyMissing`` before the first image."""
+
+    def __call__(self, context: RunContext) -> Writer:
+        """Make the writer."""
+        ...
+
+
+FORMATS: Registry[WriterFactory] = Registry("output format")
+"""Output formats by the name that ``--format`` takes."""
