@@ -1,1 +1,14 @@
-"""The command line: parses, calls, prints. Heavy imports wait inside the commands."""
+"""The command line: parses, calls, prints. Heavy imports wait inside the commands.
+
+A command is a module of this package with a function (or a Typer group) that ``app.py`` registers in one
+line. At its top a command module imports only what is quick to import (typer, configuration values, errors);
+torch, scikit-image and the pipeline are imported inside the function, so that ``--help`` answers at once.
+
+Standard output carries results and nothing else; progress, notes and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+from ovseg.cli.app import app, main
+
+__all__ = ["app", "main"]

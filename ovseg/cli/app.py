@@ -1,0 +1,46 @@
+"""The Typer application: every command in one line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ovseg import __version__
+from ovseg.cli import doctor
+from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
+
+app = typer.Typer(
+    cls=ErrorGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# One line a command, in the order of --help. `COMMAND_SETTINGS` makes every flag readable from OVSEG_<FLAG>.
+app.command("doctor", context_settings=COMMAND_SETTINGS)(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Segment images by names that you type: open vocabulary, zero shot, no training and no labels.
+
+    [bold]Exit codes[/bold]: 0 all done · 1 nothing useful was done · 2 wrong usage · 3 done, but some images
+    failed · 4 weights are not on this machine · 130 interrupted (run the same command again to go on).
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    app(prog_name="ovseg")
