@@ -14,7 +14,15 @@ from typing import Any
 
 from ovseg.errors import OutputError
 
-__all__ = ["atomic_path", "canonical_json", "digest", "file_sha256", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "canonical_json",
+    "digest",
+    "file_sha256",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 @contextlib.contextmanager
@@ -44,8 +52,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         # A failure to read somebody's input inside the block is not ours to rename.
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
-                           errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.ENOTDIR,
+            errno.EISDIR,
+            errno.EEXIST,
+            errno.ENAMETOOLONG,
+        ):
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
         raise
 

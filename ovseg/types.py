@@ -27,7 +27,7 @@ VOID16 = 65535
 
 
 def void_index(classes: int) -> int:
-    """Void label for a list of ``classes`` names (background not counted): 255, or 65535 from 255 names on."""
+    """Void label for ``classes`` names (background not counted): 255, or 65535 from 255 names on."""
     return VOID8 if classes < VOID8 else VOID16
 
 
@@ -77,7 +77,9 @@ class Region:
             ValueError: The mask is empty or not two-dimensional.
         """
         if mask.ndim != 2 or not mask.any():
-            raise ValueError(f"expected a non-empty (H, W) mask, got shape {mask.shape} with {mask.sum()} pixels")
+            raise ValueError(
+                f"expected a non-empty (H, W) mask, got shape {mask.shape} with {mask.sum()} pixels"
+            )
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         return cls(mask=mask, score=float(score), box=box, area=int(mask.sum()))
@@ -105,7 +107,9 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or self.labels.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"expected (H, W) uint8/uint16 labels, got {self.labels.shape} {self.labels.dtype}")
+            raise ValueError(
+                f"expected (H, W) uint8/uint16 labels, got {self.labels.shape} {self.labels.dtype}"
+            )
         if self.confidence.shape != self.labels.shape:
             raise ValueError(f"confidence {self.confidence.shape} does not match labels {self.labels.shape}")
         if not self.names or self.names[0] != "background":

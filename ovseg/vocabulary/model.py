@@ -51,7 +51,7 @@ class Vocabulary:
     Attributes:
         classes: At least one class, names distinct (ignoring case).
         background: Words for what is none of the classes; used only where ``has_background``.
-        has_background: Whether a pixel may be none of the classes. When False every pixel gets one of the names.
+        has_background: Whether a pixel may be none of the classes; when False every pixel gets one of them.
         source: Where the vocabulary comes from: a shipped name, a path, or ``"command line"``.
 
     Raises:

@@ -23,8 +23,8 @@ def load_vocabulary(name: str) -> Vocabulary:
     """Load a shipped vocabulary by name, or one of the user's by the path of its TOML file.
 
     The file holds ``background = ["wall", …]`` (words for everything else), ``has_background``, and a table
-    ``[[class]]`` per class with ``name`` and optionally ``synonyms``, ``attributes``, ``looks``, ``negatives``
-    (lists of words) and ``kind`` (``"thing"`` or ``"stuff"``).
+    ``[[class]]`` per class with ``name`` and optionally ``synonyms``, ``attributes``, ``looks``,
+    ``negatives`` (lists of words) and ``kind`` (``"thing"`` or ``"stuff"``).
 
     Raises:
         UnknownName: Neither a shipped vocabulary nor a file.

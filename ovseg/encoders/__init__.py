@@ -1,0 +1,1 @@
+"""Encoders: images and texts to features. The only room that knows model libraries."""

@@ -1,0 +1,69 @@
+"""The three roles of encoders, as protocols: nothing downstream knows which model stands behind them.
+
+- **names** knows words: pictures and texts meet in one space.
+- **shape** groups what belongs together within a photo.
+- **look** tells one kind of thing from another across photos (banks of prototypes live in its space).
+
+Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on the encoder's device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+
+from ovseg.encoders.vit import Facet
+
+
+class PromptHead(Protocol):
+    """Prompts turned into a classifier over an image-text encoder's features."""
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, D) features to (…, T) probabilities over the prompts, summing to 1."""
+        ...
+
+
+class ImageTextEncoder(Protocol):
+    """Role *names*.
+
+    Its features are linear before the head: they may be resampled, averaged over windows and spread along
+    affinities before they are scored.
+    """
+
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, D): one feature for the whole image."""
+        ...
+
+    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, D): one feature per cell."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """(T, E) unit-length text embeddings."""
+        ...
+
+    def prompt_head(self, prompts: Sequence[str]) -> PromptHead:
+        """A head that scores features against the prompts, each against all others."""
+        ...
+
+
+class ShapeEncoder(Protocol):
+    """Role *shape*."""
+
+    patch: int
+
+    def encode(
+        self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
+    ) -> dict[tuple[int, Facet], torch.Tensor]:
+        """(B, 3, H, W) to (B, h, w, D) for each (layer, facet); H and W are multiples of ``patch``."""
+        ...
+
+    def saliency(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        """(B, h, w, D) last-layer tokens to (B, h', w') foreground probability, or None without a decoder."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, for run.json: architecture, weights, hash, licence."""
+        ...

@@ -1,0 +1,163 @@
+"""Role *names* without CLIP: a classifier and a sentence encoder joined as in ConSE.
+
+ConSE (Norouzi et al., ICLR 2014, section 3) places an image in the text space at the mean of its class
+names' embeddings, weighted by the classifier's probabilities. Here the mixture is read as probabilities:
+a class votes for the prompts by a softmax over their similarities, and a picture's score for a prompt is
+the votes' mean under its class probabilities. The two agree for one-hot votes; the second is calibrated
+and sums to one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ovseg.encoders.classifier import DenseClassifier
+from ovseg.encoders.sentence import SentenceEncoder
+from ovseg.files import atomic_path, digest
+
+
+class ConseHead:
+    """Prompts as a classifier over class logits.
+
+    Args:
+        votes: (C, T) share of each classifier class's vote by prompt, rows summing to 1.
+        temperature: Of the softmax over class logits.
+    """
+
+    def __init__(self, votes: torch.Tensor, temperature: float) -> None:
+        self.votes = votes
+        self.temperature = temperature
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, C) class logits to (…, T) probabilities."""
+        return torch.softmax(features.float() / self.temperature, dim=-1) @ self.votes
+
+
+class ConseEncoder:
+    """An :class:`~ovseg.encoders.base.ImageTextEncoder` of a classifier and a sentence encoder.
+
+    Args:
+        classifier: Image side, in eval mode.
+        sentences: Text side, in eval mode.
+        class_texts: What each class of the classifier is, in its order.
+        about: What it is, for run.json.
+        device: Where the image side computes (the text side stays on the CPU).
+        cache_dir: Where text embeddings are kept between runs; None keeps none.
+        image_temperature: Of the softmax over class logits.
+        text_temperature: Of the softmax over prompts' cosine similarities.
+    """
+
+    def __init__(
+        self,
+        classifier: DenseClassifier,
+        sentences: SentenceEncoder,
+        class_texts: Sequence[str],
+        about: dict[str, Any],
+        *,
+        device: torch.device,
+        cache_dir: Path | None = None,
+        image_temperature: float = 1.0,
+        text_temperature: float = 0.1,
+    ) -> None:
+        self._classifier = classifier.to(device)
+        self._sentences = sentences
+        self._class_texts = tuple(class_texts)
+        self._about = about
+        self._cache = cache_dir / "texts" if cache_dir else None
+        self.device = device
+        self.image_temperature = image_temperature
+        self.text_temperature = text_temperature
+        self._known: dict[str, torch.Tensor] = {}
+
+    @torch.inference_mode()
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, C) class logits of the whole image."""
+        logits, _ = self._classifier(images.to(self.device))
+        return logits.mean((1, 2))  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, C) class logits per cell of 16 pixels."""
+        logits, _ = self._classifier(images.to(self.device))
+        return logits  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def encode_look(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, 1280) features before the classifier's head (role *look*)."""
+        _, features = self._classifier(images.to(self.device))
+        return features  # type: ignore[no-any-return]
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """(T, 384) unit-length sentence embeddings on the CPU, each text encoded once."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            self._known.update(zip(missing, self._sentences(missing), strict=True))
+        return torch.stack([self._known[text] for text in texts])
+
+    @cached_property
+    def class_embeddings(self) -> torch.Tensor:
+        """(C, 384) text embeddings of the classifier's classes, kept on disk between runs."""
+        key = digest({"texts": self._class_texts, "weights": self._about.get("sha256")})
+        path = self._cache / f"classes-{key[:16]}.safetensors" if self._cache else None
+        if path and path.is_file():
+            kept = _read_kept(path)
+            if kept is not None:
+                return kept
+        embeddings: torch.Tensor = self._sentences(list(self._class_texts))
+        if path:
+            record = torch.tensor(list(_tensor_hash(embeddings)), dtype=torch.uint8)
+            with atomic_path(path) as temporary:
+                save_file({"embeddings": embeddings, "sha256": record}, temporary)
+        return embeddings
+
+    def prompt_head(self, prompts: Sequence[str]) -> ConseHead:
+        """A head over class logits; see the module's text for its formula."""
+        similarity = self.class_embeddings @ self.encode_text(prompts).T
+        votes = torch.softmax(similarity / self.text_temperature, dim=-1)
+        return ConseHead(votes.to(self.device), self.image_temperature)
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, for run.json."""
+        return dict(self._about)
+
+
+def _read_kept(path: Path) -> torch.Tensor | None:
+    """A kept tensor whose hash is right; None for a damaged file, which is then made anew."""
+    try:
+        found = load_file(path)
+    except SafetensorError:
+        return None
+    intact = set(found) == {"embeddings", "sha256"} and _tensor_hash(found["embeddings"]) == bytes(
+        found["sha256"].tolist()
+    )
+    return found["embeddings"] if intact else None
+
+
+def _tensor_hash(tensor: torch.Tensor) -> bytes:
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
+
+
+def imagenet_texts() -> list[str]:
+    """Texts ``name, definition`` of the 1000 ImageNet classes in the classifier's order.
+
+    The name is open_clip's short one, the definition WordNet's, as timm ships it. With the definition,
+    texts of like meaning come closer than with bare names.
+    """
+    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+    info = files("timm") / "data" / "_info"
+    synsets = (info / "imagenet_synsets.txt").read_text().split()
+    rows = (
+        line.split("\t") for line in (info / "imagenet_synset_to_definition.txt").read_text().splitlines()
+    )
+    definitions = {row[0]: row[1] for row in rows if len(row) > 1}
+    return [f"{name}, {definitions[s]}" for name, s in zip(IMAGENET_CLASSNAMES, synsets, strict=True)]

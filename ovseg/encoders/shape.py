@@ -1,0 +1,58 @@
+"""Role *shape*: a DINO-family transformer, with a saliency decoder where its weights bring one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from ovseg.encoders.saliency import SaliencyDecoder
+from ovseg.encoders.vit import DenseViT, Facet
+
+
+class DinoShape:
+    """A :class:`~ovseg.encoders.base.ShapeEncoder` on a device.
+
+    Args:
+        vit: The transformer, in eval mode.
+        decoder: Its saliency decoder, if it has one.
+        about: What it is, for run.json.
+        device: Where it computes.
+        dtype: Of its weights; features come back in it.
+    """
+
+    def __init__(
+        self,
+        vit: DenseViT,
+        decoder: SaliencyDecoder | None,
+        about: dict[str, Any],
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._vit = vit.to(device=device, dtype=dtype)
+        self._decoder = decoder.to(device=device, dtype=dtype) if decoder else None
+        self._about = about
+        self.patch = vit.patch
+        self.device = device
+
+    @torch.inference_mode()
+    def encode(
+        self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
+    ) -> dict[tuple[int, Facet], torch.Tensor]:
+        """See :meth:`ovseg.encoders.base.ShapeEncoder.encode`."""
+        found: dict[tuple[int, Facet], torch.Tensor] = self._vit(images.to(self.device), wanted)
+        return found
+
+    @torch.inference_mode()
+    def saliency(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        """See :meth:`ovseg.encoders.base.ShapeEncoder.saliency`; 8 times finer than the grid."""
+        if self._decoder is None:
+            return None
+        result: torch.Tensor = self._decoder(tokens).float()
+        return result
+
+    def describe(self) -> dict[str, Any]:
+        """See :meth:`ovseg.encoders.base.ShapeEncoder.describe`."""
+        return dict(self._about)
