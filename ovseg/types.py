@@ -122,5 +122,5 @@ class Segmentation:
 
     def shares(self) -> dict[int, float]:
         """Share of the pixels of each label that occurs, by label."""
-        values, counts = np.unique(self.labels, return_counts=True)
-        return {int(v): float(c) / self.labels.size for v, c in zip(values, counts, strict=True)}
+        counts = np.bincount(self.labels.ravel())
+        return {int(label): float(counts[label]) / self.labels.size for label in np.flatnonzero(counts)}

@@ -13,7 +13,7 @@ from ovseg.registry import Registry
 from ovseg.types import Segmentation
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["FORMATS", "OutputItem", "RunContext", "Writer", "WriterFactory"]
+__all__ = ["FORMATS", "OutputItem", "RunContext", "Writer", "WriterFactory", "output_path"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,14 @@ class RunContext:
         out: The run folder.
         vocabulary: Classes in label order (label ``i + 1`` is ``vocabulary.classes[i]``).
         save_scores: Whether segmentations carry their scores.
+        has_confidence: Whether their confidence is known; it is not where masks are read back from a run
+            folder. Writers then leave scores out and never make one up.
     """
 
     out: Path
     vocabulary: Vocabulary
     save_scores: bool = False
+    has_confidence: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class OutputItem:
         image: (H', W', 3) uint8 RGB, EXIF orientation applied; scaled down where the file is very large.
         size: (H, W) of the image file after EXIF orientation; masks are written at this size.
         segmentation: Its labels are (H', W').
+        index: Place of the image among the inputs of the run, from 0.
     """
 
     stem: PurePosixPath
@@ -48,6 +52,17 @@ class OutputItem:
     image: npt.NDArray[np.uint8]
     size: tuple[int, int]
     segmentation: Segmentation
+    index: int = 0
+
+    @property
+    def file_name(self) -> str:
+        """Relative POSIX path of the photo, with its suffix."""
+        return (self.stem.parent / self.source.name).as_posix()
+
+
+def output_path(root: Path, stem: PurePosixPath, suffix: str) -> Path:
+    """Path of one image's file below ``root``; a dot inside the stem's own name is no suffix and stays."""
+    return root.joinpath(*stem.parent.parts, stem.name + suffix)
 
 
 class Writer(Protocol):
@@ -63,7 +78,7 @@ class Writer(Protocol):
         ...
 
     def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path | None:
-        """Join fragments (in the order of ``stems``, all images done) and return the main file, if there is one.
+        """Join fragments (in the order of ``stems``, all images done); return the main file, if there is one.
 
         ``run`` is the content of run.json.
         """

@@ -1,0 +1,27 @@
+"""Segmentations as files: one small module a format, each filed in ``FORMATS`` under its name.
+
+Importing this package registers every built-in format and stays quick: torch, scikit-image and pycocotools
+are imported by the writers that need them when they are made.
+
+>>> writer = FORMATS.get("png")(RunContext(out=folder, vocabulary=vocabulary))
+>>> writer.write(item)                      # once an image, from any thread
+>>> writer.finish([item.stem], run)         # once, after the last image
+
+``docs/formats.md`` describes every file that is written.
+"""
+
+from ovseg.outputs import masks, overlay
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext, Writer, WriterFactory, output_path
+from ovseg.outputs.palette import voc_palette
+
+__all__ = [
+    "FORMATS",
+    "OutputItem",
+    "RunContext",
+    "Writer",
+    "WriterFactory",
+    "masks",
+    "output_path",
+    "overlay",
+    "voc_palette",
+]
