@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,21 @@ __all__ = [
     "canonical_json",
     "digest",
     "file_sha256",
+    "json_bytes",
+    "recorded_writes",
     "write_bytes",
     "write_json",
     "write_text",
 ]
+
+_recorder: ContextVar[list[Path] | None] = ContextVar("recorder", default=None)
+
+# Asking for the umask means setting it, which is safe only while there is one thread: here.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Start of the names under which files are written before they are whole."""
 
 
 @contextlib.contextmanager
@@ -38,16 +50,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix is kept, since writers such as Pillow choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
             # mkstemp makes private files; outputs are as readable as the user's umask says.
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
+            temporary.chmod(0o666 & ~_UMASK)
             temporary.replace(path)
+            recorder = _recorder.get()
+            if recorder is not None:
+                recorder.append(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -67,6 +80,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def recorded_writes() -> Iterator[list[Path]]:
+    """Yield a list that collects the paths ``atomic_path`` fills inside the block, in the calling thread."""
+    paths: list[Path] = []
+    token = _recorder.set(paths)
+    try:
+        yield paths
+    finally:
+        _recorder.reset(token)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
@@ -78,9 +102,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
+    """JSON in UTF-8; bytes of file names that are no UTF-8 (lone surrogates) stand as ``\\udcXX`` escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    # What UTF-8 cannot hold are lone surrogates, and Python's escape for them is JSON's too.
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Write ``value`` as JSON with a final newline, atomically."""
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(path, json_bytes(value, indent=indent) + b"\n")
 
 
 def canonical_json(value: Any) -> str:
@@ -90,7 +121,7 @@ def canonical_json(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """SHA-256 (hex) of a JSON-able value's canonical form."""
-    return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
