@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import dense_weights, planted_features
+
+from ovseg.discovery import affinity as module
+from ovseg.discovery.affinity import build_affinity
+
+
+def full(affinity: module.Affinity) -> torch.Tensor:
+    """(B, N, N) of an affinity, column by column."""
+    return affinity.product(torch.eye(affinity.size).expand(affinity.batch, -1, -1))
+
+
+def test_two_pairs_of_cells_by_hand() -> None:
+    features = torch.tensor([[[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.0, 3.0]]])
+    weights = full(build_affinity(features, 0.5, 0.01))[0]
+    same = torch.tensor([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]])
+    assert torch.allclose(weights, torch.where(same > 0, 1.0, 0.01))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    batch=st.integers(1, 3),
+    size=st.integers(1, 33),
+    rows=st.integers(1, 40),
+    tau=st.floats(-0.9, 0.9),
+    floats=st.booleans(),
+)
+def test_blocks_of_any_height_hold_the_dense_matrix(
+    batch: int, size: int, rows: int, tau: float, floats: bool
+) -> None:
+    features = torch.randn(batch, size, 8, generator=torch.Generator().manual_seed(size))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FLOAT_BYTES", 1 << 30 if floats else 0)
+        affinity = build_affinity(features, tau, 1e-3, block_rows=rows)
+    assert affinity.blocks[0].dtype == (torch.float32 if floats else torch.uint8)
+    for image, weights in zip(features, full(affinity), strict=True):
+        expected = torch.from_numpy(dense_weights(image, tau, 1e-3)).float()
+        # Cosines within rounding of tau may fall on either side: blocks are other products than the whole.
+        cosine = torch.nn.functional.normalize(image, dim=1)
+        clear = (cosine @ cosine.T - tau).abs() > 1e-5
+        assert torch.allclose(weights[clear], expected[clear], atol=1e-6)
+
+
+def test_half_precision_features_are_taken() -> None:
+    features = planted_features([5, 7], 0.2, seed=0)[None]
+    wide = full(build_affinity(features, 0.5, 1e-5))
+    for dtype in (torch.bfloat16, torch.float16):
+        assert torch.equal(full(build_affinity(features.to(dtype), 0.5, 1e-5)), wide)
+
+
+def test_a_cell_without_features_is_linked_to_nothing() -> None:
+    features = torch.ones(1, 3, 4)
+    features[0, 1] = 0
+    weights = full(build_affinity(features, 0.2, 0.01))[0]
+    assert torch.allclose(weights[1], torch.full((3,), 0.01))
+
+
+def test_upper_triangle_takes_half_the_memory() -> None:
+    affinity = build_affinity(torch.randn(1, 512, 4), 0.2, 1e-5, block_rows=32)
+    assert affinity.nbytes < 0.55 * 4 * 512**2
+
+
+@pytest.mark.parametrize(
+    ("features", "tau", "epsilon", "message"),
+    [
+        (torch.ones(3, 4), 0.2, 1e-5, "expected features of shape"),
+        (torch.ones(1, 0, 4), 0.2, 1e-5, "none of them 0"),
+        (torch.full((1, 2, 4), float("nan")), 0.2, 1e-5, "NaN or infinite"),
+        (torch.full((1, 2, 4), float("inf")), 0.2, 1e-5, "NaN or infinite"),
+        (torch.ones(1, 2, 4), 1.0, 1e-5, "tau in"),
+        (torch.ones(1, 2, 4), 0.2, 0.0, "epsilon in"),
+    ],
+)
+def test_what_is_no_affinity_is_refused(
+    features: torch.Tensor, tau: float, epsilon: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_affinity(features, tau, epsilon)
