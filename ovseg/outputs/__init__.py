@@ -10,7 +10,7 @@ are imported by the writers that need them when they are made.
 ``docs/formats.md`` describes every file that is written.
 """
 
-from ovseg.outputs import masks, overlay
+from ovseg.outputs import masks, overlay, report
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext, Writer, WriterFactory, output_path
 from ovseg.outputs.palette import voc_palette
 
@@ -23,5 +23,6 @@ __all__ = [
     "masks",
     "output_path",
     "overlay",
+    "report",
     "voc_palette",
 ]

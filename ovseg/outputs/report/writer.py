@@ -1,0 +1,99 @@
+"""The report's two halves: a fragment an image while the run goes on, one page at its end."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext
+from ovseg.outputs.fragments import Fragments, open_text
+from ovseg.outputs.layer import label_layer
+from ovseg.outputs.overlay import display_size
+from ovseg.outputs.report import page
+from ovseg.outputs.report.totals import Totals
+from ovseg.outputs.statistics import class_figures
+
+__all__ = ["PICTURES", "REPORT", "ROWS", "ReportWriter"]
+
+REPORT = "report.html"
+PICTURES = 200
+"""Images that the page shows; a browser should open it in a second, and a mail should carry it."""
+ROWS = 2000
+"""Images after those that it still lists by name."""
+_LONG_SIDE = 640
+
+
+@FORMATS.register("html")
+class ReportWriter:
+    """``OUT/report.html``: facts of the run, its classes, and its first images to look at and compare."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._fragments = Fragments(context.out, "html")
+
+    def write(self, item: OutputItem) -> None:
+        """Keep one image's figures, and its pictures where it is among the first."""
+        known = self._context.has_confidence
+        figures = {
+            str(label): [round(found.share, 6), round(found.confidence, 4) if known else None]
+            for label, found in class_figures(item.segmentation).items()
+        }
+        fragment: dict[str, Any] = {"name": item.file_name, "size": list(item.size), "labels": figures}
+        if item.index < PICTURES:
+            fragment["picture"] = _picture(item)
+        self._fragments.write(item.stem, fragment)
+
+    def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path:
+        """Write the page; the fragments are read twice, for the totals above and for the images below."""
+        totals = Totals()
+        for fragment in self._fragments.read(stems):
+            totals.add(fragment["labels"], fragment["size"])
+        vocabulary = self._context.vocabulary
+        with open_text(self._context.out / REPORT) as stream:
+            stream.write(page.head(run, totals, vocabulary))
+            stream.writelines(self._images(stems, totals))
+            stream.write(page.foot(run))
+        return self._context.out / REPORT
+
+    def _images(self, stems: list[PurePosixPath], totals: Totals) -> Iterator[str]:
+        names = self._context.vocabulary.names
+        fragments = self._fragments.read(stems[: PICTURES + ROWS])
+        # A later input can stand among the first images when earlier ones failed; then it has no picture.
+        plain: list[dict[str, Any]] = []
+        cards = 0
+        yield page.GRID_OPEN
+        for fragment in fragments:
+            if "picture" in fragment:
+                cards += 1
+                yield page.card(fragment, names)
+            else:
+                plain.append(fragment)
+        yield page.GRID_CLOSE
+        if plain:
+            yield page.list_open(shown=len(plain), left=totals.images - cards - len(plain))
+            yield from (page.list_row(fragment, names) for fragment in plain)
+            yield page.LIST_CLOSE
+
+
+def _picture(item: OutputItem) -> dict[str, Any]:
+    height, width = display_size(item.image.shape[:2], smallest=1, largest=_LONG_SIDE)
+    photo = Image.fromarray(item.image)
+    if photo.size != (width, height):
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return {
+        "width": width,
+        "height": height,
+        "photo": _encoded(photo, "JPEG", quality=80),
+        "layer": _encoded(label_layer(item.segmentation.labels, (height, width)), "PNG"),
+    }
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
