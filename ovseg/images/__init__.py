@@ -1,6 +1,25 @@
 """Photographs on disk: which ones are meant, and their pixels, whatever state the files are in."""
 
-from ovseg.images.find import SUFFIXES, ImageFile, find_images
-from ovseg.images.load import ImageLimits, LoadedImage, load_image
+from typing import TYPE_CHECKING
+
+from ovseg.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from ovseg.images.find import SUFFIXES, ImageFile, find_images
+    from ovseg.images.limits import ImageLimits
+    from ovseg.images.load import LoadedImage, load_image
+else:
+    # Pillow and NumPy are not needed to know the limits, which the help of the command line shows.
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "SUFFIXES": "ovseg.images.find",
+            "ImageFile": "ovseg.images.find",
+            "ImageLimits": "ovseg.images.limits",
+            "LoadedImage": "ovseg.images.load",
+            "find_images": "ovseg.images.find",
+            "load_image": "ovseg.images.load",
+        },
+    )
 
 __all__ = ["SUFFIXES", "ImageFile", "ImageLimits", "LoadedImage", "find_images", "load_image"]

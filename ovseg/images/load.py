@@ -14,9 +14,10 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ovseg.errors import InputError
+from ovseg.images.limits import ImageLimits
 from ovseg.images.modes import to_rgb, value_span
 
-__all__ = ["ImageLimits", "LoadedImage", "load_image"]
+__all__ = ["LoadedImage", "load_image"]
 
 # Formats that Pillow decodes itself; EPS, for one, would start another program on the user's file.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -40,20 +41,6 @@ _HUGE = 64 * 2**20
 
 _huge_lock = threading.Lock()
 _open_lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """How large an image may be.
-
-    Attributes:
-        working_pixels: Images are scaled down to this many pixels (height times width) before anything looks
-            at them; masks are still written at the file's own size.
-        bomb_pixels: Files that say they hold more are refused. Decoding takes up to 4 bytes a pixel.
-    """
-
-    working_pixels: int = 4 * 2**20
-    bomb_pixels: int = 512 * 2**20
 
 
 @dataclass(frozen=True)
