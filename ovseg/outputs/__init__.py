@@ -10,7 +10,7 @@ are imported by the writers that need them when they are made.
 ``docs/formats.md`` describes every file that is written.
 """
 
-from ovseg.outputs import masks, overlay, report
+from ovseg.outputs import coco, labelme, masks, overlay, panoptic, report, rrle, scores, yolo
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext, Writer, WriterFactory, output_path
 from ovseg.outputs.palette import voc_palette
 
@@ -20,9 +20,15 @@ __all__ = [
     "RunContext",
     "Writer",
     "WriterFactory",
+    "coco",
+    "labelme",
     "masks",
     "output_path",
     "overlay",
+    "panoptic",
     "report",
+    "rrle",
+    "scores",
     "voc_palette",
+    "yolo",
 ]

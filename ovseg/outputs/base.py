@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ovseg.outputs.components import Component, connected_components
 from ovseg.registry import Registry
 from ovseg.types import Segmentation
 from ovseg.vocabulary import Vocabulary
@@ -53,6 +55,11 @@ class OutputItem:
     size: tuple[int, int]
     segmentation: Segmentation
     index: int = 0
+
+    @cached_property
+    def components(self) -> list[Component]:
+        """Connected pieces of the classes; found once, however many formats ask (see ``components``)."""
+        return connected_components(self.segmentation)
 
     @property
     def file_name(self) -> str:

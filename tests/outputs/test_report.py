@@ -20,13 +20,17 @@ from ovseg.outputs.report.facts import details, duration
 from ovseg.outputs.report.totals import Totals
 
 RUN = {
-    "version": "0.1.0",
-    "preset": "offline",
-    "device": "cpu",
-    "timings": {"total_seconds": 83.2},
-    "weights": [{"name": "dinov2", "licence": "Apache-2.0", "sha256": "ab" * 32}],
+    "ovseg": "0.1.0",
+    "timings": {"started": "2026-01-01T00:00:00+00:00", "seconds": 83.2, "seconds_per_image": 0.42},
     "failures": [{"path": "<b>broken</b>.jpg", "reason": "truncated & \"odd\""}],
-    "config": {"refine": "pamr"},
+    "config": {
+        "segmenter": {
+            "preset": "offline",
+            "device": "cpu",
+            "refine": "pamr",
+            "weights": [{"name": "dinov2", "licence": "Apache-2.0", "sha256": "ab" * 32}],
+        },
+    },
 }  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def test_page_shows_each_image_with_its_figures(context: RunContext, make_item: 
     assert [card["data-name"] for card in cards] == ["a/one.jpg", "two.jpg"]
     assert json.loads(cards[0]["data-labels"] or "") == {"0": [0.25, 0.5], "1": [0.5, 0.5], "2": [0.25, 1.0]}
     assert json.loads(cards[1]["data-labels"] or "") == {"1": [0.5, 0.5], "255": [0.5, 0.5]}
-    assert "2 images segmented into 3 classes, of which 2 were found. 1 could not be" in page.text
+    assert "2 images segmented into 3 classes, of which 2 were found. 1 image could not be read." in page.text
     for text in (
         "offline",
         "cpu",
@@ -108,7 +112,7 @@ def test_page_loads_nothing(context: RunContext, make_item: MakeItem) -> None:
 
 def test_names_are_text_and_nothing_else(context: RunContext, make_item: MakeItem) -> None:
     item = make_item([[3, 3], [0, 3]], stem='"><img src=x onerror=alert(1)>')
-    html, page = make_page(context, [item], RUN | {"preset": "</dd><script>alert(2)</script>"})
+    html, page = make_page(context, [item], RUN | {"ovseg": "</dd><script>alert(2)</script>"})
     assert len(page.all("script")) == 1  # ours; <script> is a class here
     assert page.text.count("<script>") >= 3
     assert page.all("article")[0]["data-name"] == '"><img src=x onerror=alert(1)>.jpg'

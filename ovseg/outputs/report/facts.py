@@ -31,32 +31,29 @@ def duration(seconds: float) -> str:
 def summary(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
     """One sentence about the run, as plain text."""
     found = sum(1 for label in totals.labels if 0 < label <= len(vocabulary))
-    sentence = (
-        f"{totals.images} {_plural('image', totals.images)} segmented into {len(vocabulary)} "
-        f"{_plural('class', len(vocabulary))}, of which {found} {'was' if found == 1 else 'were'} found."
-    )
-    failures = run.get("failures") or ()
-    return sentence + (f" {len(failures)} could not be read or segmented." if failures else "")
+    failed = len(run.get("failures", ()))
+    return (
+        f"{_counted(totals.images, 'image')} segmented into {_counted(len(vocabulary), 'class')}, "
+        f"of which {found} {'was' if found == 1 else 'were'} found."
+    ) + (f" {_counted(failed, 'image')} could not be read." if failed else "")
 
 
 def facts(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
     """The run's figures at a glance."""
-    timings = run.get("timings") or {}
-    seconds = timings.get("total_seconds", timings.get("total"))
-    pairs: list[tuple[str, Any]] = [
-        ("Images", totals.images),
-        ("Failed", len(run.get("failures") or ())),
-        ("Classes", len(vocabulary)),
+    segmenter, timings = _segmenter(run), run.get("timings", {})
+    pairs = [
+        ("Images", str(totals.images)),
+        ("Failed", str(len(run.get("failures", ())))),
+        ("Classes", str(len(vocabulary))),
         ("Vocabulary", vocabulary.source),
-        ("Preset", _name(run.get("preset"))),
-        ("Device", _name(run.get("device"))),
-        ("Time", duration(seconds) if isinstance(seconds, int | float) else None),
-        ("Version", run.get("version")),
+        ("Preset", segmenter.get("preset")),
+        ("Device", segmenter.get("device")),
+        ("Time", _seconds(timings.get("seconds"))),
+        ("Per image", _seconds(timings.get("seconds_per_image"))),
+        ("ovseg", run.get("ovseg")),
     ]
     cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>"
-        for name, value in pairs
-        if value is not None
+        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in pairs if value
     )
     return f'<dl class="facts">{cells}</dl>\n'
 
@@ -64,82 +61,70 @@ def facts(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str
 def details(run: Mapping[str, Any]) -> str:
     """Failures, weights, timings and configuration, folded up; failures open."""
     parts = []
-    failures = run.get("failures") or ()
+    failures = run.get("failures", ())
     if failures:
-        rows = [
-            (_first(f, "path", "source", "input", "stem"), _first(f, "reason", "error", "message"))
-            for f in failures[:_FAILURES]
-        ]
-        note = f"{len(failures)} {_plural('image', len(failures))}"
+        note = _counted(len(failures), "image")
         if len(failures) > _FAILURES:
             note += f", the first {_FAILURES} here, all in run.json"
+        rows = [(failure["path"], failure["reason"]) for failure in failures[:_FAILURES]]
         parts.append(_folded("Failures", note, _table(("Image", "Reason"), rows), is_open=True))
-    weights = run.get("weights") or ()
+    weights = _segmenter(run).get("weights", ())
     if weights:
-        entries = list(weights.values()) if isinstance(weights, Mapping) else list(weights)
-        licences = sorted({str(entry["licence"]) for entry in entries if "licence" in entry})
-        parts.append(_folded("Weights and licences", ", ".join(licences), _records(entries)))
-    timings = run.get("timings") or {}
-    if timings:
-        rows = [
-            (
-                key.removesuffix("_seconds").replace("_", " "),
-                duration(v) if isinstance(v, int | float) else json.dumps(v),
-            )
-            for key, v in timings.items()
-        ]
-        parts.append(_folded("Timings", "", _table(("Step", "Time"), rows)))
-    configuration = run.get("config", run.get("configuration"))
-    if configuration is not None:
-        parts.append(_folded("Configuration", "", _pre(configuration)))
-    # What has its own place above is not said twice, and failures can be many.
-    rest = {
-        key: value
-        for key, value in run.items()
-        if key not in ("failures", "weights", "timings", "config", "configuration")
-    }
+        licences = sorted({str(entry["licence"]) for entry in weights if "licence" in entry})
+        columns = list(dict.fromkeys(key for entry in weights for key in entry))
+        cells = [[str(entry.get(column, "")) for column in columns] for entry in weights]
+        parts.append(_folded("Weights and licences", ", ".join(licences), _table(columns, cells)))
+    if "timings" in run:
+        parts.append(_folded("Timings", "", _table(("What", "Value"), _timing_rows(run["timings"]))))
+    if "config" in run:
+        parts.append(_folded("Configuration", "what the results depend on", _pre(run["config"])))
+    # What has its own place above is not said twice.
+    rest = {key: run[key] for key in run if key not in ("failures", "timings", "config")}
     if rest:
         parts.append(_folded("More about this run", "from run.json", _pre(rest)))
     return "".join(parts)
 
 
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else word + ("es" if word.endswith("s") else "s")
+def _segmenter(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    segmenter: Mapping[str, Any] = run.get("config", {}).get("segmenter", {})
+    return segmenter
 
 
-def _name(value: Any) -> Any:
-    return value.get("name") if isinstance(value, Mapping) else value
+def _counted(count: int, word: str) -> str:
+    plural = word + ("es" if word.endswith("s") else "s")
+    return f"{count} {word if count == 1 else plural}"
 
 
-def _first(entry: Mapping[str, Any], *keys: str) -> str:
-    return next((str(entry[key]) for key in keys if key in entry), "")
+def _seconds(value: Any) -> str | None:
+    return duration(value) if isinstance(value, int | float) else None
+
+
+def _timing_rows(timings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (key.replace("_", " "), (_seconds(value) if "seconds" in key else None) or str(value))
+        for key, value in timings.items()
+        if value is not None
+    ]
 
 
 def _folded(title: str, note: str, content: str, *, is_open: bool = False) -> str:
     aside = f' <span class="soft">{escape(note)}</span>' if note else ""
-    return (
-        f"<details{' open' if is_open else ''}><summary>{escape(title)}{aside}</summary>{content}</details>\n"
-    )
+    opened = " open" if is_open else ""
+    return f"<details{opened}><summary>{escape(title)}{aside}</summary>{content}</details>\n"
 
 
 def _pre(value: Any) -> str:
-    return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False, default=str))}</pre>"
+    return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
-
-
-def _records(entries: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(dict.fromkeys(key for entry in entries for key in entry))
-    head = "".join(f"<th>{escape(column.replace('_', ' '))}</th>" for column in columns)
+    hashes = {place for place, column in enumerate(columns) if column == "sha256"}
     body = ""
-    for entry in entries:
-        cells = "".join(
-            f"<td{' class=hash' if column == 'sha256' else ''}>{escape(str(entry.get(column, '')))}</td>"
-            for column in columns
+    for row in rows:
+        cells = (
+            f"<td{' class=hash' if place in hashes else ''}>{escape(cell)}</td>"
+            for place, cell in enumerate(row)
         )
-        body += f"<tr>{cells}</tr>\n"
+        body += f"<tr>{''.join(cells)}</tr>\n"
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'

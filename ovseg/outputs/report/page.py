@@ -48,7 +48,7 @@ def head(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
 
 def foot(run: Mapping[str, Any]) -> str:
     """Everything below the images."""
-    made = f"Made by ovseg {escape(str(run.get('version', '')))}".rstrip()
+    made = f"Made by ovseg {escape(str(run.get('ovseg', '')))}".rstrip()
     return (
         f"<footer>{made}. This page is one file and loads nothing.</footer>\n"
         f"<script>\n{_asset('script.js')}</script>\n</body>\n</html>\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,35 +48,31 @@ class ReportWriter:
         self._fragments.write(item.stem, fragment)
 
     def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path:
-        """Write the page; the fragments are read twice, for the totals above and for the images below."""
+        """Write the page; fragments are read for the totals above and again for the images below."""
         totals = Totals()
-        for fragment in self._fragments.read(stems):
+        pictured: list[PurePosixPath] = []
+        plain: list[PurePosixPath] = []
+        for stem, fragment in zip(stems, self._fragments.read(stems), strict=True):
             totals.add(fragment["labels"], fragment["size"])
-        vocabulary = self._context.vocabulary
-        with open_text(self._context.out / REPORT) as stream:
+            if "picture" in fragment and len(pictured) < PICTURES:
+                pictured.append(stem)
+            elif len(plain) < ROWS:
+                plain.append(stem)
+        path, vocabulary = self._context.out / REPORT, self._context.vocabulary
+        with open_text(path) as stream:
             stream.write(page.head(run, totals, vocabulary))
-            stream.writelines(self._images(stems, totals))
+            stream.write(page.GRID_OPEN)
+            for fragment in self._fragments.read(pictured):
+                stream.write(page.card(fragment, vocabulary.names))
+            stream.write(page.GRID_CLOSE)
+            if plain:
+                left = totals.images - len(pictured) - len(plain)
+                stream.write(page.list_open(shown=len(plain), left=left))
+                for fragment in self._fragments.read(plain):
+                    stream.write(page.list_row(fragment, vocabulary.names))
+                stream.write(page.LIST_CLOSE)
             stream.write(page.foot(run))
-        return self._context.out / REPORT
-
-    def _images(self, stems: list[PurePosixPath], totals: Totals) -> Iterator[str]:
-        names = self._context.vocabulary.names
-        fragments = self._fragments.read(stems[: PICTURES + ROWS])
-        # A later input can stand among the first images when earlier ones failed; then it has no picture.
-        plain: list[dict[str, Any]] = []
-        cards = 0
-        yield page.GRID_OPEN
-        for fragment in fragments:
-            if "picture" in fragment:
-                cards += 1
-                yield page.card(fragment, names)
-            else:
-                plain.append(fragment)
-        yield page.GRID_CLOSE
-        if plain:
-            yield page.list_open(shown=len(plain), left=totals.images - cards - len(plain))
-            yield from (page.list_row(fragment, names) for fragment in plain)
-            yield page.LIST_CLOSE
+        return path
 
 
 def _picture(item: OutputItem) -> dict[str, Any]:
