@@ -33,7 +33,7 @@ _recorder: ContextVar[list[Path] | None] = ContextVar("recorder", default=None)
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
-TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_PREFIX = ".ovseg-tmp-"
 """Start of the names under which files are written before they are whole."""
 
 

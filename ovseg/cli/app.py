@@ -7,18 +7,19 @@ from typing import Annotated
 import typer
 
 from ovseg import __version__
-from ovseg.cli import doctor
+from ovseg.cli import doctor, models
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 
 app = typer.Typer(
     cls=ErrorGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 # One line a command, in the order of --help. `COMMAND_SETTINGS` makes every flag readable from OVSEG_<FLAG>.
+app.add_typer(models.app, name="models")
 app.command("doctor", context_settings=COMMAND_SETTINGS)(doctor.doctor)
 
 
@@ -36,7 +37,7 @@ def _root(
 ) -> None:
     """Segment images by names that you type: open vocabulary, zero shot, no training and no labels.
 
-    [bold]Exit codes[/bold]: 0 all done · 1 nothing useful was done · 2 wrong usage · 3 done, but some images
+    **Exit codes**: 0 all done · 1 nothing useful was done · 2 wrong usage · 3 done, but some images
     failed · 4 weights are not on this machine · 130 interrupted (run the same command again to go on).
     """
 
