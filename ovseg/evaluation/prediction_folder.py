@@ -1,0 +1,141 @@
+"""Predictions that lie on disk: indexed PNGs or soft scores of any tool, or an ``ovseg segment`` run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovseg.errors import DatasetError, InputError, UsageError
+from ovseg.evaluation.datasets.base import Dataset, Sample
+from ovseg.evaluation.datasets.truth import ValueTable, apply_table, identity_table, read_indices, value_table
+from ovseg.evaluation.dialects import Dialect
+from ovseg.evaluation.metrics import VOID
+from ovseg.evaluation.predictions import Prediction
+from ovseg.evaluation.soft_scores import decide, read_scores
+from ovseg.files import digest
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["FolderPredictor"]
+
+
+class FolderPredictor:
+    """Reads ``DIR/NAME.png`` (indices) or ``DIR/NAME.safetensors`` (soft scores) of every image.
+
+    ``DIR`` may be a run folder of ``ovseg segment`` or of an earlier evaluation: then its ``masks`` or
+    ``predictions`` are read. A ``classes.json`` (index to name) in or beside the folder says what the indices
+    mean, by name or synonym; without it they are the data set's own, 255 = no answer.
+
+    Args:
+        folder: ``DIR``.
+        dataset: What is predicted.
+        vocabulary: For the words by which ``classes.json`` may call the classes.
+        dialect: Scale and threshold for soft scores.
+
+    Raises:
+        UsageError: The folder is missing, lacks predictions, or its names are not the data set's.
+    """
+
+    def __init__(self, folder: Path, dataset: Dataset, vocabulary: Vocabulary, dialect: Dialect) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"no folder of predictions {folder}")
+        self._folder = next(
+            (folder / part for part in ("masks", "predictions") if (folder / part).is_dir()), folder
+        )
+        self._dataset = dataset
+        self._dialect = dialect
+        names = next(
+            (
+                path
+                for path in (self._folder / "classes.json", self._folder.parent / "classes.json")
+                if path.is_file()
+            ),
+            None,
+        )
+        count = len(dataset.classes)
+        self._table = named_table(names, dataset, vocabulary) if names else identity_table(count)
+        self._indices = f"by name ({names.name})" if names else "the data set's own"
+        paths = [self._path(sample) for sample in dataset.samples]
+        missing = [sample.name for sample, path in zip(dataset.samples, paths, strict=True) if path is None]
+        if missing:
+            raise UsageError(
+                f"{len(missing)} of {len(paths)} images have no prediction in {self._folder}, the first is"
+                f" {missing[0]} (looked for {missing[0]}.png and {missing[0]}.safetensors)"
+            )
+        # Labels are hashed as they are read (see ``record``); this only tells folders apart early.
+        self._files = digest([(path.name, path.stat().st_size) for path in paths if path is not None])
+
+    def describe(self) -> dict[str, Any]:
+        """Names and sizes of all files as one hash, and how indices are read."""
+        return {"kind": "predictions", "files": self._files, "indices": self._indices}
+
+    def predict(self, samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+        """Read the predictions of a batch.
+
+        Raises:
+            InputError: A file is damaged, of another size than its truth, or holds other indices.
+        """
+        return [self._read(sample, size) for sample, size in zip(samples, sizes, strict=True)]
+
+    def _path(self, sample: Sample) -> Path | None:
+        candidates = (self._folder / f"{sample.name}{suffix}" for suffix in (".png", ".safetensors"))
+        return next((path for path in candidates if path.is_file()), None)
+
+    def _read(self, sample: Sample, size: tuple[int, int]) -> Prediction:
+        path = self._path(sample)
+        if path is None:
+            raise InputError(f"the prediction of {sample.name} has gone from {self._folder}")
+        background = self._dataset.has_background
+        if path.suffix == ".safetensors":
+            scores, logits = read_scores(path, len(self._dataset.classes), background=background)
+            scale, threshold = self._dialect.scale or 1.0, self._dialect.threshold
+            return decide(
+                scores, size, logits=logits, scale=scale, threshold=threshold, background=background
+            )
+        try:
+            values = read_indices(path)
+            if values.shape != size:
+                raise InputError(
+                    f"{path} has {values.shape[1]}x{values.shape[0]} pixels, its truth {size[1]}x{size[0]}"
+                )
+            return Prediction(apply_table(values, self._table, str(path)))
+        except DatasetError as error:  # it is not the data set that is malformed
+            raise InputError(f"{error}: what indices mean can be said in classes.json") from error
+
+
+def named_table(path: Path, dataset: Dataset, vocabulary: Vocabulary) -> ValueTable:
+    """What each index of ``classes.json`` means in the data set.
+
+    Raises:
+        UsageError: The file is damaged, or has a name that is no class of the data set.
+    """
+    known = {_key(name): index for index, name in enumerate(dataset.classes)}
+    first = 1 if dataset.has_background else 0
+    if len(vocabulary) == len(dataset.foreground):
+        for index, spec in enumerate(vocabulary.classes, start=first):
+            for word in spec.words:
+                known.setdefault(_key(word), index)
+    known.setdefault("background", VOID)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = {int(index): str(name) for index, name in content.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"cannot read {path} as index to name: {error}") from error
+    meanings = {}
+    for index, name in entries.items():
+        if _key(name) not in known:
+            raise UsageError(
+                f"{path}: {name!r} is no class of {dataset.card.name}: {', '.join(dataset.classes)}"
+            )
+        meanings[index] = known[_key(name)]
+    if not meanings or not 0 <= min(meanings) <= max(meanings) < np.iinfo(np.uint16).max:
+        raise UsageError(f"{path}: expected indices from 0 to 65534")
+    return value_table(meanings, length=max(256, max(meanings) + 1))
+
+
+def _key(name: str) -> str:
+    """Names compare without case, spaces, hyphens and underscores: ``diningtable`` is ``dining table``."""
+    return "".join(c for c in name.casefold() if c.isalnum())
