@@ -44,7 +44,7 @@ class LabelmeWriter:
             "imageHeight": item.size[0],
             "imageWidth": item.size[1],
         }
-        write_json(path, content)
+        write_json(path, content, indent=None)
 
     def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path | None:
         """Nothing is left to do."""

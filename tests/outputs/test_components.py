@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from outputs_helpers import MakeItem
 from pycocotools import mask as coco_mask
 
 from ovseg.outputs.components import connected_components
-from ovseg.outputs.polygons import TOLERANCE, outline, painters_order
+from ovseg.outputs.polygons import TOLERANCE, outline, painters_order, simplified
 from ovseg.outputs.resampling import nearest_index
 from ovseg.outputs.runlengths import Placement, compress
 from ovseg.types import Segmentation
@@ -145,3 +147,31 @@ def test_outlines_lie_in_the_picture_with_three_points_or_more(labels: np.ndarra
 def test_large_pieces_come_first(make_item: MakeItem) -> None:
     found = connected_components(make_item([[1, 0, 2, 2], [0, 0, 2, 2], [1, 1, 0, 0]]).segmentation)
     assert [piece.area for piece in painters_order(found)] == [4, 2, 1]
+
+
+def test_simplified_drops_what_lies_on_a_line_and_keeps_corners() -> None:
+    ring = np.array(
+        [(0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (2, 3), (3, 3), (3, 2), (3, 0), (1, 0), (0, 0)], float
+    )
+    assert simplified(ring, 0.1).tolist() == [[0, 0], [0, 3], [3, 3], [3, 0], [0, 0]]
+
+
+@given(
+    radii=arrays(np.float64, st.integers(3, 60), elements=st.floats(1, 50, allow_nan=False)),
+    tolerance=st.sampled_from([0.0, 0.5, 3.0]),
+)
+@hypothesis_settings(deadline=None)
+def test_dropped_points_lie_near_the_simplified_ring(radii: np.ndarray, tolerance: float) -> None:
+    angles = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
+    ring = np.column_stack((radii * np.cos(angles), radii * np.sin(angles)))
+    ring = np.concatenate((ring, ring[:1]))
+    simple = simplified(ring, tolerance)
+    assert (simple[0] == simple[-1]).all()
+    places = [int(np.flatnonzero((ring[:-1] == point).all(axis=1))[0]) for point in simple[:-1]] + [
+        len(ring) - 1
+    ]
+    assert places == sorted(places)
+    for start, end in itertools.pairwise(places):
+        (x, y), (dx, dy) = ring[start], ring[end] - ring[start]
+        for px, py in ring[start + 1 : end]:
+            assert abs((px - x) * dy - (py - y) * dx) <= (tolerance + 1e-9) * np.hypot(dx, dy) + 1e-9
