@@ -19,7 +19,7 @@ from PIL import Image
 
 from ovseg.errors import InputError
 from ovseg.images import ImageLimits, load_image
-from ovseg.images.load import _fit
+from ovseg.images.load import working_size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -247,7 +247,7 @@ def test_scaling_tile_by_tile_equals_scaling_the_whole(
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**7))
 def test_fitted_size_is_within_the_limit_and_keeps_the_shape(width: int, height: int, limit: int) -> None:
-    w, h = _fit(width, height, limit)
+    w, h = working_size(width, height, limit)
     assert 1 <= w <= width
     assert 1 <= h <= height
     assert w * h <= limit

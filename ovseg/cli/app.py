@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ovseg import __version__
-from ovseg.cli import doctor, models
+from ovseg.cli import convert, doctor, models
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 # One line a command, in the order of --help. `COMMAND_SETTINGS` makes every flag readable from OVSEG_<FLAG>.
+app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
 app.add_typer(models.app, name="models")
 app.command("doctor", context_settings=COMMAND_SETTINGS)(doctor.doctor)
 

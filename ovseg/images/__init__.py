@@ -7,7 +7,7 @@ from ovseg.lazy import lazy_exports
 if TYPE_CHECKING:
     from ovseg.images.find import SUFFIXES, ImageFile, find_images
     from ovseg.images.limits import ImageLimits
-    from ovseg.images.load import LoadedImage, load_image
+    from ovseg.images.load import LoadedImage, load_image, working_size
 else:
     # Pillow and NumPy are not needed to know the limits, which the help of the command line shows.
     __getattr__, __dir__ = lazy_exports(
@@ -19,7 +19,8 @@ else:
             "LoadedImage": "ovseg.images.load",
             "find_images": "ovseg.images.find",
             "load_image": "ovseg.images.load",
+            "working_size": "ovseg.images.load",
         },
     )
 
-__all__ = ["SUFFIXES", "ImageFile", "ImageLimits", "LoadedImage", "find_images", "load_image"]
+__all__ = ["SUFFIXES", "ImageFile", "ImageLimits", "LoadedImage", "find_images", "load_image", "working_size"]

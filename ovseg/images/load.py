@@ -17,7 +17,7 @@ from ovseg.errors import InputError
 from ovseg.images.limits import ImageLimits
 from ovseg.images.modes import to_rgb, value_span
 
-__all__ = ["LoadedImage", "load_image"]
+__all__ = ["LoadedImage", "load_image", "working_size"]
 
 # Formats that Pillow decodes itself; EPS, for one, would start another program on the user's file.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -86,7 +86,7 @@ def load_image(
                 f" {bomb_pixels / 2**20:.0f} megapixels (bomb_pixels in the configuration)"
             )
         with _huge_lock if width * height > _HUGE else contextlib.nullcontext():
-            target = _fit(width, height, working_pixels)
+            target = working_size(width, height, working_pixels)
             with _reading(path):
                 image.draft("RGB", target)
                 image.load()
@@ -141,7 +141,7 @@ def _formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]
 
 
-def _fit(width: int, height: int, limit: int) -> tuple[int, int]:
+def working_size(width: int, height: int, limit: int) -> tuple[int, int]:
     """(width, height) scaled down to at most ``limit`` pixels, each side at least 1."""
     if width * height <= limit:
         return width, height
