@@ -93,14 +93,13 @@ class Journal:
         self.header = header
         if not self.path.is_file():
             write_journal(self.path, header, ())
-        else:
-            found = read_header(folder)
-            if (found.digest, found.shard) != (header.digest, header.shard):
-                raise OutputError(
-                    f"{folder} holds another evaluation ({_differences(found, header)}): give another output"
-                    " folder, or add --overwrite"
-                )
-            self.header = found
+        # Read back in any case, so that a resumed run reports from the very same header.
+        self.header = read_header(folder)
+        if (self.header.digest, self.header.shard) != (header.digest, header.shard):
+            raise OutputError(
+                f"{folder} holds another evaluation ({_differences(self.header, header)}): give another output"
+                " folder, or add --overwrite"
+            )
         self.done = self._mend(batch)
         self._stream: BinaryIO = self.path.open("ab")
 

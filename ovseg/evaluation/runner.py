@@ -29,7 +29,7 @@ from ovseg.files import write_json
 from ovseg.outputs.masks import write_mask
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["EvaluationSettings", "Progress", "evaluate", "finish"]
+__all__ = ["EvaluationSettings", "Progress", "claim", "evaluate", "finish"]
 
 PREDICTIONS, CLASSES, RUN = "predictions", "classes.json", "run.json"
 
@@ -114,7 +114,7 @@ def evaluate(
         shard=settings.shard,
         extra={"commit": code_commit(), "leakage": leakage},
     )
-    _claim(out, overwrite=settings.overwrite)
+    claim(out, overwrite=settings.overwrite)
     with Journal(out, header, batch=settings.batch_size) as journal:
         stream = _Stream(dataset, predictor, out, journal, settings, progress)
         timings = stream.run()
@@ -222,7 +222,7 @@ class _Stream:
             self._progress.advance()  # type: ignore[union-attr]
 
 
-def _claim(out: Path, *, overwrite: bool) -> None:
+def claim(out: Path, *, overwrite: bool) -> None:
     """Refuse a folder that holds something else; drop an earlier evaluation when asked to."""
     if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         if not (out / RECORDS).is_file():

@@ -1,0 +1,271 @@
+"""``ovseg evaluate``: ovseg, or anybody's predictions, measured as the field measures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval
+from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.progress import shown_progress
+from ovseg.cli.settings import DEFAULTS, resolve
+from ovseg.errors import UsageError
+from ovseg.evaluation.datasets.catalog import DATASETS
+
+if TYPE_CHECKING:
+    from ovseg.cli.settings import Settings
+    from ovseg.evaluation.datasets.base import Dataset
+    from ovseg.evaluation.dialects import Dialect
+    from ovseg.evaluation.predictions import Predictor
+    from ovseg.vocabulary import Vocabulary
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Measure ovseg, or any predictions, the way the field does.")
+
+_NONE: list[str] = []
+_NO_PATHS: list[Path] = []
+_SHARD = "/".join(map(str, DEFAULTS.run.shard))
+
+Root = Annotated[Path, typer.Option("--root", help="Folder of the data set.", show_envvar=False)]
+Out = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the results (made if missing).", show_envvar=False)
+]
+DialectName = Annotated[
+    str,
+    typer.Option(
+        "--dialect",
+        help="The way of evaluating: ovseg (what ovseg segment does), sclip or tcl.",
+        show_envvar=False,
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions",
+        help="Score this folder instead of running ovseg: NAME.png (indices) or NAME.safetensors (scores), or"
+        " a run folder of ovseg segment.",
+        show_envvar=False,
+    ),
+]
+SavePredictions = Annotated[
+    bool,
+    typer.Option("--save-predictions", help="Keep indexed PNGs in OUT/predictions.", show_envvar=False),
+]
+Leakage = Annotated[
+    list[Path],
+    typer.Option(
+        "--leakage",
+        help="Folder of support or pool photos: report near copies of evaluation images in it. Repeatable.",
+        show_envvar=False,
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse to evaluate when --leakage finds any.", show_envvar=False)
+]
+FolderBackground = Annotated[
+    bool | None,
+    typer.Option(
+        "--background/--no-background",
+        help="Whether index 0, the first line of classes.txt, is background. Must be said.",
+        show_default=False,
+        show_envvar=False,
+    ),
+]
+
+
+def dataset(
+    ctx: typer.Context,
+    root: Root,
+    output: Out,
+    preset: options.Preset = DEFAULTS.preset,
+    dialect: DialectName = "ovseg",
+    vocabulary: options.VocabularyName = None,
+    predictions: Predictions = None,
+    save_predictions: SavePredictions = False,
+    overwrite: options.Overwrite = DEFAULTS.run.overwrite,
+    limit: options.Limit = None,
+    shard: options.Shard = _SHARD,
+    batch_size: options.BatchSize = DEFAULTS.run.batch_size,
+    leakage: Leakage = _NO_PATHS,
+    strict: Strict = False,
+    image_size: options.ImageSize = DEFAULTS.segment.image_size,
+    refine: options.Refine = DEFAULTS.segment.refine,
+    abstain: options.Abstain = DEFAULTS.segment.abstain,
+    device: options.Device = DEFAULTS.device,
+    dtype: options.Dtype = DEFAULTS.dtype,
+    seed: options.Seed = DEFAULTS.segment.seed,
+    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
+    offline: options.Offline = False,
+    config: options.ConfigFile = None,
+    assignments: options.Assignments = _NONE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Evaluate on one data set; the command's name says which (see ``_register``)."""
+    card = DATASETS.get(str(ctx.info_name))
+    _evaluate(ctx, lambda: card.load(root))
+
+
+def folder(
+    ctx: typer.Context,
+    root: Root,
+    output: Out,
+    background: FolderBackground = None,
+    preset: options.Preset = DEFAULTS.preset,
+    dialect: DialectName = "ovseg",
+    vocabulary: options.VocabularyName = None,
+    predictions: Predictions = None,
+    save_predictions: SavePredictions = False,
+    overwrite: options.Overwrite = DEFAULTS.run.overwrite,
+    limit: options.Limit = None,
+    shard: options.Shard = _SHARD,
+    batch_size: options.BatchSize = DEFAULTS.run.batch_size,
+    leakage: Leakage = _NO_PATHS,
+    strict: Strict = False,
+    image_size: options.ImageSize = DEFAULTS.segment.image_size,
+    refine: options.Refine = DEFAULTS.segment.refine,
+    abstain: options.Abstain = DEFAULTS.segment.abstain,
+    device: options.Device = DEFAULTS.device,
+    dtype: options.Dtype = DEFAULTS.dtype,
+    seed: options.Seed = DEFAULTS.segment.seed,
+    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
+    offline: options.Offline = False,
+    config: options.ConfigFile = None,
+    assignments: options.Assignments = _NONE,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (one name a line).
+
+    ovseg evaluate folder --root mydata --no-background -o scores
+    """
+    if background is None:
+        raise UsageError("say --background (index 0 of the masks is background) or --no-background (a class)")
+
+    def load() -> Dataset:
+        from ovseg.evaluation.datasets.folder import load_folder
+
+        return load_folder(root, background=background)
+
+    _evaluate(ctx, load)
+
+
+def _register() -> None:
+    """One command a data set, in the order of the table, then the other kinds of evaluation."""
+    for name, card in DATASETS:
+        text = (
+            f"{card.title}\n\nThe root holds {card.tree}.\n\n"
+            f"    ovseg evaluate {name} --root DIR -o scores\n\n"
+            "Leaves results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
+            " goes on where it was stopped."
+        )
+        app.command(name, help=text, short_help=card.title, context_settings=COMMAND_SETTINGS)(dataset)
+    for command in (folder, discovery, retrieval, merge, compare):
+        app.command(command.__name__, context_settings=COMMAND_SETTINGS)(command)
+
+
+def _evaluate(ctx: typer.Context, load: Any) -> None:
+    """What ``dataset`` and ``folder`` share; ``ctx.params`` hold the flags."""
+    flags = ctx.params
+    settings = resolve(ctx, config=flags["config"], assignments=flags["assignments"])
+    set_up_process(verbose=flags["verbose"], offline=flags["offline"])
+    quiet = flags["quiet"]
+
+    from ovseg.evaluation import leakage
+    from ovseg.evaluation.dialects import dialect_for
+    from ovseg.evaluation.results import markdown
+    from ovseg.evaluation.runner import EvaluationSettings, evaluate
+
+    data = load()
+    dialect = dialect_for(flags["dialect"], data.card.name, background=data.has_background)
+    data = data.limited(settings.run.limit)
+    for note in data.notes():
+        say(f"{data.card.name}: {note}", quiet=quiet)
+    words = dialect.vocabulary(_vocabulary(settings, data), data.foreground)
+    say(f"dialect {dialect.name}, vocabulary {words.source} ({words.hash[:12]})", quiet=quiet)
+    report = None
+    if flags["leakage"]:
+        report = leakage.check(data, flags["leakage"])
+        if flags["strict"]:
+            leakage.refuse(report)
+        found = sum(len(pool["copies"]) for pool in report["pools"])
+        say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
+    predictor, batch = _predictor(settings, data, words, dialect, flags["predictions"], quiet=quiet)
+    run = EvaluationSettings(
+        batch_size=settings.run.batch_size or batch,
+        shard=settings.run.shard,
+        save_predictions=flags["save_predictions"],
+        overwrite=settings.run.overwrite,
+    )
+    try:
+        with shown_progress(quiet=quiet) as progress:
+            summary = evaluate(
+                data, predictor, words, dialect, flags["output"],
+                settings=run, leakage=report, progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        say(f"interrupted: what is measured is in {flags['output']}; the same command goes on from there")
+        raise
+    if flags["as_json"]:
+        typer.echo(json.dumps(summary.results))
+    else:
+        typer.echo(markdown(summary.results), nl=False)
+
+
+def _vocabulary(settings: Settings, data: Dataset) -> Vocabulary:
+    """The one that is asked for, that of the data set, or the folder's own names."""
+    from ovseg.evaluation.datasets.folder import folder_classes
+    from ovseg.vocabulary import Vocabulary, load_vocabulary
+
+    name = settings.vocabulary or data.card.vocabulary
+    if name is not None:
+        return replace(load_vocabulary(name), has_background=data.has_background)
+    classes = folder_classes(data.root)[1 if data.has_background else 0 :]
+    return Vocabulary(classes, has_background=data.has_background, source="classes.txt")
+
+
+def _predictor(
+    settings: Settings,
+    data: Dataset,
+    words: Vocabulary,
+    dialect: Dialect,
+    folder: Path | None,
+    *,
+    quiet: bool,
+) -> tuple[Predictor, int]:
+    """The folder of predictions, or a segmenter; and how many images go at a time by default."""
+    if folder is not None:
+        from ovseg.evaluation.prediction_folder import FolderPredictor
+
+        return FolderPredictor(folder, data, words, dialect), 8
+
+    from ovseg.evaluation.predictions import SegmenterPredictor
+    from ovseg.pipeline import Segmenter
+
+    if dialect.crop is not None:
+        raise UsageError(
+            f"dialect {dialect.name} wants windows of {dialect.crop} px through CLIP, which no preset offers:"
+            " use --dialect ovseg, or score predictions that were made so with --predictions DIR"
+        )
+    segmenter = Segmenter.from_preset(
+        settings.preset,
+        device=settings.device,
+        dtype=settings.dtype,
+        config=settings.segment,
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+    )
+    say(segmenter.note, quiet=quiet)
+    on_cpu = str(segmenter.describe().get("device", "cpu")).startswith("cpu")
+    return SegmenterPredictor(segmenter, words, data), 1 if on_cpu else 8
+
+
+_register()

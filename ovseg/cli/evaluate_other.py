@@ -1,0 +1,163 @@
+"""The other commands of ``ovseg evaluate``: shards, comparisons, discovery, retrieval."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.errors import UsageError
+
+__all__ = ["compare", "discovery", "merge", "retrieval"]
+
+Results = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for results.json.", show_envvar=False)
+]
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Output folders of all shards.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the whole.", show_envvar=False)],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Drop an evaluation that is there.", show_envvar=False)
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Join the shards of one evaluation: the same bytes as if it had run in one piece.
+
+    ovseg evaluate merge scores-1 scores-2 -o scores
+    """
+    from ovseg.evaluation.merge import merge as join
+    from ovseg.evaluation.results import markdown
+
+    results = join(folders, output, overwrite=overwrite).results
+    typer.echo(json.dumps(results) if as_json else markdown(results), nl=as_json)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="Output folder of one run.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Output folder of the other.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for comparison.json.", show_envvar=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Is run B better than run A, or are it the images? Paired bootstrap: difference and interval.
+
+    ovseg evaluate compare scores-before scores-after
+    """
+    from ovseg.evaluation.compare import compare as compared
+    from ovseg.evaluation.compare import comparison_markdown
+    from ovseg.files import write_json, write_text
+
+    comparison = compared(a, b)
+    text = comparison_markdown(comparison)
+    if output is not None:
+        write_json(output / "comparison.json", comparison)
+        write_text(output / "comparison.md", text)
+    typer.echo(json.dumps(comparison) if as_json else text, nl=as_json)
+
+
+def discovery(
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", help="boxes.json as ovseg discover writes it.", show_envvar=False),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--truth",
+            help="True boxes: a folder of VOC XML, COCO JSON, a boxes file (JSON), or CSV with name, x0, y0,"
+            " x1, y1 (and index: what in the true masks is the object).",
+            show_envvar=False,
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option("--masks", help="Predicted masks of single objects, NAME.png.", show_envvar=False),
+    ] = None,
+    true_masks: Annotated[
+        Path | None,
+        typer.Option("--true-masks", help="True masks, NAME.png (indices, 255 ignored).", show_envvar=False),
+    ] = None,
+    output: Results = None,
+    as_json: options.Json = False,
+) -> None:
+    """Objects found without names: CorLoc of boxes; IoU, maximum F-beta and accuracy of masks.
+
+    ovseg evaluate discovery --predictions out/boxes.json --truth VOC2012/Annotations
+
+    ovseg evaluate discovery --masks out/masks --true-masks data/masks --truth single_object.csv
+    """
+    from ovseg.evaluation.boxes import read_predicted_boxes, read_true_boxes
+    from ovseg.evaluation.discovery import MaskScores, corloc
+    from ovseg.evaluation.object_masks import object_masks, read_object_list
+
+    if (predictions is None and masks is None) or (predictions and not truth) or (masks and not true_masks):
+        raise UsageError("give --predictions with --truth, or --masks with --true-masks, or all four")
+    results: dict[str, Any] = {}
+    if predictions is not None and truth is not None:
+        results["boxes"] = corloc(read_predicted_boxes(predictions), read_true_boxes(truth))
+    if masks is not None and true_masks is not None:
+        by_list = truth is not None and truth.suffix.lower() == ".csv"
+        objects = read_object_list(truth) if truth is not None and by_list else None
+        scores = MaskScores()
+        for found, true, valid in object_masks(masks, true_masks, objects):
+            scores.add(found, true, valid)
+        results["masks"] = scores.results()
+    _print(results, output, as_json=as_json)
+
+
+def retrieval(
+    rankings: Annotated[
+        Path, typer.Option("--rankings", help="JSON: class to image names, best first.", show_envvar=False)
+    ],
+    labels: Annotated[
+        Path,
+        typer.Option("--labels", help="CSV with file and label, or JSON: name to labels.", show_envvar=False),
+    ],
+    k: Annotated[
+        list[int] | None, typer.Option("-k", help="Depth of precision; repeatable.", show_envvar=False)
+    ] = None,
+    output: Results = None,
+    as_json: options.Json = False,
+) -> None:
+    """Images found for names: precision at k and mean average precision against image-level labels.
+
+    ovseg evaluate retrieval --rankings found.json --labels pool/labels.csv -k 5
+    """
+    from ovseg.evaluation.retrieval import read_labels, read_rankings, retrieval_scores
+
+    depths = tuple(k) if k else (1, 5, 10)
+    if min(depths) < 1:
+        raise UsageError(f"-k must be at least 1, not {min(depths)}")
+    results = retrieval_scores(read_rankings(rankings), read_labels(labels), depths)
+    _print(results, output, as_json=as_json)
+
+
+def _print(results: dict[str, Any], output: Path | None, *, as_json: bool) -> None:
+    """Write results.json when asked to, and the figures (not the lists) to standard output."""
+    from ovseg.files import write_json
+
+    if output is not None:
+        write_json(output / "results.json", results)
+    if as_json:
+        typer.echo(json.dumps(results))
+        return
+    for title, value in results.items():
+        if isinstance(value, dict) and title != "per_class":
+            shown = ", ".join(f"{key} {_short(entry)}" for key, entry in value.items())
+            typer.echo(f"{title}: {shown}")
+        elif title != "per_class":
+            typer.echo(f"{title}: {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list):
+        return "(" + ", ".join(_short(entry) for entry in value) + ")"
+    return str(value)

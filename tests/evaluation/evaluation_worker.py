@@ -1,0 +1,30 @@
+"""Run by the kill tests as a process of its own: evaluates a folder with the colour segmenter."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from evaluation_fakes import ColourSegmenter, vocabulary_of
+
+import ovseg.evaluation.runner as runner
+from ovseg.evaluation.bootstrap import BootstrapSettings
+from ovseg.evaluation.datasets.folder import load_folder
+from ovseg.evaluation.dialects import dialect_for
+from ovseg.evaluation.predictions import SegmenterPredictor
+
+root, out = Path(sys.argv[1]), Path(sys.argv[2])
+runner.code_commit = lambda: None  # the checkout may move on between two runs
+data = load_folder(root, background=True)
+vocabulary = vocabulary_of(data.foreground)
+print("ready", flush=True)
+runner.evaluate(
+    data,
+    SegmenterPredictor(ColourSegmenter(seconds=0.01), vocabulary, data),
+    vocabulary,
+    dialect_for("ovseg", "folder", background=True),
+    out,
+    settings=runner.EvaluationSettings(
+        batch_size=3, save_predictions=True, bootstrap=BootstrapSettings(replicates=100)
+    ),
+)
