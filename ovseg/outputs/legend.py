@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -152,6 +153,5 @@ def _has_glyph(character: str, font: ImageFont.FreeTypeFont) -> bool:
 def _shortened(text: str, room: float, font: ImageFont.FreeTypeFont) -> str:
     if font.getlength(text) <= room:
         return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    fitting = bisect_right(range(len(text)), room, key=lambda length: font.getlength(text[:length] + "…")) - 1
+    return text[: max(fitting, 0)].rstrip() + "…"

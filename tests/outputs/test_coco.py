@@ -11,6 +11,7 @@ from outputs_helpers import MakeItem
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from ovseg.errors import DependencyMissing
 from ovseg.outputs import FORMATS, OutputItem, RunContext
@@ -56,6 +57,16 @@ def test_pycocotools_reads_what_was_written(context: RunContext, make_item: Make
     # A hole stays a hole.
     np.testing.assert_array_equal(coco.annToMask(annotations[0]), np.asarray(RING) == 1)
     assert coco.getAnnIds(imgIds=2) == []
+
+
+def test_annotations_are_a_result_list_too(context: RunContext, make_item: MakeItem) -> None:
+    labels = np.kron(np.random.default_rng(1).choice([0, 1, 2], (6, 6)), np.ones((20, 20)))
+    truth = COCO(write("coco", context, [make_item(labels)]))
+    evaluation = COCOeval(truth, truth.loadRes(truth.loadAnns(truth.getAnnIds())), "segm")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
 
 
 def test_areas_and_boxes_are_in_pixels_of_the_file(context: RunContext, make_item: MakeItem) -> None:

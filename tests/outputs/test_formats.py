@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -73,3 +74,29 @@ def test_threads_and_order_do_not_change_a_byte(
         if not path.startswith("labelme/"):
             assert data == folders[1][path], path
     assert not [path for path in folders[0] if ".tmp-" in path]
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "formats.md"
+
+
+def test_every_format_is_documented() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for name in ALL:
+        assert f"| `{name}` |" in text
+        assert f"\n## {name}\n" in text
+
+
+def test_the_documented_format_of_ones_own_works(
+    context: RunContext, make_item: MakeItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FORMATS, "_entries", dict(FORMATS))
+    code = (
+        DOCS.read_text(encoding="utf-8")
+        .split("## A format of your own")[1]
+        .split("```python\n")[1]
+        .split("```")[0]
+    )
+    exec(compile(code, "formats.md", "exec"), {})
+    FORMATS.get("shares")(context).write(make_item([[0, 1, 1, 255]]))
+    shares = json.loads((context.out / "shares/sub/photo.json").read_bytes())
+    assert shares == {"0": 0.25, "1": 0.5, "255": 0.25}

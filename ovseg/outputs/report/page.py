@@ -166,7 +166,7 @@ def _tools(totals: Totals, vocabulary: Vocabulary) -> str:
         if label in totals.labels
     )
     return (
-        '<div class="tools" id="tools" role="group" aria-label="Choose images" hidden>\n'
+        '<h2>Images</h2>\n<div class="tools" id="tools" role="group" aria-label="Choose images" hidden>\n'
         f'<label>Class <select id="wanted" data-void="{void_index(len(vocabulary))}">'
         f'<option value="">all</option>{options}</select></label>\n'
         '<label>Sort by <select id="order">'
