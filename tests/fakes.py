@@ -50,5 +50,7 @@ class ColourSegmenter:
         dtype = np.uint8 if void_index(len(vocabulary)) == 255 else np.uint16
         labels = np.where(grey | (strongest > len(vocabulary)), 0, strongest).astype(dtype)
         confidence = (values.max(-1) / np.maximum(values.sum(-1), 1)).astype(np.float16)
+        grid = labels[::8, ::8]
+        scores = (grid == np.arange(len(vocabulary) + 1)[:, None, None]).astype(np.float16)
         self.encoder_seconds += time.perf_counter() - clock
-        return Segmentation(labels, confidence, vocabulary.names)
+        return Segmentation(labels, confidence, vocabulary.names, scores)

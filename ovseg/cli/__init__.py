@@ -9,6 +9,6 @@ Standard output carries results and nothing else; progress, notes and errors go 
 
 from __future__ import annotations
 
-from ovseg.cli.app import app, main
+from ovseg.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -14,7 +14,7 @@ app = typer.Typer(
     cls=ErrorGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -38,7 +38,7 @@ def _root(
 ) -> None:
     """Segment images by names that you type: open vocabulary, zero shot, no training and no labels.
 
-    **Exit codes**: 0 all done · 1 nothing useful was done · 2 wrong usage · 3 done, but some images
+    Exit codes: 0 all done · 1 nothing useful was done · 2 wrong usage · 3 done, but some images
     failed · 4 weights are not on this machine · 130 interrupted (run the same command again to go on).
     """
 

@@ -49,9 +49,10 @@ def doctor(
     Looks at versions, the device, weights, the cache and optional packages. Ends with exit code 1 when
     something is missing that the main job needs.
 
-    **Examples**
+    For example:
 
       ovseg doctor
+
       ovseg doctor --check-hashes --json
     """
     findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras()]

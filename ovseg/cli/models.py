@@ -22,12 +22,13 @@ def list_models(
     """List every weights file that a preset can use, and every preset.
 
     Nothing is downloaded, loaded or imported: a file is present when the package that ships it is installed.
-    Hashes are checked when weights are loaded (and by **ovseg doctor**).
+    Hashes are checked when weights are loaded (and by ovseg doctor).
 
-    **Examples**
+    For example:
 
       ovseg models list
-      ovseg models list --json | jq '.weights[] | select(.present | not) | .install'
+
+      ovseg models list --json
     """
     from ovseg.encoders.presets import PRESETS
     from ovseg.weights import list_weights

@@ -29,21 +29,26 @@ def overlay(config: T, table: Mapping[str, Any], where: str) -> T:
     Raises:
         ConfigError: An unknown key, or a value of the wrong type or out of range.
     """
+    return cast("T", _overlay(config, table, where, ""))
+
+
+def _overlay(config: Any, table: Mapping[str, Any], where: str, prefix: str) -> Any:
     hints = get_type_hints(type(config))
-    known = {field.name for field in dataclasses.fields(cast("Any", config))}
+    known = {field.name for field in dataclasses.fields(config)}
     changes: dict[str, Any] = {}
     for key, value in table.items():
+        name = f"{prefix}{key}"
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{where}: unknown key {key!r}: {hint}")
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise ConfigError(f"{where}: unknown key {name!r}: {hint}")
         current = getattr(config, key)
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
-            changes[key] = overlay(current, value, f"{where}: {key}")
+            changes[key] = _overlay(current, value, where, f"{name}.")
         else:
-            changes[key] = _checked(value, hints[key], f"{where}: {key}")
+            changes[key] = _checked(value, hints[key], f"{where}: {name}")
     try:
-        return cast("T", dataclasses.replace(cast("Any", config), **changes))
+        return dataclasses.replace(config, **changes)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -1,0 +1,37 @@
+"""The vocabulary of a command from its class flags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from ovseg.cli.settings import Settings
+    from ovseg.vocabulary import Vocabulary
+
+
+def chosen_vocabulary(settings: Settings) -> Vocabulary:
+    """The classes that ``-c`` and ``--classes-file`` name, or those of ``--vocabulary``.
+
+    Raises:
+        UsageError: No classes, an empty or doubled name, or both ways at once.
+        UnknownName: No such vocabulary.
+        InputError: A file cannot be read.
+    """
+    from ovseg.vocabulary import Vocabulary, load_vocabulary, parse_classes, read_classes_file
+
+    named = list(parse_classes(settings.classes))
+    if settings.classes_file is not None:
+        named += read_classes_file(Path(settings.classes_file))
+    if settings.vocabulary is None:
+        vocabulary = Vocabulary(tuple(named))
+    elif named:
+        raise UsageError("classes are given twice: name them with -c/--classes-file, or with --vocabulary")
+    else:
+        vocabulary = load_vocabulary(settings.vocabulary)
+    if settings.background is None:
+        return vocabulary
+    return replace(vocabulary, has_background=settings.background)

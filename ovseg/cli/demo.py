@@ -1,0 +1,75 @@
+"""``ovseg demo``: the main job on photographs that come with scikit-image and scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+
+from ovseg.cli.launch import launch, set_up_process
+from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
+from ovseg.cli.settings import DEFAULTS, resolve
+from ovseg.errors import DependencyMissing
+
+PHOTOS = {
+    "skimage": (
+        "data",
+        ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg"),
+    ),
+    "sklearn": ("datasets/images", ("china.jpg", "flower.jpg")),
+}
+"""Folder and files below each package, of those that lie in the wheels themselves."""
+
+DEMO_OUTPUT = Path("ovseg-demo")
+
+CLASSES = (
+    "person; cat; coffee cup=cup,coffee cup,mug; motorcycle=motorcycle,motorbike; rocket=rocket,spacecraft;"
+    " camera; temple=temple,pagoda,palace; flower=flower,blossom; sky; grass=grass,lawn; tree"
+)
+
+
+def demo(
+    ctx: typer.Context,
+    output: Output = DEMO_OUTPUT,
+    preset: Preset = DEFAULTS.preset,
+    device: Device = DEFAULTS.device,
+    cache_dir: CacheDir = DEFAULTS.cache_dir,
+    overwrite: Overwrite = DEFAULTS.run.overwrite,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    as_json: Json = False,
+) -> None:
+    """Segment eight photographs that are on every machine with ovseg, and write a report to look at.
+
+    The photographs are part of scikit-image and scikit-learn, so nothing is downloaded. The last line on
+    standard output is the path of the report: open it in a browser.
+
+    For example:
+
+      ovseg demo -o demo-out
+    """
+    set_up_process(verbose=verbose, offline=offline)
+    settings = replace(resolve(ctx, config=None, assignments=()), classes=(CLASSES,))
+    summary = launch(demo_photos(), settings, output or DEMO_OUTPUT, quiet=quiet, as_json=as_json)
+    raise typer.Exit(summary.exit_code if summary else 0)
+
+
+def demo_photos() -> list[str]:
+    """Paths of the photographs; the packages are located, not imported.
+
+    Raises:
+        DependencyMissing: A package or one of its photographs is not there.
+    """
+    paths = []
+    for package, (folder, names) in PHOTOS.items():
+        spec = find_spec(package)
+        roots = list(spec.submodule_search_locations or ()) if spec else []
+        for name in names:
+            path = next((p for p in (Path(root) / folder / name for root in roots) if p.is_file()), None)
+            if path is None:
+                raise DependencyMissing(f"{package} lacks {folder}/{name}: run  pip install ovseg")
+            paths.append(str(path))
+    return paths

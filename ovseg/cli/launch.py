@@ -1,0 +1,131 @@
+"""From settings to a finished run: what ``segment`` and ``demo`` have in common."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ovseg.cli.classes import chosen_vocabulary
+from ovseg.cli.common import one_line
+from ovseg.cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from ovseg.cli.settings import Settings
+    from ovseg.images import ImageFile
+    from ovseg.runs import RunSummary
+    from ovseg.vocabulary import Vocabulary
+
+__all__ = ["launch", "say", "set_up_process"]
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """Write a note to standard error, unless quiet."""
+    if not quiet:
+        typer.echo(one_line(text), err=True)
+
+
+def set_up_process(*, verbose: int, offline: bool) -> None:
+    """Logging to standard error, Pillow's remarks on odd files silenced, the hub shut off if asked."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    if not verbose:
+        # Damaged files become failures of the run; what Pillow says about the others helps nobody.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    if offline:
+        # Read by huggingface_hub when it is imported, which has not happened yet.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def launch(
+    inputs: Sequence[str],
+    settings: Settings,
+    out: Path,
+    *,
+    dry_run: bool = False,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> RunSummary | None:
+    """Find the images, load the models, run, and print the result on standard output.
+
+    Everything that can be wrong with the call is found before a model is loaded.
+
+    Returns:
+        What has come of it; None after a dry run.
+    """
+    from ovseg.images import find_images
+    from ovseg.outputs import FORMATS
+
+    vocabulary = chosen_vocabulary(settings)
+    for name in settings.run.formats:
+        FORMATS.get(name)
+    chosen = settings.inputs
+    images = find_images(
+        inputs, recursive=chosen.recursive, include=chosen.include, exclude=chosen.exclude, skip=out
+    )
+    if dry_run:
+        _print_plan(images, vocabulary, settings, out, as_json=as_json)
+        return None
+
+    from ovseg.pipeline import Segmenter
+    from ovseg.runs import run_segmentation
+
+    segmenter = Segmenter.from_preset(
+        settings.preset,
+        device=settings.device,
+        dtype=settings.dtype,
+        config=settings.segment,
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+    )
+    say(segmenter.note, quiet=quiet)
+    try:
+        with shown_progress(quiet=quiet) as progress:
+            summary = run_segmentation(images, vocabulary, segmenter, out, settings.run, progress)
+    except KeyboardInterrupt:
+        say(f"interrupted: what is done is in {out}; the same command goes on from there")
+        raise
+    _print_summary(summary, quiet=quiet, as_json=as_json)
+    return summary
+
+
+def _print_plan(
+    images: Sequence[ImageFile], vocabulary: Vocabulary, settings: Settings, out: Path, *, as_json: bool
+) -> None:
+    number, count = settings.run.shard
+    selected = list(images)[: settings.run.limit][number - 1 :: count]
+    if as_json:
+        plan = {
+            "out": str(out),
+            "formats": list(settings.run.formats),
+            "classes": list(vocabulary.names),
+            "background": vocabulary.has_background,
+            "images": [{"path": str(image.path), "stem": image.stem.as_posix()} for image in selected],
+        }
+        typer.echo(json.dumps(plan))
+        return
+    for image in selected:
+        typer.echo(one_line(f"{image.path} -> {out / 'masks' / image.stem}.png"))
+    shown = ", ".join(vocabulary.names[1:9]) + (" …" if len(vocabulary) > 8 else "")
+    formats = ", ".join(settings.run.formats)
+    say(f"{len(selected)} images, {len(vocabulary)} classes ({shown}), formats {formats}")
+    say("dry run: nothing was written")
+
+
+def _print_summary(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
+    new = summary.done - summary.skipped
+    text = f"{summary.done} of {summary.images} images are done"
+    if new:
+        text += f", {new} of them now in {summary.seconds:.1f} s ({summary.seconds / new:.2f} s an image)"
+    if summary.failures:
+        text += f"; {len(summary.failures)} failed, reasons in {summary.out / 'run.json'}"
+    say(text, quiet=quiet)
+    if as_json:
+        typer.echo(json.dumps(summary.to_dict()))
+    else:
+        typer.echo(one_line(summary.outputs.get("html", summary.out)))

