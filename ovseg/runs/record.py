@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ovseg.images import ImageFile
+from ovseg.outputs.statistics import class_figures
 from ovseg.types import Segmentation
 
 __all__ = ["class_statistics", "done_line", "failed_line"]
@@ -57,16 +56,13 @@ def class_statistics(segmentation: Segmentation) -> tuple[dict[str, dict[str, fl
     Returns:
         ``{name: {"share": …, "confidence": …}}`` in label order, both in [0, 1], and the abstained share.
     """
-    labels = segmentation.labels.ravel()
-    counts = np.bincount(labels)
-    sums = np.bincount(labels, weights=segmentation.confidence.ravel())
-    present = [int(label) for label in np.flatnonzero(counts) if label != segmentation.void]
+    figures = class_figures(segmentation)
+    abstained = figures.pop(segmentation.void, None)
     classes = {
         segmentation.names[label]: {
-            "share": round(float(counts[label]) / labels.size, DIGITS),
-            "confidence": round(float(sums[label]) / float(counts[label]), DIGITS),
+            "share": round(found.share, DIGITS),
+            "confidence": round(found.confidence, DIGITS),
         }
-        for label in present
+        for label, found in figures.items()
     }
-    void = counts[segmentation.void] if len(counts) > segmentation.void else 0
-    return classes, round(float(void) / labels.size, DIGITS)
+    return classes, round(abstained.share, DIGITS) if abstained else 0.0
