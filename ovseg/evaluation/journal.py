@@ -97,8 +97,8 @@ class Journal:
         self.header = read_header(folder)
         if (self.header.digest, self.header.shard) != (header.digest, header.shard):
             raise OutputError(
-                f"{folder} holds another evaluation ({_differences(self.header, header)}): give another output"
-                " folder, or add --overwrite"
+                f"{folder} holds another evaluation ({_differences(self.header, header)}): give another"
+                " output folder, or add --overwrite"
             )
         self.done = self._mend(batch)
         self._stream: BinaryIO = self.path.open("ab")

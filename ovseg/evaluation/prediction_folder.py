@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ovseg.errors import DatasetError, InputError, UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample
@@ -25,9 +26,10 @@ __all__ = ["FolderPredictor"]
 class FolderPredictor:
     """Reads ``DIR/NAME.png`` (indices) or ``DIR/NAME.safetensors`` (soft scores) of every image.
 
-    ``DIR`` may be a run folder of ``ovseg segment`` or of an earlier evaluation: then its ``masks`` or
-    ``predictions`` are read. A ``classes.json`` (index to name) in or beside the folder says what the indices
-    mean, by name or synonym; without it they are the data set's own, 255 = no answer.
+    ``DIR`` may be a run folder of ``ovseg segment`` or of an earlier evaluation: then its ``masks``,
+    ``predictions`` or ``scores`` are read. A ``classes.json`` (index to name) in or beside the folder says
+    what indices (and planes of scores) mean, by name or synonym; without it they are the data set's own,
+    255 = no answer. In a set without background, scores may have a first plane for it, which is left out.
 
     Args:
         folder: ``DIR``.
@@ -43,21 +45,16 @@ class FolderPredictor:
         if not folder.is_dir():
             raise UsageError(f"no folder of predictions {folder}")
         self._folder = next(
-            (folder / part for part in ("masks", "predictions") if (folder / part).is_dir()), folder
+            (folder / part for part in ("masks", "predictions", "scores") if (folder / part).is_dir()), folder
         )
         self._dataset = dataset
         self._dialect = dialect
-        names = next(
-            (
-                path
-                for path in (self._folder / "classes.json", self._folder.parent / "classes.json")
-                if path.is_file()
-            ),
-            None,
+        beside = (self._folder / "classes.json", self._folder.parent / "classes.json")
+        names = next((path for path in beside if path.is_file()), None)
+        self._named = names is not None
+        self._table = (
+            named_table(names, dataset, vocabulary) if names else identity_table(len(dataset.classes))
         )
-        count = len(dataset.classes)
-        self._table = named_table(names, dataset, vocabulary) if names else identity_table(count)
-        self._indices = f"by name ({names.name})" if names else "the data set's own"
         paths = [self._path(sample) for sample in dataset.samples]
         missing = [sample.name for sample, path in zip(dataset.samples, paths, strict=True) if path is None]
         if missing:
@@ -70,7 +67,11 @@ class FolderPredictor:
 
     def describe(self) -> dict[str, Any]:
         """Names and sizes of all files as one hash, and how indices are read."""
-        return {"kind": "predictions", "files": self._files, "indices": self._indices}
+        return {
+            "kind": "predictions",
+            "files": self._files,
+            "indices": "by name" if self._named else "the data set's own",
+        }
 
     def predict(self, samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
         """Read the predictions of a batch.
@@ -88,12 +89,15 @@ class FolderPredictor:
         path = self._path(sample)
         if path is None:
             raise InputError(f"the prediction of {sample.name} has gone from {self._folder}")
-        background = self._dataset.has_background
         if path.suffix == ".safetensors":
-            scores, logits = read_scores(path, len(self._dataset.classes), background=background)
-            scale, threshold = self._dialect.scale or 1.0, self._dialect.threshold
+            scores, logits = read_scores(path)
             return decide(
-                scores, size, logits=logits, scale=scale, threshold=threshold, background=background
+                self._planes(scores, path),
+                size,
+                logits=logits,
+                scale=self._dialect.scale or 1.0,
+                threshold=self._dialect.threshold,
+                background=self._dataset.has_background,
             )
         try:
             values = read_indices(path)
@@ -104,6 +108,24 @@ class FolderPredictor:
             return Prediction(apply_table(values, self._table, str(path)))
         except DatasetError as error:  # it is not the data set that is malformed
             raise InputError(f"{error}: what indices mean can be said in classes.json") from error
+
+    def _planes(self, scores: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.float32]:
+        """Planes of scores in the order of the data set's classes."""
+        count = len(self._dataset.classes)
+        if self._named:
+            meanings = self._table[: len(scores)].tolist()
+            wanted = [meanings.index(index) if index in meanings else None for index in range(count)]
+        else:
+            first = len(scores) - count if not self._dataset.has_background else 0
+            wanted = (
+                list(range(first, first + count)) if len(scores) - first == count and first in (0, 1) else []
+            )
+        planes = [plane for plane in wanted if plane is not None]
+        if len(planes) != count:
+            raise InputError(
+                f"{path}: {len(scores)} planes of scores are not the {count} classes of the data set"
+            )
+        return scores[planes]
 
 
 def named_table(path: Path, dataset: Dataset, vocabulary: Vocabulary) -> ValueTable:

@@ -25,7 +25,7 @@ from ovseg.evaluation.provenance import code_commit
 from ovseg.evaluation.record import ImageRecord, measure
 from ovseg.evaluation.results import CONFUSION, MARKDOWN, PAGE, RESULTS, write_results
 from ovseg.evaluation.summary import Summary, summarise
-from ovseg.files import write_json
+from ovseg.files import TEMPORARY_PREFIX, write_json
 from ovseg.outputs.masks import write_mask
 from ovseg.vocabulary import Vocabulary
 
@@ -223,14 +223,16 @@ class _Stream:
 
 
 def claim(out: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something else; drop an earlier evaluation when asked to."""
-    if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
-        if not (out / RECORDS).is_file():
-            raise OutputError(f"{out} holds other files and no evaluation: give another output folder")
-        if overwrite:
-            for name in (RECORDS, RESULTS, MARKDOWN, PAGE, CONFUSION, RUN, CLASSES):
-                (out / name).unlink(missing_ok=True)
-            for path in picture_path(out, 0).parent.glob("*.jpg"):
-                path.unlink()
-            for path in (out / PREDICTIONS).rglob("*.png"):
-                path.unlink()
+    """Refuse a folder that holds something else; clear what a killed run left, or all of it when asked to."""
+    if not out.is_dir():
+        return
+    visible = any(not path.name.startswith(".") for path in out.iterdir())
+    if visible and not (out / RECORDS).is_file():
+        raise OutputError(f"{out} holds other files and no evaluation: give another output folder")
+    for leftover in out.rglob(f"{TEMPORARY_PREFIX}*"):
+        leftover.unlink()
+    if overwrite:
+        for name in (RECORDS, RESULTS, MARKDOWN, PAGE, CONFUSION, RUN, CLASSES):
+            (out / name).unlink(missing_ok=True)
+        for path in (*picture_path(out, 0).parent.glob("*.jpg"), *(out / PREDICTIONS).rglob("*.png")):
+            path.unlink()

@@ -19,17 +19,11 @@ __all__ = ["decide", "read_scores"]
 Scores = npt.NDArray[np.float32]
 
 
-def read_scores(path: Path, classes: int, *, background: bool) -> tuple[Scores, bool]:
-    """Read a score file.
-
-    Args:
-        path: A safetensors file with one tensor, ``scores`` or ``logits``.
-        classes: Classes of the data set. In a set without background a file may have one channel more, its
-            first, for background; it is left out.
-        background: Whether the data set has background.
+def read_scores(path: Path) -> tuple[Scores, bool]:
+    """Read a score file: safetensors with one tensor, ``scores`` or ``logits``.
 
     Returns:
-        (classes, h, w) float32, and whether they are logits.
+        (C, h, w) float32, and whether they are logits.
 
     Raises:
         InputError: The file cannot be read, holds something else, or values that are no scores.
@@ -45,10 +39,8 @@ def read_scores(path: Path, classes: int, *, background: bool) -> tuple[Scores, 
     if name is None:
         raise InputError(f"{path}: holds {sorted(tensors)}: expected a tensor 'scores' or 'logits'")
     values = tensors[name].astype(np.float32)
-    if values.ndim == 3 and not background and len(values) == classes + 1:
-        values = values[1:]
-    if values.ndim != 3 or len(values) != classes or 0 in values.shape:
-        raise InputError(f"{path}: {name} have shape {values.shape}: expected ({classes}, h, w)")
+    if values.ndim != 3 or 0 in values.shape:
+        raise InputError(f"{path}: {name} have shape {values.shape}: expected (classes, h, w)")
     if not np.isfinite(values).all():
         raise InputError(f"{path}: {name} are not finite")
     if name == "scores" and (values.min() < 0 or values.max() > 1):

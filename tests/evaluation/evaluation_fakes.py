@@ -49,7 +49,7 @@ def painted(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 def painted_folder(
     root: Path, classes: tuple[str, ...], count: int, *, size: tuple[int, int] = (40, 48), noise: float = 0.0
 ) -> None:
-    """A folder data set with background whose photos show the truth, but for a share ``noise`` of the pixels."""
+    """A folder data set with background whose photos show the truth, but for a share of ``noise``."""
     truths, pixels = {}, {}
     for i in range(count):
         name = f"photo{i:03d}"

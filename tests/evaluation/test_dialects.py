@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from ovseg.errors import UnknownName
+from ovseg.evaluation.dialects import DIALECTS, dialect_for
+from ovseg.prompts import read_lines
+from ovseg.vocabulary import ClassSpec, Vocabulary
+
+
+@pytest.mark.parametrize(
+    ("dataset", "side", "crop", "threshold"),
+    [
+        ("voc21", 336, 336, 0.2),
+        ("voc20", 336, 336, 0.0),
+        ("context60", 336, 336, 0.15),
+        ("coco-object", 336, 336, 0.25),
+        ("ade20k", 448, 336, 0.0),
+        ("cityscapes", 448, 224, 0.0),
+    ],
+)
+def test_sclip_has_its_exceptions(dataset, side, crop, threshold):
+    dialect = dialect_for("sclip", dataset, background=threshold > 0)
+    assert (dialect.shorter_side, dialect.crop, dialect.stride, dialect.threshold) == (side, crop, 112, threshold)
+    assert (dialect.scale, dialect.templates) == (40, "imagenet80")
+
+
+def test_tcl_takes_raw_names():
+    dialect = dialect_for("tcl", "voc20", background=False)
+    assert (dialect.shorter_side, dialect.crop, dialect.stride) == (448, 448, 224)
+    words = Vocabulary((ClassSpec("boat", synonyms=("ship",)), ClassSpec("sofa")), background=("wall",))
+    raw = dialect.vocabulary(words, ("boat", "sofa"))
+    assert [spec.words for spec in raw.classes] == [("boat",), ("sofa",)]
+    assert raw.background == ()
+    assert raw.hash != words.hash
+
+
+def test_other_dialects_keep_the_vocabulary():
+    words = Vocabulary((ClassSpec("boat", synonyms=("ship",)),))
+    assert dialect_for("sclip", "voc21", background=True).vocabulary(words, ("boat",)) is words
+
+
+def test_facts_hold_every_setting_and_the_templates_hash():
+    facts = dialect_for("sclip", "voc21", background=True).facts()
+    assert facts["stride"] == 112
+    assert len(facts["templates_sha256"]) == 64
+    assert dialect_for("ovseg", "voc21", background=True).facts()["templates_sha256"] is None
+
+
+def test_dialects_are_frozen_and_unknown_ones_are_named():
+    with pytest.raises(FrozenInstanceError):
+        dialect_for("tcl", "voc20", background=False).crop = 1  # type: ignore[misc]
+    with pytest.raises(UnknownName, match="unknown dialect 'sclp': did you mean sclip"):
+        dialect_for("sclp", "voc21", background=True)
+    assert set(DIALECTS.names()) >= {"ovseg", "sclip", "tcl"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("imagenet80", 80), ("imagenet7", 7), ("simple", 1)])
+def test_templates(name, count):
+    templates = read_lines("templates", f"{name}.txt")
+    assert len(set(templates)) == count
+    assert all(template.count("{}") == 1 for template in templates)
