@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
@@ -19,9 +20,14 @@ def one_line(text: object) -> str:
 
 
 def print_error(error: OvsegError | str) -> None:
-    """Write ``error: …`` to standard error, in red on a terminal that has colours."""
-    # click drops the colour where standard error is no terminal, or NO_COLOR is set.
-    typer.echo(typer.style("error: ", fg="red", bold=True) + one_line(error), err=True)
+    """Write ``error: …`` to standard error, in red on a terminal."""
+    echo(typer.style("error: ", fg="red", bold=True) + one_line(error), err=True)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Write a line that may hold colours; they are dropped off a terminal and where ``NO_COLOR`` is set."""
+    # https://no-color.org: whatever its value, as long as it is not empty.
+    typer.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 class ErrorGroup(TyperGroup):

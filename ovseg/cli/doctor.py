@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from ovseg import __version__
+from ovseg.cli.common import echo
 
 State = Literal["ok", "note", "problem"]
 
@@ -62,7 +63,7 @@ def doctor(
         colours = {"ok": "green", "note": "yellow", "problem": "red"}
         for finding in findings:
             mark = typer.style(f"{finding.state:<8}", fg=colours[finding.state])
-            typer.echo(f"{mark} {finding.topic:<14} {finding.text}")
+            echo(f"{mark} {finding.topic:<14} {finding.text}")
             if finding.mend:
                 typer.echo(f"{'':<8} {'':<14} -> {finding.mend}")
     if any(finding.state == "problem" for finding in findings):

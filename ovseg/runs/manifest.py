@@ -31,9 +31,11 @@ def run_config_entry(
 
     Runs whose entries are equal may share a folder; the digest of the entry is the ``config_hash``.
     """
+    # The limit beyond which files are refused decides which images have outputs, not what is in them.
+    images = {"working_pixels": limits.working_pixels}
     entry = asdict(vocabulary)
     del entry["source"]
-    return {"ovseg": __version__, "segmenter": dict(segmenter), "vocabulary": entry, "images": asdict(limits)}
+    return {"ovseg": __version__, "segmenter": dict(segmenter), "vocabulary": entry, "images": images}
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import subprocess
@@ -133,3 +134,22 @@ def test_demo_says_when_its_photographs_are_missing(monkeypatch: pytest.MonkeyPa
         DependencyMissing, match=r"skimage lacks data/astronaut\.png: run {2}pip install ovseg"
     ):
         demo_photos()
+
+
+def test_colours_only_on_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ovseg.cli.common import print_error
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def printed(stream: io.StringIO) -> str:
+        monkeypatch.setattr(sys, "stderr", stream)
+        print_error("something\nis wrong")
+        return stream.getvalue()
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert printed(Terminal()) == "\x1b[31m\x1b[1merror: \x1b[0msomething\\nis wrong\n"
+    assert printed(io.StringIO()) == "error: something\\nis wrong\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert printed(Terminal()) == "error: something\\nis wrong\n"
