@@ -23,7 +23,12 @@ from ovseg.vocabulary import ClassSpec, Vocabulary
 )
 def test_sclip_has_its_exceptions(dataset, side, crop, threshold):
     dialect = dialect_for("sclip", dataset, background=threshold > 0)
-    assert (dialect.shorter_side, dialect.crop, dialect.stride, dialect.threshold) == (side, crop, 112, threshold)
+    assert (dialect.shorter_side, dialect.crop, dialect.stride, dialect.threshold) == (
+        side,
+        crop,
+        112,
+        threshold,
+    )
     assert (dialect.scale, dialect.templates) == (40, "imagenet80")
 
 

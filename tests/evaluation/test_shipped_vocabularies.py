@@ -15,6 +15,8 @@ def test_no_word_means_two_classes(name):
     assert not set(words) & {word.casefold() for word in vocabulary.background}
 
 
-@pytest.mark.parametrize("name", ["ade20k", "cityscapes", "coco-object", "coco-stuff", "context59", "context60"])
+@pytest.mark.parametrize(
+    "name", ["ade20k", "cityscapes", "coco-object", "coco-stuff", "context59", "context60"]
+)
 def test_every_class_is_a_thing_or_stuff(name):
     assert {spec.kind for spec in load_vocabulary(name).classes} <= {"thing", "stuff"}

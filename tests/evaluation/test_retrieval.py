@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import evaluation_trees as trees
+import pytest
+
+from ovseg.errors import InputError
+from ovseg.evaluation.retrieval import (
+    average_precision,
+    precision_at,
+    read_labels,
+    read_rankings,
+    retrieval_scores,
+)
+
+LABELS = {"a": {"cat"}, "b": {"cat", "dog"}, "c": {"dog"}, "d": {"cow"}}
+
+
+def test_precision_and_average_precision_by_hand():
+    ranking, relevant = ["a", "d", "b", "c"], {"a", "b", "x"}
+    assert precision_at(ranking, relevant, 1) == 1
+    assert precision_at(ranking, relevant, 2) == 0.5
+    assert precision_at(ranking, relevant, 8) == 0.25
+    # Hits at ranks 1 and 3; the third relevant image was not found.
+    assert average_precision(ranking, relevant) == pytest.approx((1 + 2 / 3) / 3)
+
+
+def test_average_precision_equals_scikit_learn_on_whole_rankings():
+    import numpy as np
+    from sklearn.metrics import average_precision_score
+
+    generator = np.random.default_rng(0)
+    truth = generator.random(50) < 0.2
+    scores = generator.permutation(50)
+    order = np.argsort(-scores)
+    found = average_precision([str(i) for i in order], {str(i) for i in np.flatnonzero(truth)})
+    assert found == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+
+
+def test_means_are_over_classes_with_images():
+    rankings = {"Cat": ["a", "b"], "dog": ["d", "c"], "unicorn": ["a"]}
+    found = retrieval_scores(rankings, LABELS, (1, 2))
+    assert found["precision"] == {"1": 0.5, "2": 0.75}
+    assert found["mean_average_precision"] == pytest.approx((1 + 0.25) / 2)
+    assert found["without_images"] == ["unicorn"]
+    assert found["classes"] == 2
+
+
+def test_nothing_to_score():
+    assert retrieval_scores({}, LABELS)["mean_average_precision"] is None
+
+
+@pytest.mark.parametrize(
+    ("ranking", "message"), [(["a", "a"], "names an image twice"), (["z"], "'z', which has no labels")]
+)
+def test_strange_rankings(ranking, message):
+    with pytest.raises(InputError, match=message):
+        retrieval_scores({"cat": ranking}, LABELS)
+
+
+def test_files(tmp_path):
+    (tmp_path / "labels.csv").write_text(
+        "file,wnid,label\na.jpg,n1,Great White Shark\na.jpg,n2,fish\nb.jpg,n3,cat\n"
+    )
+    assert read_labels(tmp_path / "labels.csv") == {"a.jpg": {"great white shark", "fish"}, "b.jpg": {"cat"}}
+    trees.write_json(tmp_path / "labels.json", {"a.jpg": ["Cat"]})
+    assert read_labels(tmp_path / "labels.json") == {"a.jpg": {"cat"}}
+    trees.write_json(
+        tmp_path / "found.json", {"cat": ["a.jpg", {"file": "b.jpg", "score": 1}, {"path": "c.jpg"}]}
+    )
+    assert read_rankings(tmp_path / "found.json") == {"cat": ["a.jpg", "b.jpg", "c.jpg"]}
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"cat": [{"score": 1}]}', '{"cat": 3}'])
+def test_damaged_files(tmp_path, content):
+    (tmp_path / "found.json").write_text(content)
+    with pytest.raises(InputError, match="cannot read"):
+        read_rankings(tmp_path / "found.json")
+
+
+def test_damaged_labels(tmp_path):
+    (tmp_path / "labels.csv").write_text("name,label\na,b\n")
+    with pytest.raises(InputError, match="cannot read labels"):
+        read_labels(tmp_path / "labels.csv")
+    with pytest.raises(InputError, match="cannot read labels"):
+        read_labels(tmp_path / "missing.csv")
