@@ -178,6 +178,17 @@ def test_full_disk_ends_with_one_line_and_the_run_resumes(
     assert contents(out) == contents(tmp_path / "whole")
 
 
+def test_output_folder_that_cannot_be_written(photos: Path, small_disk: Path) -> None:
+    (small_disk / "empty").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for name, start_of_message in (("new", "cannot use"), ("empty", "cannot write")):
+        code, stdout, stderr = finish(photos, small_disk / name, "-f", "png")
+        assert (code, stdout) == (1, "")
+        [line] = [line for line in stderr.splitlines() if "preset fake" not in line]
+        assert line.startswith(f"error: {start_of_message}")
+        assert line.endswith("Read-only file system")
+
+
 @pytest.mark.slow
 def test_memory_is_flat_between_50_and_200_images(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)

@@ -227,6 +227,17 @@ def test_output_folder_that_cannot_be_used(photos: Path, tmp_path: Path) -> None
         run(photos, tmp_path / "file" / "out")
 
 
+def test_output_folder_without_the_right_to_write(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match=r"cannot use .*out as output folder: Permission denied"):
+        run(photos, tmp_path / "out")
+
+
 def test_unknown_format_is_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="unknown output format 'pgn': did you mean png"):
         run(photos, tmp_path / "out", formats=("pgn",))
