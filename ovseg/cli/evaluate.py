@@ -69,6 +69,22 @@ Leakage = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse to evaluate when --leakage finds any.", show_envvar=False)
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Drop the evaluation that is in the folder. Default: go on with it, and refuse another one.",
+        show_envvar=False,
+    ),
+]
+Shard = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        help="I/N: only every N-th image from the I-th, into a folder of its own (see ovseg evaluate merge).",
+        show_envvar=False,
+    ),
+]
 FolderBackground = Annotated[
     bool | None,
     typer.Option(
@@ -89,9 +105,9 @@ def dataset(
     vocabulary: options.VocabularyName = None,
     predictions: Predictions = None,
     save_predictions: SavePredictions = False,
-    overwrite: options.Overwrite = DEFAULTS.run.overwrite,
+    overwrite: Overwrite = DEFAULTS.run.overwrite,
     limit: options.Limit = None,
-    shard: options.Shard = _SHARD,
+    shard: Shard = _SHARD,
     batch_size: options.BatchSize = DEFAULTS.run.batch_size,
     leakage: Leakage = _NO_PATHS,
     strict: Strict = False,
@@ -124,9 +140,9 @@ def folder(
     vocabulary: options.VocabularyName = None,
     predictions: Predictions = None,
     save_predictions: SavePredictions = False,
-    overwrite: options.Overwrite = DEFAULTS.run.overwrite,
+    overwrite: Overwrite = DEFAULTS.run.overwrite,
     limit: options.Limit = None,
-    shard: options.Shard = _SHARD,
+    shard: Shard = _SHARD,
     batch_size: options.BatchSize = DEFAULTS.run.batch_size,
     leakage: Leakage = _NO_PATHS,
     strict: Strict = False,
@@ -144,7 +160,7 @@ def folder(
     verbose: options.Verbose = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (one name a line).
+    """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (a name a line).
 
     ovseg evaluate folder --root mydata --no-background -o scores
     """
@@ -164,13 +180,20 @@ def _register() -> None:
     for name, card in DATASETS:
         text = (
             f"{card.title}\n\nThe root holds {card.tree}.\n\n"
-            f"    ovseg evaluate {name} --root DIR -o scores\n\n"
+            f"  ovseg evaluate {name} --root DIR -o scores\n\n"
             "Leaves results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
             " goes on where it was stopped."
         )
         app.command(name, help=text, short_help=card.title, context_settings=COMMAND_SETTINGS)(dataset)
-    for command in (folder, discovery, retrieval, merge, compare):
-        app.command(command.__name__, context_settings=COMMAND_SETTINGS)(command)
+    others = {
+        folder: "Your own images, masks and class names.",
+        discovery: "Objects found without names: boxes and masks.",
+        retrieval: "Images found for names.",
+        merge: "Join the shards of one evaluation.",
+        compare: "Paired comparison of two runs.",
+    }
+    for command, title in others.items():
+        app.command(command.__name__, short_help=title, context_settings=COMMAND_SETTINGS)(command)
 
 
 def _evaluate(ctx: typer.Context, load: Any) -> None:

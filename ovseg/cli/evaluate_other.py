@@ -88,9 +88,9 @@ def discovery(
 ) -> None:
     """Objects found without names: CorLoc of boxes; IoU, maximum F-beta and accuracy of masks.
 
-    ovseg evaluate discovery --predictions out/boxes.json --truth VOC2012/Annotations
+    ovseg evaluate discovery --predictions out/boxes.json --truth Annotations
 
-    ovseg evaluate discovery --masks out/masks --true-masks data/masks --truth single_object.csv
+    ovseg evaluate discovery --masks found --true-masks masks --truth objects.csv
     """
     from ovseg.evaluation.boxes import read_predicted_boxes, read_true_boxes
     from ovseg.evaluation.discovery import MaskScores, corloc
@@ -127,7 +127,7 @@ def retrieval(
 ) -> None:
     """Images found for names: precision at k and mean average precision against image-level labels.
 
-    ovseg evaluate retrieval --rankings found.json --labels pool/labels.csv -k 5
+    ovseg evaluate retrieval --rankings found.json --labels labels.csv -k 5
     """
     from ovseg.evaluation.retrieval import read_labels, read_rankings, retrieval_scores
 
