@@ -21,6 +21,7 @@ BINS = 15
 # Every float16 is a whole multiple of 2**-24, so sums of confidences are whole numbers: exact, and the same
 # in whatever order images are added.
 _UNIT = 2.0**24
+_CODES = 2**16
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,18 @@ def calibration_counts(
         ValueError: A confidence is not in [0, 1].
     """
     counted = (truth != VOID) & (prediction != VOID)
-    values = confidence[counted].astype(np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
+    codes = np.ascontiguousarray(confidence).view(np.uint16)
+    pixels = np.bincount(codes[counted], minlength=_CODES)
+    right = np.bincount(codes[counted & (truth == prediction)], minlength=_CODES)
+    values = np.arange(_CODES, dtype=np.uint16).view(np.float16)
+    used = np.flatnonzero(pixels)
+    if not ((values[used] >= 0) & (values[used] <= 1)).all():
         raise ValueError("a confidence is not in [0, 1]")
-    bins = np.minimum((values * BINS).astype(np.int64), BINS - 1)
-    right = truth[counted] == prediction[counted]
-    units = np.bincount(bins, weights=values * _UNIT, minlength=BINS)
-    return CalibrationCounts(
-        pixels=np.bincount(bins, minlength=BINS).astype(np.int64, copy=False),
-        right=np.bincount(bins[right], minlength=BINS).astype(np.int64, copy=False),
-        # Below 2**53 float sums of whole numbers are exact: 512 megapixels at confidence 1.
-        confidence=units.astype(np.int64),
-    )
+    exact = values[used].astype(np.float64)
+    bins = np.minimum((exact * BINS).astype(np.int64), BINS - 1)
+    sums = np.zeros((3, BINS), np.int64)
+    for row, counts in enumerate(
+        (pixels[used], right[used], pixels[used] * (exact * _UNIT).astype(np.int64))
+    ):
+        np.add.at(sums[row], bins, counts)
+    return CalibrationCounts(*sums)

@@ -38,14 +38,13 @@ def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.ui
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"prediction {prediction.shape} does not match truth {truth.shape}")
-    valid = truth != VOID
-    true, predicted = truth[valid].astype(np.int64), prediction[valid].astype(np.int64)
-    answered = predicted != VOID
-    if max(true.max(initial=0), predicted[answered].max(initial=0)) >= classes:
+    # One table of all 256 x 256 pairs of bytes: faster than picking the valid pixels first.
+    pairs = np.bincount(truth.ravel() * np.uint16(256) + prediction.ravel(), minlength=256 * 256)
+    table = pairs.reshape(256, 256)[:VOID]
+    if table[classes:].any() or table[:, classes:VOID].any():
         raise ValueError(f"index out of range of {classes} classes")
-    predicted[~answered] = classes
-    flat = np.bincount(true * (classes + 1) + predicted, minlength=classes * (classes + 1))
-    return flat.reshape(classes, classes + 1).astype(np.int64, copy=False)
+    columns = [*range(classes), VOID]
+    return table[:classes, columns].astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)

@@ -31,33 +31,33 @@ def size_counts(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8],
         Arrays (3, K) in the order of ``SIZES``; ``predicted`` is the found part of the true components plus
         the wrong pixels of predicted components, so that union = truth + predicted - intersection as always.
     """
-    void = truth == VOID
-    masked = np.where(void, np.uint8(VOID), prediction)
+    masked = np.where(truth == VOID, np.uint8(VOID), prediction)
     true_size, predicted_size = _size_of_pixels(truth), _size_of_pixels(masked)
-    right = ~void & (truth == masked)
-    wrong = ~void & (truth != masked) & (masked != VOID)
+    right = truth == masked
     intersection = _count(true_size[right], truth[right], classes)
+    wrong = ~right
     return AreaCounts(
         intersection=intersection,
         predicted=intersection + _count(predicted_size[wrong], masked[wrong], classes),
-        truth=_count(true_size[~void], truth[~void], classes),
+        truth=_count(true_size.ravel(), truth.ravel(), classes),
     )
 
 
-def _size_of_pixels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _size_of_pixels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(H, W) index into ``SIZES`` of the component that each pixel belongs to (8-connected)."""
     from skimage.measure import label
 
-    # Every pixel gets a component, background too: index 0 is a class like the others here.
-    components = label(labels.astype(np.int16) + 1, background=0, connectivity=2)
+    # Every pixel gets a component, index 0 too: it is a class like the others here.
+    components = label(labels, background=-1, connectivity=2)
     areas = np.bincount(components.ravel())
-    sizes = np.searchsorted(np.asarray(LIMITS), areas, side="right")
-    result: npt.NDArray[np.int64] = sizes[components]
+    sizes = np.searchsorted(np.asarray(LIMITS), areas, side="right").astype(np.uint8)
+    result: npt.NDArray[np.uint8] = sizes[components]
     return result
 
 
 def _count(
-    sizes: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8], classes: int
+    sizes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], classes: int
 ) -> npt.NDArray[np.int64]:
-    flat = np.bincount(sizes * classes + labels, minlength=len(SIZES) * classes)
-    return flat.reshape(len(SIZES), classes).astype(np.int64, copy=False)
+    """Pixels by size and class, (3, K); void is counted beyond the classes and dropped."""
+    flat = np.bincount(sizes * np.uint16(256) + labels, minlength=len(SIZES) * 256)
+    return flat.reshape(len(SIZES), 256)[:, :classes].astype(np.int64, copy=False)
