@@ -11,7 +11,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS
-from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval
+from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.cli.settings import DEFAULTS, resolve
@@ -191,6 +191,7 @@ def _register() -> None:
         retrieval: "Images found for names.",
         merge: "Join the shards of one evaluation.",
         compare: "Paired comparison of two runs.",
+        table: "One table of several evaluations.",
     }
     for command, title in others.items():
         app.command(command.__name__, short_help=title, context_settings=COMMAND_SETTINGS)(command)

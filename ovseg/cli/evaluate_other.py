@@ -11,7 +11,7 @@ import typer
 from ovseg.cli import options
 from ovseg.errors import UsageError
 
-__all__ = ["compare", "discovery", "merge", "retrieval"]
+__all__ = ["compare", "discovery", "merge", "retrieval", "table"]
 
 Results = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder for results.json.", show_envvar=False)
@@ -59,6 +59,18 @@ def compare(
         write_json(output / "comparison.json", comparison)
         write_text(output / "comparison.md", text)
     typer.echo(json.dumps(comparison) if as_json else text, nl=as_json)
+
+
+def table(
+    folders: Annotated[list[Path], typer.Argument(help="Output folders of evaluations.", show_default=False)],
+) -> None:
+    """One Markdown table of several evaluations, with what each figure depends on.
+
+    ovseg evaluate table scores-voc21 scores-voc20 > results.md
+    """
+    from ovseg.evaluation.table import read_results, results_table
+
+    typer.echo(results_table([read_results(folder) for folder in folders]), nl=False)
 
 
 def discovery(

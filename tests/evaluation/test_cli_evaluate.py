@@ -128,6 +128,17 @@ def test_compare(presets, tmp_path):
     assert json.loads((tmp_path / "c/comparison.json").read_text())["differs"] == ["predictor"]
 
 
+def test_table_of_several_runs(presets, tmp_path):
+    painted_folder(tmp_path / "data", CLASSES, 3)
+    arguments = ("folder", "--root", tmp_path / "data", "--background", "-q")
+    call(*arguments, "-o", tmp_path / "a", "--preset", "one")
+    call(*arguments, "-o", tmp_path / "b", "--limit", "2")
+    text = call("table", tmp_path / "a", tmp_path / "b").stdout
+    assert "| folder data | 3 | 100.0 | 100.0 – 100.0 | 100.0 | 100.0 | one | ovseg | classes.txt `" in text
+    assert "- folder data: only the first 2 of 3 images" in text
+    assert "cannot read" in call("table", tmp_path / "data", code=1).stderr
+
+
 def test_leakage_is_reported_and_strictly_refused(presets, tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 2, size=(64, 64))
     arguments = ("folder", "--root", tmp_path / "data", "--background", "--leakage", tmp_path / "data/images")
@@ -165,7 +176,9 @@ def test_retrieval(tmp_path):
     assert "at least 1" in call("retrieval", *files, "-k", 0, code=2).stderr
 
 
-@pytest.mark.parametrize("name", [*DATASETS.names(), "folder", "discovery", "retrieval", "merge", "compare"])
+@pytest.mark.parametrize(
+    "name", [*DATASETS.names(), "folder", "discovery", "retrieval", "merge", "compare", "table"]
+)
 def test_every_command_has_help(name):
     assert len(call(name, "--help").stdout) > 300
 
