@@ -265,7 +265,7 @@ def _predictor(
     folder: Path | None,
     *,
     quiet: bool,
-) -> tuple[Predictor, int]:
+) -> tuple[Predictor[Any], int]:
     """The folder of predictions, or a segmenter; and how many images go at a time by default."""
     if folder is not None:
         from ovseg.evaluation.prediction_folder import FolderPredictor

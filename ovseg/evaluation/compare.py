@@ -45,10 +45,11 @@ def compare(a: Path, b: Path, settings: BootstrapSettings | None = None) -> dict
     sums = [_Side(len(names), settings) for _ in headers]
     weights, seen = ImageWeights(count, settings), 0
     try:
-        pairs = zip(
-            *(read_records(folder, h) for folder, h in zip((a, b), headers, strict=True)), strict=True
-        )
-        for records in pairs:
+        streams = [read_records(folder, header) for folder, header in zip((a, b), headers, strict=True)]
+        for records in zip(*streams, strict=True):
+            truths = [record.confusion.sum(axis=1) for record in records]
+            if not np.array_equal(*truths):
+                raise UsageError(f"{a} and {b} were measured against different truths of {records[0].name}")
             drawn = weights.next()
             for side, record in zip(sums, records, strict=True):
                 side.add(record, drawn)

@@ -73,19 +73,12 @@ class FolderPredictor:
             "indices": "by name" if self._named else "the data set's own",
         }
 
-    def predict(self, samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        """Read the predictions of a batch.
+    def load(self, sample: Sample, size: tuple[int, int]) -> Prediction:
+        """Read the prediction of an image.
 
         Raises:
-            InputError: A file is damaged, of another size than its truth, or holds other indices.
+            InputError: The file is damaged, of another size than its truth, or holds other indices.
         """
-        return [self._read(sample, size) for sample, size in zip(samples, sizes, strict=True)]
-
-    def _path(self, sample: Sample) -> Path | None:
-        candidates = (self._folder / f"{sample.name}{suffix}" for suffix in (".png", ".safetensors"))
-        return next((path for path in candidates if path.is_file()), None)
-
-    def _read(self, sample: Sample, size: tuple[int, int]) -> Prediction:
         path = self._path(sample)
         if path is None:
             raise InputError(f"the prediction of {sample.name} has gone from {self._folder}")
@@ -109,22 +102,24 @@ class FolderPredictor:
         except DatasetError as error:  # it is not the data set that is malformed
             raise InputError(f"{error}: what indices mean can be said in classes.json") from error
 
+    def predict(self, inputs: Sequence[Prediction]) -> list[Prediction]:
+        """What was read."""
+        return list(inputs)
+
+    def _path(self, sample: Sample) -> Path | None:
+        candidates = (self._folder / f"{sample.name}{suffix}" for suffix in (".png", ".safetensors"))
+        return next((path for path in candidates if path.is_file()), None)
+
     def _planes(self, scores: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.float32]:
         """Planes of scores in the order of the data set's classes."""
-        count = len(self._dataset.classes)
+        count, planes = len(self._dataset.classes), list(range(len(scores)))
         if self._named:
             meanings = self._table[: len(scores)].tolist()
-            wanted = [meanings.index(index) if index in meanings else None for index in range(count)]
-        else:
-            first = len(scores) - count if not self._dataset.has_background else 0
-            wanted = (
-                list(range(first, first + count)) if len(scores) - first == count and first in (0, 1) else []
-            )
-        planes = [plane for plane in wanted if plane is not None]
+            planes = [meanings.index(index) for index in range(count) if index in meanings]
+        elif len(planes) == count + 1 and not self._dataset.has_background:
+            planes = planes[1:]
         if len(planes) != count:
-            raise InputError(
-                f"{path}: {len(scores)} planes of scores are not the {count} classes of the data set"
-            )
+            raise InputError(f"{path}: {len(scores)} planes of scores are not the {count} classes of the set")
         return scores[planes]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,15 +41,22 @@ class Prediction:
     confidence: npt.NDArray[np.float16] | None = None
 
 
-class Predictor(Protocol):
-    """Anything whose answers are to be measured."""
+Input = TypeVar("Input")
+
+
+class Predictor(Protocol[Input]):
+    """Anything whose answers are to be measured: reads in one thread, answers in another."""
 
     def describe(self) -> dict[str, Any]:
         """What it is, as JSON: whatever can change its answers. Part of the identity of an evaluation."""
         ...
 
-    def predict(self, samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        """Answers for a batch of images; ``sizes`` are the (H, W) of their truths."""
+    def load(self, sample: Sample, size: tuple[int, int]) -> Input:
+        """Read what an answer needs, ahead of time; ``size`` is the (H, W) of the truth."""
+        ...
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """Answers for a batch of images."""
         ...
 
 
@@ -90,14 +97,13 @@ class SegmenterPredictor:
         """The segmenter's own description."""
         return {"kind": "segmenter", **self._segmenter.describe()}
 
-    def predict(self, samples: Sequence[Sample], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        """Segment a batch of photos.
+    def load(self, sample: Sample, size: tuple[int, int]) -> Pixels:
+        """The photo; see ``load_pixels``."""
+        return load_pixels(sample, size)
 
-        Raises:
-            DatasetError: A photo cannot be read, or is not of the size of its truth.
-        """
-        images = [load_pixels(sample, size) for sample, size in zip(samples, sizes, strict=True)]
-        answers = self._segmenter.segment_batch(images, self._vocabulary)
+    def predict(self, inputs: Sequence[Pixels]) -> list[Prediction]:
+        """Segment a batch of photos."""
+        answers = self._segmenter.segment_batch(list(inputs), self._vocabulary)
         return [Prediction(self._table[answer.labels], answer.confidence) for answer in answers]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,7 +67,7 @@ class Progress(Protocol):
 
 def evaluate(
     dataset: Dataset,
-    predictor: Predictor,
+    predictor: Predictor[Any],
     vocabulary: Vocabulary,
     dialect: Dialect,
     out: Path,
@@ -130,13 +130,23 @@ def finish(out: Path, header: Header) -> Summary:
     return summary
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Images that are predicted together."""
+
+    indices: Sequence[int]
+    samples: Sequence[Sample]
+    truths: Sequence[npt.NDArray[np.uint8]]
+    inputs: Sequence[Any]
+
+
 class _Stream:
-    """One pass over the images that are not measured yet; holds two batches at a time."""
+    """One pass over the images that are not measured yet; holds three batches at a time."""
 
     def __init__(
         self,
         dataset: Dataset,
-        predictor: Predictor,
+        predictor: Predictor[Any],
         out: Path,
         journal: Journal,
         settings: EvaluationSettings,
@@ -158,18 +168,17 @@ class _Stream:
         if self._settings.save_predictions:
             names = ("background", *self._dataset.foreground)
             write_json(self._out / CLASSES, {str(i): name for i, name in enumerate(names)})
-        # While the predictor works on a batch, a thread measures the one before it.
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        size = self._settings.batch_size
+        batches = [todo[i : i + size] for i in range(0, len(todo), size)]
+        # While the predictor works on a batch, one thread reads the next and one measures the last.
+        with ThreadPoolExecutor(max_workers=2) as pool:
             pending: Future[list[ImageRecord]] | None = None
-            for first in range(0, len(todo), self._settings.batch_size):
-                indices = todo[first : first + self._settings.batch_size]
-                samples = [self._dataset.samples[index] for index in indices]
-                truths = [sample.read_truth() for sample in samples]
+            for batch in self._ahead(pool, batches):
                 begun = time.perf_counter()
-                predictions = self._predictor.predict(samples, [(t.shape[0], t.shape[1]) for t in truths])
+                predictions = self._predictor.predict(batch.inputs)
                 self._seconds["predict"] += time.perf_counter() - begun
                 self._commit(pending)
-                pending = pool.submit(self._measure, indices, samples, truths, predictions)
+                pending = pool.submit(self._measure, batch, predictions)
             self._commit(pending)
         self._seconds["total"] = time.perf_counter() - start
         return {
@@ -177,15 +186,29 @@ class _Stream:
             "seconds": {key: round(value, 3) for key, value in self._seconds.items()},
         }
 
-    def _measure(
-        self,
-        indices: Sequence[int],
-        samples: Sequence[Sample],
-        truths: Sequence[npt.NDArray[np.uint8]],
-        predictions: Sequence[Prediction],
-    ) -> list[ImageRecord]:
+    def _ahead(self, pool: ThreadPoolExecutor, batches: Sequence[Sequence[int]]) -> Iterator[_Batch]:
+        """Batches in order; the next is being read while one is worked on."""
+        coming: Future[_Batch] | None = None
+        for indices in batches:
+            current, coming = coming, pool.submit(self._load, indices)
+            if current is not None:
+                yield current.result()
+        if coming is not None:
+            yield coming.result()
+
+    def _load(self, indices: Sequence[int]) -> _Batch:
+        samples = [self._dataset.samples[index] for index in indices]
+        truths = [sample.read_truth() for sample in samples]
+        inputs = [
+            self._predictor.load(sample, (truth.shape[0], truth.shape[1]))
+            for sample, truth in zip(samples, truths, strict=True)
+        ]
+        return _Batch(indices, samples, truths, inputs)
+
+    def _measure(self, batch: _Batch, predictions: Sequence[Prediction]) -> list[ImageRecord]:
         records = []
-        for index, sample, truth, prediction in zip(indices, samples, truths, predictions, strict=True):
+        images = zip(batch.indices, batch.samples, batch.truths, predictions, strict=True)
+        for index, sample, truth, prediction in images:
             begun = time.thread_time()
             record = measure(index, sample.name, truth, prediction, len(self._dataset.classes))
             self._seconds["measure"] += time.thread_time() - begun

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import evaluation_trees as trees
+import numpy as np
 import pytest
 from evaluation_fakes import ColourSegmenter, painted_folder, vocabulary_of
 
@@ -57,6 +59,14 @@ def test_only_like_is_compared_with_like(tmp_path):
         compare(whole, part)
     with pytest.raises(UsageError, match="on different classes"):
         compare(whole, run(tmp_path / "other", tmp_path / "c"))
+
+
+def test_other_truths_are_refused(tmp_path):
+    painted_folder(tmp_path / "data", CLASSES, 2)
+    a = run(tmp_path / "data", tmp_path / "a")
+    trees.write_mask(tmp_path / "data/masks/photo001.png", np.zeros((41, 48)))
+    with pytest.raises(UsageError, match="different truths of photo001"):
+        compare(a, run(tmp_path / "data", tmp_path / "b"))
 
 
 def test_an_unfinished_run_is_refused(tmp_path):

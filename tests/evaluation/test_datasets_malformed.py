@@ -176,5 +176,5 @@ def test_folder_refuses_doubled_and_missing_class_names(tmp_path):
 
 def test_folder_with_too_many_classes(tmp_path):
     trees.folder(tmp_path, tuple(f"class {i}" for i in range(256)), {"x": np.zeros((8, 8))})
-    with pytest.raises(DatasetError, match="at most 255"):
+    with pytest.raises(DatasetError, match="at most 254"):
         load_folder(tmp_path, background=True)

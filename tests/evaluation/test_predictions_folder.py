@@ -32,8 +32,7 @@ def predictor(folder, data, *, dialect="ovseg", vocabulary=None):
 
 def read(folder, data, **settings):
     found = predictor(folder, data, **settings)
-    sizes = [sample.read_truth().shape for sample in data.samples]
-    return [prediction.labels for prediction in found.predict(data.samples, sizes)]
+    return [found.load(sample, sample.read_truth().shape).labels for sample in data.samples]
 
 
 def one_image(root, truth=None, *, background=True, classes=CLASSES):
@@ -148,7 +147,7 @@ def test_soft_scores_follow_the_dialects_threshold(tmp_path):
     assert read(tmp_path / "p", data)[0].tolist() == [[1, 1], [0, 2]]
     voc = dialect_for("sclip", "voc21", background=True)  # threshold 0.2
     found = FolderPredictor(tmp_path / "p", data, vocabulary_of(CLASSES[1:]), voc)
-    (prediction,) = found.predict(data.samples, [(2, 2)])
+    prediction = found.load(data.samples[0], (2, 2))
     assert prediction.labels.tolist() == [[0, 1], [0, 0]]
     assert prediction.confidence.dtype == np.float16
 

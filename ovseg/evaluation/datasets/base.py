@@ -71,9 +71,9 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.samples:
             raise DatasetError(f"{self.card.name}: no images below {self.root}: expected {self.card.tree}")
-        if len(self.classes) > 255:
+        if len(self.foreground) > 254:
             raise DatasetError(
-                f"{self.card.name}: {len(self.classes)} classes; at most 255, since 255 means void"
+                f"{self.card.name}: {len(self.foreground)} classes: at most 254, for 255 means void"
             )
         require_unique((sample.name for sample in self.samples), f"{self.card.name} in {self.root}")
         if not self.total:
