@@ -18,7 +18,13 @@ from ovseg.encoders.vit import Facet
 
 
 class PromptHead(Protocol):
-    """Prompts turned into a classifier over an image-text encoder's features."""
+    """Prompts turned into a classifier over an image-text encoder's features.
+
+    Attributes:
+        chance: (T,) probability of each prompt on an average picture, summing to 1.
+    """
+
+    chance: torch.Tensor
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, D) features to (…, T) probabilities over the prompts, summing to 1."""
@@ -30,7 +36,16 @@ class ImageTextEncoder(Protocol):
 
     Its features are linear before the head: they may be resampled, averaged over windows and spread along
     affinities before they are scored.
+
+    Attributes:
+        dense_sides: Shorter sides in pixels at which dense features are taken and averaged.
+        image_side: Side in pixels of the square at which a whole image is encoded.
+        multiple: Sides of images must be multiples of this.
     """
+
+    dense_sides: tuple[int, ...]
+    image_side: int
+    multiple: int
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, D): one feature for the whole image."""

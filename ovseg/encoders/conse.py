@@ -36,6 +36,7 @@ class ConseHead:
     def __init__(self, votes: torch.Tensor, temperature: float) -> None:
         self.votes = votes
         self.temperature = temperature
+        self.chance = votes.mean(0)
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, C) class logits to (…, T) probabilities."""
@@ -56,6 +57,10 @@ class ConseEncoder:
         text_temperature: Of the softmax over prompts' cosine similarities.
     """
 
+    dense_sides = (320, 480)
+    image_side = 288
+    multiple = 16
+
     def __init__(
         self,
         classifier: DenseClassifier,
@@ -66,7 +71,7 @@ class ConseEncoder:
         device: torch.device,
         cache_dir: Path | None = None,
         image_temperature: float = 1.0,
-        text_temperature: float = 0.1,
+        text_temperature: float = 0.06,
     ) -> None:
         self._classifier = classifier.to(device)
         self._sentences = sentences

@@ -151,3 +151,13 @@ def load_preset(
         WeightsUnavailable: Weights are missing or have another hash.
     """
     return choose_preset(name).load(device or torch.device("cpu"), dtype, cache_dir)
+
+
+def preset_note(asked: str, card: PresetCard) -> str:
+    """One line for the user: which preset was taken, and how to get a better one."""
+    if asked != "auto":
+        return f"preset {card.name}: {card.summary}"
+    better = next((name for name, _ in PRESETS), card.name)
+    if better == card.name:
+        return f"preset {card.name} (the best of those on record, chosen by auto): {card.summary}"
+    return f"preset {card.name}, chosen by auto: {card.summary}; better: ovseg models download {better}"

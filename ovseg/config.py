@@ -1,0 +1,69 @@
+"""Settings of the segmentation path: one frozen dataclass, every default written once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ovseg.errors import ConfigError
+
+REFINERS = ("none", "pamr", "crf")
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """How an image becomes a label map.
+
+    Attributes:
+        image_size: Shorter side in pixels at which the shape encoder sees an image.
+        max_cells: Cells of the shape grid at most; a longer image is scaled down to it.
+        spread: Inverse temperature of the affinities along which text features are spread within an image;
+            0 spreads nothing.
+        gate: Exponent of the image-level gate (a class's score for the whole image over the best class's);
+            0 gates nothing. Applies where there is a background.
+        mass: Exponent of the probability that the text side gives to things, stuff and background as groups;
+            0 leaves that decision to the foreground evidence.
+        background_weight: Factor on the background words' probability.
+        lift: Exponent of a stuff name's probability over what it gets from an average class, among stuff.
+        looks: Weight of colour, place and texture among stuff; 0 ignores them.
+        refine: How edges are refined: ``none``, ``pamr`` or ``crf``.
+        refine_side: Longer side in pixels at which refinement works.
+        abstain: Confidence in [0, 1] below which a pixel gets no answer; None never abstains.
+        keep_scores: Whether a segmentation keeps every class's score on the grid.
+        seed: Of whatever is drawn; nothing is, at the default settings.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    image_size: int = 448
+    max_cells: int = 2400
+    spread: float = 20.0
+    gate: float = 0.5
+    mass: float = 1.0
+    background_weight: float = 0.6
+    lift: float = 0.5
+    looks: float = 1.0
+    refine: str = "pamr"
+    refine_side: int = 256
+    abstain: float | None = None
+    keep_scores: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 56 <= self.image_size <= 4096:
+            raise ConfigError(f"image_size must be between 56 and 4096 pixels, not {self.image_size}")
+        if self.refine not in REFINERS:
+            raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
+        if self.abstain is not None and not 0 <= self.abstain <= 1:
+            raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
+        for name in ("spread", "gate", "mass", "background_weight", "lift", "looks"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")
+        for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as JSON-able values."""
+        return asdict(self)

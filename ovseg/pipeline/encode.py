@@ -1,0 +1,126 @@
+"""Encode one image for all three questions at once: which words, what shape, what looks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from ovseg.config import SegmentConfig
+from ovseg.encoders.presets import Encoders
+from ovseg.images.resize import resized
+from ovseg.matching.looks import SAMPLES, Looks
+from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.refinement import spread_affinity
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """All that is asked of an image's encoders; names, bank and refinement can change without it.
+
+    Attributes:
+        grid: (h, w) cells of the shape encoder.
+        text: (N, D) features of the *names* role on that grid, spread along affinities.
+        whole: (D,) feature of the *names* role for the whole image.
+        foreground: (N,) probability of belonging to an object, or None: the encoder cannot tell.
+        looks: The cells in words, spread likewise.
+    """
+
+    grid: tuple[int, int]
+    text: torch.Tensor
+    whole: torch.Tensor
+    foreground: torch.Tensor | None
+    looks: Looks
+
+
+def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
+    """(H, W) in pixels, multiples of ``patch``, at which the shape encoder sees an image.
+
+    The shorter side is ``image_size``; a very long image is scaled down until ``max_cells`` hold it, with at
+    least one cell across.
+    """
+    scale = config.image_size / min(height, width)
+    cells = (height * scale / patch) * (width * scale / patch)
+    if cells > config.max_cells:
+        scale *= math.sqrt(config.max_cells / cells)
+
+    def fit(side: int) -> int:
+        return patch * min(config.max_cells, max(1, round(side * scale / patch)))
+
+    return fit(height), fit(width)
+
+
+def encode_image(
+    pixels: npt.NDArray[np.uint8], encoders: Encoders, config: SegmentConfig, watch: Stopwatch
+) -> EncodedImage:
+    """Run the encoders of a preset on one image.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        encoders: A loaded preset.
+        config: Sizes and spreading.
+        watch: Counts the seconds of the encoders' own forward passes.
+    """
+    height, width = pixels.shape[:2]
+    patch = encoders.shape.patch
+    size = shape_size(height, width, patch, config)
+    grid = (size[0] // patch, size[1] // patch)
+
+    with watch:
+        tokens = encoders.shape.encode(_tensor(pixels, size, encoders.device))[(-1, "token")]
+        saliency = encoders.shape.saliency(tokens)
+    text, whole = _text_features(pixels, grid, encoders, config, watch)
+    looks = Looks.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
+    if config.spread > 0:
+        affinity = spread_affinity(tokens[0].flatten(0, 1), config.spread)
+        text = affinity @ text
+        looks = looks.spread(affinity)
+    return EncodedImage(
+        grid=grid,
+        text=text,
+        whole=whole,
+        foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
+        looks=looks,
+    )
+
+
+def _text_features(
+    pixels: npt.NDArray[np.uint8],
+    grid: tuple[int, int],
+    encoders: Encoders,
+    config: SegmentConfig,
+    watch: Stopwatch,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N, D) features of the *names* role, the mean over its scales, and (D,) of the whole image."""
+    height, width = pixels.shape[:2]
+    names = encoders.names
+    total: torch.Tensor | None = None
+    for side in names.dense_sides:
+        scale = side / config.image_size
+        like = shape_size(height, width, encoders.shape.patch, config)
+        size = tuple(names.multiple * max(2, round(length * scale / names.multiple)) for length in like)
+        image = _tensor(pixels, (size[0], size[1]), encoders.device)
+        with watch:
+            dense = names.encode_dense(image)
+        # Linear features may be resampled before they are scored.
+        resampled = F.interpolate(
+            dense.permute(0, 3, 1, 2).float(), size=grid, mode="bilinear", align_corners=False
+        )
+        cells = resampled[0].flatten(1).T
+        total = cells if total is None else total + cells
+    if total is None:
+        raise ValueError(f"encoder {type(names).__name__} names no sizes for dense features")
+    square = _tensor(pixels, (names.image_side, names.image_side), encoders.device)
+    with watch:
+        whole = names.encode_image(square)[0]
+    return total / len(names.dense_sides), whole
+
+
+def _tensor(pixels: npt.NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """(1, 3, H, W) float32 in [0, 1] of the image at another size, on the device."""
+    image = torch.from_numpy(resized(pixels, size)).to(device)
+    return image.permute(2, 0, 1)[None].float() / 255

@@ -1,0 +1,160 @@
+"""Segment images by names: the door to the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from ovseg.config import SegmentConfig
+from ovseg.device import resolve_device, resolve_dtype
+from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
+from ovseg.images import load_image
+from ovseg.matching import Evidence, fuse, look_evidence
+from ovseg.pipeline.encode import EncodedImage, encode_image
+from ovseg.pipeline.names import NamedClasses
+from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.refinement import label_map
+from ovseg.types import Segmentation
+from ovseg.vocabulary import Vocabulary, parse_classes
+
+ImageLike = npt.NDArray[np.uint8] | Image.Image | Path | str
+
+
+class Segmenter:
+    """Names in, label maps out.
+
+    Example::
+
+        from ovseg import Segmenter
+
+        result = Segmenter.from_preset("offline").segment("photo.jpg", ["cat", "dog"])
+        result.labels  # (H, W) uint8: 0 background, 1 cat, 2 dog
+
+    Args:
+        encoders: A loaded preset.
+        config: How to segment.
+        note: One line on which preset was taken and how to get a better one.
+    """
+
+    def __init__(self, encoders: Encoders, config: SegmentConfig | None = None, note: str = "") -> None:
+        self.encoders = encoders
+        self.config = config or SegmentConfig()
+        self.note = note
+        self._watch = Stopwatch(encoders.device)
+        self._named: dict[str, NamedClasses] = {}
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str = "auto",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        config: SegmentConfig | None = None,
+        cache_dir: Path | None = None,
+    ) -> Segmenter:
+        """Load a preset's encoders; downloads nothing.
+
+        Args:
+            preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+            config: How to segment.
+            cache_dir: Where converted weights are kept.
+
+        Raises:
+            UnknownName: No preset of that name.
+            UsageError: No such device or dtype.
+            WeightsUnavailable: Weights are missing or have another hash.
+        """
+        place = resolve_device(device)
+        card = choose_preset(preset)
+        encoders = load_preset(
+            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
+        )
+        return cls(encoders, config, preset_note(preset, card))
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset in use."""
+        return self.encoders.preset
+
+    @property
+    def encoder_seconds(self) -> float:
+        """Seconds spent in the encoders' forward passes so far."""
+        return self._watch.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Preset, device, weights with hashes and licences, settings: JSON-able, for run.json."""
+        return self.encoders.describe() | {"note": self.note, "config": self.config.to_dict()}
+
+    def segment(self, image: ImageLike, classes: Vocabulary | Sequence[str]) -> Segmentation:
+        """Segment one image.
+
+        Args:
+            image: A path, a Pillow image, or (H, W, 3) uint8 RGB.
+            classes: A vocabulary, or names as ``-c`` takes them (``"cat"``, ``"sofa=sofa,couch"``).
+
+        Raises:
+            InputError: The file cannot be read as an image.
+            UsageError: No classes, or one twice.
+        """
+        vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
+        return self.segment_batch([_pixels(image)], vocabulary)[0]
+
+    def segment_batch(
+        self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
+    ) -> list[Segmentation]:
+        """Segment (H, W, 3) uint8 RGB images of any sizes, each on its own."""
+        return [self.decide(self.encode(pixels), pixels, vocabulary) for pixels in images]
+
+    @torch.inference_mode()
+    def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
+        """Encode an image once; :meth:`decide` may then be asked with many vocabularies."""
+        return encode_image(pixels, self.encoders, self.config, self._watch)
+
+    @torch.inference_mode()
+    def decide(
+        self, encoded: EncodedImage, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary
+    ) -> Segmentation:
+        """Label an encoded image."""
+        named = self._prepared(vocabulary)
+        config = self.config
+        has_background = named.vocabulary.has_background
+        evidence = Evidence(
+            text=named.score(encoded.text),
+            image=named.score(encoded.whole)[:-1],
+            chance=named.chance,
+            foreground=encoded.foreground,
+            looks=look_evidence(encoded.looks, named.looks),
+        )
+        scores = fuse(evidence, named.is_stuff, has_background=has_background, config=config)
+        height, width = encoded.grid
+        grid = scores.T.reshape(-1, height, width)
+        labels, confidence = label_map(
+            grid, pixels, refine=config.refine, refine_side=config.refine_side, abstain=config.abstain
+        )
+        kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
+        return Segmentation(labels, confidence, named.vocabulary.names, scores=kept)
+
+    def _prepared(self, vocabulary: Vocabulary) -> NamedClasses:
+        key = vocabulary.hash
+        if key not in self._named:
+            self._named[key] = NamedClasses.prepare(vocabulary, self.encoders.names)
+        return self._named[key]
+
+
+def _pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
+    if isinstance(image, str | Path):
+        return load_image(Path(image)).pixels
+    if isinstance(image, Image.Image):
+        return np.array(image.convert("RGB"))
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected (H, W, 3) uint8 pixels, got {image.shape} {image.dtype}")
+    return image

@@ -1,0 +1,34 @@
+"""Seconds spent in encoders, so that a run can say what the rest costs."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+import torch
+
+
+class Stopwatch:
+    """Adds up the time of ``with`` blocks; on CUDA it waits for the device at both ends.
+
+    Attributes:
+        seconds: The sum so far.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = 0.0
+        self._device = device
+        self._start = 0.0
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+    def __enter__(self) -> None:
+        self._start = self._now()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds += self._now() - self._start

@@ -1,0 +1,54 @@
+"""Pixel-adaptive mask refinement (Araslanov & Roth, CVPR 2020, section 4.2), of our own making."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+DILATIONS = (1, 2, 4, 8, 12)
+_NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
+
+
+def pamr(
+    image: torch.Tensor,
+    scores: torch.Tensor,
+    *,
+    iterations: int = 10,
+    dilations: tuple[int, ...] = DILATIONS,
+) -> torch.Tensor:
+    """Let each pixel's scores follow those of neighbours of like colour.
+
+    Every iteration replaces a pixel's scores by the weighted mean over its neighbours at all dilations; the
+    weights are a softmax over the neighbours of ``-|I_i - I_j| / sigma_i``, averaged over channels, where
+    ``sigma_i`` is the deviation of the image in the neighbourhood (the paper's kernel).
+
+    Args:
+        image: (3, H, W) float.
+        scores: (K, H, W) float.
+        iterations: How often.
+        dilations: Distances of the neighbours, eight at each.
+
+    Returns:
+        (K, H, W) of the same dtype; a constant stays constant, and sums over K are kept.
+    """
+    reach = max(dilations)
+    offsets = [(dy * d, dx * d) for d in dilations for dy, dx in _NEIGHBOURS]
+    height, width = image.shape[-2:]
+
+    def neighbours(padded: torch.Tensor, offset: tuple[int, int]) -> torch.Tensor:
+        y, x = reach + offset[0], reach + offset[1]
+        return padded[..., y : y + height, x : x + width]
+
+    padded = F.pad(image[None], (reach,) * 4, mode="replicate")[0]
+    around = torch.stack([neighbours(padded, offset) for offset in offsets])
+    # The deviation takes in the pixel itself, so that an isolated speck does not look typical.
+    spread = torch.cat([around, image[None]]).std(dim=0)
+    kernel = (-(around - image).abs() / (spread + 1e-8) / 0.1).mean(dim=1)
+    kernel = torch.softmax(kernel, dim=0)
+    for _ in range(iterations):
+        padded = F.pad(scores[None], (reach,) * 4, mode="replicate")[0]
+        mixed = torch.zeros_like(scores)
+        for weight, offset in zip(kernel, offsets, strict=True):
+            mixed.addcmul_(weight, neighbours(padded, offset))
+        scores = mixed
+    return scores
