@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ovseg import __version__
-from ovseg.cli import convert, doctor, models
+from ovseg.cli import convert, demo, doctor, evaluate, models, segment
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 
 app = typer.Typer(
@@ -19,7 +19,10 @@ app = typer.Typer(
 )
 
 # One line a command, in the order of --help. `COMMAND_SETTINGS` makes every flag readable from OVSEG_<FLAG>.
+app.command("segment", context_settings=COMMAND_SETTINGS)(segment.segment)
+app.command("demo", context_settings=COMMAND_SETTINGS)(demo.demo)
 app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.command("doctor", context_settings=COMMAND_SETTINGS)(doctor.doctor)
 

@@ -35,9 +35,10 @@ def convert(
     The run needs its masks (format png), overlay and html also its photos, where they were. Masks hold no
     confidence: COCO annotations come without a score, the report without confidence.
 
-    **Examples**
+    For example:
 
       ovseg convert out --to coco
+
       ovseg convert out --to yolo,labelme -o dataset
     """
     from ovseg.runs.convert import convert_run

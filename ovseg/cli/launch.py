@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,11 +77,12 @@ def launch(
     from ovseg.pipeline import Segmenter
     from ovseg.runs import run_segmentation
 
+    keep_scores = settings.segment.keep_scores or "scores" in settings.run.formats
     segmenter = Segmenter.from_preset(
         settings.preset,
         device=settings.device,
         dtype=settings.dtype,
-        config=settings.segment,
+        config=replace(settings.segment, keep_scores=keep_scores),
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
     )
     say(segmenter.note, quiet=quiet)
