@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,7 +186,7 @@ def _register() -> None:
             " goes on where it was stopped."
         )
         app.command(name, help=text, short_help=card.title, context_settings=COMMAND_SETTINGS)(dataset)
-    others = {
+    others: dict[Callable[..., None], str] = {
         folder: "Your own images, masks and class names.",
         discovery: "Objects found without names: boxes and masks.",
         retrieval: "Images found for names.",

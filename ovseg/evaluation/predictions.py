@@ -94,8 +94,10 @@ class SegmenterPredictor:
         self._table[labels] = labels - shift
 
     def describe(self) -> dict[str, Any]:
-        """The segmenter's own description."""
-        return {"kind": "segmenter", **self._segmenter.describe()}
+        """The segmenter's own description, less its note to the user (``auto`` and its choice are one)."""
+        about = {"kind": "segmenter", **self._segmenter.describe()}
+        about.pop("note", None)
+        return about
 
     def load(self, sample: Sample, size: tuple[int, int]) -> Pixels:
         """The photo; see ``load_pixels``."""
