@@ -163,7 +163,7 @@ class _Stream:
         for record in read_records(self._out, self._journal.header):
             self._ranking.add(record)
         todo = self._journal.header.selection[before:]
-        if self._progress:
+        if self._progress is not None:
             self._progress.start(len(self._journal.header.selection), before)
         if self._settings.save_predictions:
             names = ("background", *self._dataset.foreground)
@@ -241,8 +241,9 @@ class _Stream:
             return
         records = pending.result()
         self._journal.append(records)
-        for _ in records if self._progress else ():
-            self._progress.advance()  # type: ignore[union-attr]
+        if self._progress is not None:
+            for _ in records:
+                self._progress.advance()
 
 
 def claim(out: Path, *, overwrite: bool) -> None:

@@ -285,3 +285,14 @@ def test_the_real_voc_sample_is_read_as_it_is(shared_data: Path):
     assert len(dataset.samples) == 231
     assert "not the official split: 231" in dataset.notes()[0]
     assert dataset.samples[0].read_truth().max() <= 255
+
+
+@pytest.mark.parametrize(
+    ("name", "background", "images", "classes"),
+    [("coco_mini", True, 294, 81), ("msrc_mini", False, 296, 23), ("camvid_mini", False, 59, 11)],
+)
+def test_the_real_folders_are_read_as_they_are(shared_data: Path, name, background, images, classes):
+    dataset = load_folder(shared_data / name, background=background)
+    assert (len(dataset.samples), len(dataset.classes)) == (images, classes)
+    assert dataset.samples[0].image.is_file()
+    assert dataset.samples[-1].read_truth().ndim == 2

@@ -6,34 +6,38 @@ import os
 import random
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from evaluation_fakes import painted_folder
 
 WORKER = Path(__file__).with_name("evaluation_worker.py")
-LONGEST = 1.0
-"""Seconds that an unbroken run takes, about; kills fall between 0 and this."""
+IMAGES = 32
 
 
-def start(root: Path, out: Path) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True)
+class Unbroken:
+    """What a run comes to when nothing happens to it, and in how many seconds."""
+
+    root: Path
+    outputs: dict[str, bytes]
+    seconds: float
+
+
+def run(root: Path, out: Path, wait: Callable[[subprocess.Popen[bytes]], None] | None = None) -> bool:
+    """Run the worker, or kill it when ``wait`` returns; True when it came to its end."""
     environment = os.environ | {"PYTHONPATH": str(WORKER.parent), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(WORKER), str(root), str(out)], stdout=subprocess.PIPE, env=environment
-    )
-
-
-def run(root: Path, out: Path, kill_after: float | None = None) -> bool:
-    """Run the worker; True when it came to its end."""
-    with start(root, out) as process:
+    command = [sys.executable, str(WORKER), str(root), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        try:
-            assert process.wait(kill_after) == 0
-        except subprocess.TimeoutExpired:
+        if wait is not None:
+            wait(process)
             process.kill()
-            return False
-    return True
+        return process.wait() == 0
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -43,33 +47,49 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
     root = tmp_path_factory.mktemp("data")
-    painted_folder(root, ("background", "cat", "dog"), 32, noise=0.1)
+    painted_folder(root, ("background", "cat", "dog"), IMAGES, noise=0.1)
     out = tmp_path_factory.mktemp("out") / "unbroken"
-    assert run(root, out)
-    return root, outputs(out)
+    begun: list[float] = []
+
+    def to_the_end(process: subprocess.Popen[bytes]) -> None:
+        begun.append(time.monotonic())
+        assert process.wait() == 0
+
+    assert run(root, out, to_the_end)
+    return Unbroken(root, outputs(out), time.monotonic() - begun[0])
 
 
-def trial(seed: int, unbroken: tuple[Path, dict[str, bytes]], out: Path, kills: int) -> int:
-    """One broken run; how many kills met a run that was not done."""
-    root, expected = unbroken
-    moments = random.Random(seed)
-    met = 0
-    for _ in range(kills):
-        met += not run(root, out, moments.uniform(0, LONGEST))
-    assert run(root, out)
+def check(unbroken: Unbroken, out: Path) -> None:
+    """Let the run come to its end and compare every byte."""
+    assert run(unbroken.root, out)
     found = outputs(out)
-    assert sorted(found) == sorted(expected)
-    assert [name for name in expected if found[name] != expected[name]] == []
-    return met
+    assert sorted(found) == sorted(unbroken.outputs)
+    assert [name for name, content in unbroken.outputs.items() if found[name] != content] == []
 
 
-def test_killed_and_resumed_in_two_trials(unbroken, tmp_path):
-    assert sum(trial(seed, unbroken, tmp_path / str(seed), kills=1) for seed in range(2)) >= 1
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_while_it_measures(unbroken, tmp_path, seed):
+    lines = random.Random(seed).randrange(1, IMAGES)
+
+    def so_many_lines(process: subprocess.Popen[bytes]) -> None:
+        journal = tmp_path / "out/records.jsonl"
+        while process.poll() is None and not (
+            journal.is_file() and journal.read_bytes().count(b"\n") >= lines
+        ):
+            time.sleep(0.001)
+
+    assert not run(unbroken.root, tmp_path / "out", so_many_lines)
+    check(unbroken, tmp_path / "out")
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_in_twenty_trials(unbroken, tmp_path):
-    met = sum(trial(100 + seed, unbroken, tmp_path / str(seed), kills=1 + seed % 3) for seed in range(20))
-    assert met >= 20
+def test_killed_at_random_moments_in_twenty_trials(unbroken, tmp_path):
+    moments, met = random.Random(0), 0
+    for trial in range(20):
+        for _ in range(1 + trial % 3):
+            after = moments.uniform(0, unbroken.seconds)
+            met += not run(unbroken.root, tmp_path / str(trial), lambda _, after=after: time.sleep(after))
+        check(unbroken, tmp_path / str(trial))
+    assert met >= 20  # of 39; the others came when the run was done
