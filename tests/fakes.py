@@ -39,7 +39,13 @@ class ColourSegmenter:
 
     def describe(self) -> dict[str, Any]:
         weights = [{"name": "none", "sha256": "0" * 64, "licence": "Apache-2.0"}]
-        return {"preset": self.preset, "device": "cpu", "weights": weights, "config": self._settings}
+        return {
+            "preset": self.preset,
+            "device": "cpu",
+            "weights": weights,
+            "config": self._settings,
+            "note": self.note,
+        }
 
     def _one(self, image: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
         clock = time.perf_counter()

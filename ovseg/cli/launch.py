@@ -33,15 +33,20 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 def set_up_process(*, verbose: int, offline: bool) -> None:
-    """Logging to standard error, Pillow's remarks on odd files silenced, the hub shut off if asked."""
+    """Logging to standard error, Pillow's remarks on odd files silenced, the hub shut off if asked.
+
+    To be called before anything imports torch or the hub's client, which read the environment then.
+    """
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     if not verbose:
         # Damaged files become failures of the run; what Pillow says about the others helps nobody.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     if offline:
-        # Read by huggingface_hub when it is imported, which has not happened yet.
         os.environ["HF_HUB_OFFLINE"] = "1"
+    # OpenMP's threads spin while they wait, by default, and take the cores from the threads that read and
+    # write images, and from other programs: on two busy cores that made a run several times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def launch(

@@ -35,13 +35,12 @@ GPU_BATCH = 8
 
 
 class ImageSegmenter(Protocol):
-    """What the engine needs of a segmenter; ``ovseg.Segmenter`` is one.
+    """What the engine needs of a segmenter; ``ovseg.Segmenter`` is one."""
 
-    Attributes:
-        encoder_seconds: Time spent in the encoders' forward passes so far.
-    """
-
-    encoder_seconds: float
+    @property
+    def encoder_seconds(self) -> float:
+        """Seconds spent in the encoders' forward passes so far."""
+        ...
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
@@ -257,6 +256,7 @@ class _Run:
         return manifest_entry(
             self._folder.lines.values(),
             status=status,
+            note=str(self._segmenter.describe().get("note", "")),
             config=self._folder.config,
             vocabulary=self._vocabulary,
             run=self._config.to_dict(),

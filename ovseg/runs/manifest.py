@@ -30,12 +30,21 @@ def run_config_entry(
     """Everything that the outputs of an image depend on, beside the image: the ``config`` of run.json.
 
     Runs whose entries are equal may share a folder; the digest of the entry is the ``config_hash``.
+
+    Args:
+        segmenter: What the segmenter says of itself. Its ``note``, and the setting ``keep_scores``, which
+            adds a format and changes no other, do not count.
+        vocabulary: The classes.
+        limits: Of which the working size counts.
     """
+    described = {key: value for key, value in segmenter.items() if key != "note"}
+    settings = described.get("config", {})
+    described["config"] = {key: value for key, value in settings.items() if key != "keep_scores"}
     # The limit beyond which files are refused decides which images have outputs, not what is in them.
     images = {"working_pixels": limits.working_pixels}
     entry = asdict(vocabulary)
     del entry["source"]
-    return {"ovseg": __version__, "segmenter": dict(segmenter), "vocabulary": entry, "images": images}
+    return {"ovseg": __version__, "segmenter": described, "vocabulary": entry, "images": images}
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
@@ -100,6 +109,7 @@ def manifest_entry(
     lines: Iterable[Mapping[str, Any]],
     *,
     status: str,
+    note: str,
     config: Mapping[str, Any],
     vocabulary: Vocabulary,
     run: Mapping[str, Any],
@@ -111,6 +121,7 @@ def manifest_entry(
     Args:
         lines: The lines of images.jsonl.
         status: ``finished``, ``interrupted`` or ``failed`` (``running`` is written before the first image).
+        note: The segmenter's line on which preset was taken.
         config: From ``run_config_entry``.
         vocabulary: The classes.
         run: ``RunConfig`` as JSON-able values.
@@ -127,6 +138,7 @@ def manifest_entry(
     return {
         "ovseg": __version__,
         "status": status,
+        "note": note,
         "config_hash": digest(config),
         "config": dict(config),
         "vocabulary": vocabulary.source,

@@ -88,6 +88,7 @@ def test_run_folder(photos: Path, tmp_path: Path) -> None:
 
     manifest = json.loads((out / "run.json").read_text())
     assert manifest["status"] == "finished"
+    assert manifest["note"].startswith("preset fake")
     assert manifest["counts"] == {"images": 4, "ok": 4, "failed": 0}
     assert manifest["config"]["segmenter"]["weights"][0]["licence"] == "Apache-2.0"
     assert manifest["config"]["vocabulary"]["classes"][0]["name"] == "red thing"
@@ -161,7 +162,8 @@ def test_image_is_done_again_when_anything_of_it_changed(photos: Path, tmp_path:
 
 def test_another_format_is_added_to_a_finished_run(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(photos, out)
+    run(photos, out, ColourSegmenter(keep_scores=False))
+    assert run(photos, out, ColourSegmenter(keep_scores=True), formats=("png", "scores")).skipped == 0
     assert run(photos, out, formats=("png", "overlay")).skipped == 0
     assert run(photos, out, formats=("overlay",)).skipped == 4
 
