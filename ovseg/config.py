@@ -21,9 +21,11 @@ class SegmentConfig:
             0 spreads nothing.
         gate: Exponent of the image-level gate (a class's score for the whole image over the best class's);
             0 gates nothing. Applies where there is a background.
-        mass: Exponent of the probability that the text side gives to things, stuff and background as groups;
-            0 leaves that decision to the foreground evidence.
-        background_weight: Factor on the background words' probability.
+        mass: Exponent of the probability that the text side gives to things and to stuff as kinds; 0 leaves
+            that decision to the foreground evidence.
+        other_things: Factor on the probability of background words for things; a list of words that stands
+            for everything else is long, and takes more than its part.
+        other_stuff: The same for background words for stuff.
         lift: Exponent of a stuff name's probability over what it gets from an average class, among stuff.
         looks: Weight of colour, place and texture among stuff; 0 ignores them.
         refine: How edges are refined: ``none``, ``pamr`` or ``crf``.
@@ -40,8 +42,9 @@ class SegmentConfig:
     max_cells: int = 2400
     spread: float = 20.0
     gate: float = 0.5
-    mass: float = 1.0
-    background_weight: float = 0.6
+    mass: float = 0.6
+    other_things: float = 0.2
+    other_stuff: float = 0.6
     lift: float = 0.5
     looks: float = 1.0
     refine: str = "pamr"
@@ -57,7 +60,7 @@ class SegmentConfig:
             raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
-        for name in ("spread", "gate", "mass", "background_weight", "lift", "looks"):
+        for name in ("spread", "gate", "mass", "other_things", "other_stuff", "lift", "looks"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")
         for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):

@@ -71,7 +71,7 @@ class ConseEncoder:
         device: torch.device,
         cache_dir: Path | None = None,
         image_temperature: float = 1.0,
-        text_temperature: float = 0.06,
+        text_temperature: float = 0.05,
     ) -> None:
         self._classifier = classifier.to(device)
         self._sentences = sentences

@@ -1,10 +1,13 @@
 """Fusion: what the text side, the foreground and the looks say of each cell, as one set of scores.
 
-The decision is made in two steps. First, group against group: is this cell a *thing* or *stuff* (the
-background counts as stuff)? Foreground evidence answers that, weighed with the probability that the text
-side gives each group. Then, within a group: which thing, by the text side; which stuff, by the text side
-relative to chance and by looks. A name that the encoder has no picture of has nothing to win in a common
-softmax; within its group it needs only to fit better than the other stuff.
+The decision is made in two steps. First, kind against kind: is this cell a *thing* or *stuff*? Foreground
+evidence answers that, weighed with the probability that the text side gives to either kind. Then, within a
+kind: which thing, by the text side; which stuff, by the text side relative to chance and by looks. A name
+that the encoder has no picture of has nothing to win in a common softmax; within its kind it needs only to
+fit better than the other stuff.
+
+Background words take part on both sides. A salient object that nobody asked for is background because it is
+a *thing* of another name, a wall because it is *stuff* of another name.
 """
 
 from __future__ import annotations
@@ -23,14 +26,14 @@ _SURE = 0.01
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of the N cells of one image.
+    """What is known of the N cells of one image, for G groups: K classes, then background words.
 
     Attributes:
-        text: (N, K + 1) class probabilities by the text side, rows summing to 1; the last is the background.
-        image: (K,) score of each class for the whole image.
-        chance: (K + 1,) text probability of each class on an average picture.
-        foreground: (N,) probability of belonging to a thing, or None: no such evidence.
-        looks: (N, K) log likelihood ratio of each class's looks.
+        text: (N, G) probabilities by the text side, rows summing to 1.
+        image: (G,) the same for the whole image.
+        chance: (G,) text probability of each group on an average picture.
+        foreground: (N,) probability of belonging to an object, or None: no such evidence.
+        looks: (N, G) log likelihood ratio of each group's looks.
     """
 
     text: torch.Tensor
@@ -41,63 +44,47 @@ class Evidence:
 
 
 def fuse(
-    evidence: Evidence, is_stuff: torch.Tensor, *, has_background: bool, config: SegmentConfig
+    evidence: Evidence, is_stuff: torch.Tensor, classes: int, *, has_background: bool, config: SegmentConfig
 ) -> torch.Tensor:
     """Scores of background and classes.
 
     Args:
         evidence: Of one image.
-        is_stuff: (K,) bool.
+        is_stuff: (G,) bool.
+        classes: K; the groups behind the first K are background words.
         has_background: Whether a cell may be none of the classes; if not, column 0 is all zero.
-        config: Weights (``gate``, ``mass``, ``background_weight``, ``lift``, ``looks``).
+        config: Weights (``gate``, ``mass``, ``other_things``, ``other_stuff``, ``lift``, ``looks``).
 
     Returns:
         (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is the background.
     """
-    text, classes = evidence.text, len(is_stuff)
-    named = text[:, :classes]
-    things = named[:, ~is_stuff]
-    rest = text[:, classes:] * config.background_weight if has_background else text[:, :0]
-    stuff = torch.cat([rest, named[:, is_stuff]], dim=1)
+    asked = torch.arange(len(is_stuff), device=is_stuff.device) < classes
+    taking_part = asked | has_background
+    things, stuff = ~is_stuff & taking_part, is_stuff & taking_part
+    weight = torch.where(asked, 1.0, torch.where(is_stuff, config.other_stuff, config.other_things))
+    text = evidence.text * weight
 
-    gated = things
-    if has_background and things.shape[1]:
-        # Without a background somebody must win, and a gate would only favour one thing over its kin.
-        gate = evidence.image[~is_stuff]
-        gated = things * (gate / gate.max().clamp(min=1e-9)) ** config.gate
-    within_things = gated / gated.sum(1, keepdim=True).clamp(min=1e-12)
-    within_stuff = _within_stuff(stuff, evidence, is_stuff, has_background=has_background, config=config)
-
-    thing_mass = things.sum(1, keepdim=True) ** config.mass
-    stuff_mass = stuff.sum(1, keepdim=True) ** config.mass
-    if evidence.foreground is not None and things.shape[1] and stuff.shape[1]:
+    thing_mass = text[:, things].sum(1, keepdim=True) ** config.mass
+    stuff_mass = text[:, stuff].sum(1, keepdim=True) ** config.mass
+    if evidence.foreground is not None and things.any() and stuff.any():
         front = evidence.foreground.clamp(_SURE, 1 - _SURE)[:, None]
         thing_mass, stuff_mass = thing_mass * front, stuff_mass * (1 - front)
 
-    scores = torch.zeros(len(text), classes + 1, device=text.device)
-    labels = torch.arange(1, classes + 1, device=text.device)
-    scores[:, labels[~is_stuff]] = thing_mass * within_things
-    order = torch.cat([labels.new_zeros(int(has_background)), labels[is_stuff]])
-    scores[:, order] = stuff_mass * within_stuff
-    return scores / scores.sum(1, keepdim=True).clamp(min=1e-12)
+    scores = torch.zeros_like(text)
+    if things.any():
+        gate = _gate(evidence.image, asked & ~is_stuff, config.gate) if has_background else 1.0
+        gated = (text * gate)[:, things]
+        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=1e-12)
+    if stuff.any():
+        over_chance = torch.log(evidence.text / evidence.chance.clamp(min=1e-9) + _FLOOR)
+        logits = config.lift * over_chance + config.looks * evidence.looks
+        scores[:, stuff] = stuff_mass * torch.softmax(logits[:, stuff], dim=1)
+    rest = scores[:, classes:].sum(1, keepdim=True)
+    result = torch.cat([rest, scores[:, :classes]], dim=1)
+    return result / result.sum(1, keepdim=True).clamp(min=1e-12)
 
 
-def _within_stuff(
-    stuff: torch.Tensor,
-    evidence: Evidence,
-    is_stuff: torch.Tensor,
-    *,
-    has_background: bool,
-    config: SegmentConfig,
-) -> torch.Tensor:
-    """Share of each kind of stuff in a cell, the background first if there is one."""
-    if not is_stuff.any():
-        return torch.ones_like(stuff)
-    named = torch.nonzero(is_stuff)[:, 0]
-    rest = named.new_full((int(has_background),), len(is_stuff))
-    chance = evidence.chance[torch.cat([rest, named])].clamp(min=1e-9)
-    looks = evidence.looks[:, is_stuff]
-    if has_background:
-        looks = torch.cat([torch.zeros_like(looks[:, :1]), looks], dim=1)
-    logits = config.lift * torch.log(stuff / chance + _FLOOR) + config.looks * looks
-    return torch.softmax(logits, dim=1)
+def _gate(image: torch.Tensor, gated: torch.Tensor, exponent: float) -> torch.Tensor:
+    """(G,) factors: (score for the whole image / the best) to the power ``exponent``; 1 where not gated."""
+    best = torch.where(gated, image, 0).max().clamp(min=1e-9)
+    return torch.where(gated, (image / best) ** exponent, 1.0)

@@ -1,4 +1,4 @@
-"""A vocabulary made ready for one encoder: its prompts encoded, its gaps filled from the lexicon."""
+"""A vocabulary made ready for one encoder: its gaps filled from the lexicon, its prompts encoded."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 from ovseg.encoders.base import ImageTextEncoder, PromptHead
 from ovseg.matching import PromptTable, prompt_table
-from ovseg.vocabulary import Vocabulary
-from ovseg.vocabulary.lexicon import enrich
+from ovseg.vocabulary import ClassSpec, Vocabulary
+from ovseg.vocabulary.lexicon import background_words, enrich
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,11 @@ class NamedClasses:
     """What deciding needs to know of a vocabulary.
 
     Attributes:
-        vocabulary: Enriched from the lexicon.
-        table: Its prompts.
-        head: Those prompts as a classifier over the encoder's features.
-        chance: (K + 1,) probability that an average picture gives each class; the last is the background.
-        is_stuff: (K,) bool; a class of unknown kind counts as a thing.
-        looks: Per class, what its looks are said to be.
+        vocabulary: As given.
+        table: Its prompts in groups: K classes, then background words, with all that is known of them.
+        head: The prompts as a classifier over the encoder's features.
+        chance: (G,) probability that an average picture gives each group.
+        is_stuff: (G,) bool; a word of unknown kind counts as a thing.
     """
 
     vocabulary: Vocabulary
@@ -30,24 +29,29 @@ class NamedClasses:
     head: PromptHead
     chance: torch.Tensor
     is_stuff: torch.Tensor
-    looks: tuple[tuple[str, ...], ...]
 
     @classmethod
     def prepare(cls, vocabulary: Vocabulary, names: ImageTextEncoder) -> NamedClasses:
         """Fill in from the lexicon, and encode all prompts."""
-        full = enrich(vocabulary, lambda texts: names.encode_text(texts).cpu().numpy())
-        table = prompt_table(full)
+        words = vocabulary.background or background_words()
+        specs = (*vocabulary.classes, *(ClassSpec(word) for word in words))
+        known = enrich(specs, lambda texts: names.encode_text(texts).cpu().numpy())
+        # Of a background word only kind and looks count: it is one word of many for the same label.
+        background = [
+            ClassSpec(spec.name, looks=spec.looks, kind=spec.kind) for spec in known[len(vocabulary) :]
+        ]
+        full = Vocabulary(known[: len(vocabulary)], words, vocabulary.has_background, vocabulary.source)
+        table = prompt_table(full, background)
         head = names.prompt_head(table.prompts)
-        chance = table.by_class(head.chance)
-        return cls(
-            vocabulary=full,
-            table=table,
-            head=head,
-            chance=chance,
-            is_stuff=torch.tensor([spec.kind == "stuff" for spec in full.classes], device=chance.device),
-            looks=tuple(spec.looks for spec in full.classes),
-        )
+        chance = table.by_group(head.chance)
+        is_stuff = torch.tensor([spec.kind == "stuff" for spec in table.groups], device=chance.device)
+        return cls(vocabulary, table, head, chance, is_stuff)
+
+    @property
+    def looks(self) -> tuple[tuple[str, ...], ...]:
+        """What the looks of each group are said to be."""
+        return tuple(spec.looks for spec in self.table.groups)
 
     def score(self, features: torch.Tensor) -> torch.Tensor:
-        """(…, D) features to (…, K + 1) class probabilities, the background last."""
-        return self.table.by_class(self.head(features))
+        """(…, D) features to (…, G) probabilities of the groups."""
+        return self.table.by_group(self.head(features))

@@ -129,12 +129,12 @@ class Segmenter:
         has_background = named.vocabulary.has_background
         evidence = Evidence(
             text=named.score(encoded.text),
-            image=named.score(encoded.whole)[:-1],
+            image=named.score(encoded.whole),
             chance=named.chance,
             foreground=encoded.foreground,
             looks=look_evidence(encoded.looks, named.looks),
         )
-        scores = fuse(evidence, named.is_stuff, has_background=has_background, config=config)
+        scores = fuse(evidence, named.is_stuff, len(vocabulary), has_background=has_background, config=config)
         height, width = encoded.grid
         grid = scores.T.reshape(-1, height, width)
         labels, confidence = label_map(
