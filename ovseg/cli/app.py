@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ovseg import __version__
-from ovseg.cli import convert, demo, doctor, evaluate, models, segment
+from ovseg.cli import convert, demo, discover, doctor, evaluate, models, segment
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 
 # One line a command, in the order of --help. `COMMAND_SETTINGS` makes every flag readable from OVSEG_<FLAG>.
 app.command("segment", context_settings=COMMAND_SETTINGS)(segment.segment)
+app.command("discover", context_settings=COMMAND_SETTINGS)(discover.discover)
 app.command("demo", context_settings=COMMAND_SETTINGS)(demo.demo)
 app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
 app.add_typer(evaluate.app, name="evaluate")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["launch", "say", "set_up_process"]
+__all__ = ["launch", "print_summary", "say", "set_up_process"]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
@@ -97,7 +97,7 @@ def launch(
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise
-    _print_summary(summary, quiet=quiet, as_json=as_json)
+    print_summary(summary, quiet=quiet, as_json=as_json)
     return summary
 
 
@@ -124,7 +124,7 @@ def _print_plan(
     say("dry run: nothing was written")
 
 
-def _print_summary(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
+def print_summary(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
     new = summary.done - summary.skipped
     text = f"{summary.done} of {summary.images} images are done"
     if new:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-__all__ = ["EigenConfig"]
+from ovseg.errors import ConfigError
+
+__all__ = ["DiscoveryConfig", "EigenConfig"]
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,94 @@ class EigenConfig:
     look_every: int = 2
     max_steps: int = 300
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class DiscoveryConfig:
+    """How objects are found. The defaults suit DINOv2 ViT-S/14; `for_encoder` knows what suits others.
+
+    Attributes:
+        image_size: An image is seen with as many pixels as a square of this side, in its own proportions.
+        layer: Transformer block whose features are cut, -1 the last.
+        facet: Which of its features.
+        tau: Cosine above which two cells are linked.
+        epsilon: Weight of the other pairs.
+        split: Where the eigenvector is cut in two: at its mean (TokenCut), or where the N-cut value is least.
+        rounds: Cuts, each on what the ones before left over (MaskCut's N).
+        min_area: Smallest region, as a share of the image.
+        saliency_share: Exponent of the saliency in the evidence; the cut has the rest.
+        levels: Evidence at which regions are looked for, as (first, last, number).
+        per_level: Most regions a level, largest first.
+        raster: Cells of the masks along a side of a feature cell.
+        agreement: Power of the overlap in the votes that rank regions.
+        overlap: Largest IoU of two regions that are both returned.
+        max_regions: Most regions an image.
+        min_score: Regions below it are not returned: "nothing here".
+        refine: Masks at the photo's size: ``none`` (interpolated) or ``bilateral`` (drawn to its edges).
+        eigen: Accuracy of the eigenvector.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    image_size: int = 448
+    layer: int = -1
+    facet: Literal["token", "query", "key", "value"] = "value"
+    tau: float = 0.4
+    epsilon: float = 1e-5
+    split: Literal["mean", "ncut"] = "mean"
+    rounds: int = 3
+    min_area: float = 0.004
+    saliency_share: float = 0.7
+    levels: tuple[float, float, int] = (0.3, 0.9, 13)
+    per_level: int = 4
+    raster: int = 4
+    agreement: float = 6.0
+    overlap: float = 0.5
+    max_regions: int = 5
+    min_score: float = 0.25
+    refine: Literal["none", "bilateral"] = "none"
+    eigen: EigenConfig = field(default_factory=EigenConfig)
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("facet", ("token", "query", "key", "value")),
+            ("split", ("mean", "ncut")),
+            ("refine", ("none", "bilateral")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        for name, least, most in (
+            ("image_size", 56, 4096),
+            ("tau", -1, 0.999),
+            ("epsilon", 1e-12, 0.999),
+            ("rounds", 1, 100),
+            ("min_area", 0, 1),
+            ("saliency_share", 0, 1),
+            ("per_level", 1, 1000),
+            ("raster", 1, 16),
+            ("agreement", 0, 100),
+            ("overlap", 0, 1),
+            ("max_regions", 1, 254),
+            ("min_score", 0, 1),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
+        first, last, number = self.levels
+        if not (0 <= first <= last <= 1 and number >= 1):
+            raise ConfigError(f"levels must be (first, last, number) within 0 and 1, not {self.levels}")
+
+    @classmethod
+    def for_encoder(cls, name: str) -> DiscoveryConfig:
+        """Settings for an encoder by its architecture's name, as its ``describe()`` gives it.
+
+        DINO (the first) separates objects by its last keys at tau 0.2 (TokenCut); DINOv2 does not, its keys
+        share one large component, and its last values or tokens take their place.
+        """
+        known = name.lower()
+        first_dino = "dino" in known and "dinov2" not in known and "dinov3" not in known
+        return cls(facet="key", tau=0.2) if first_dino else cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as JSON-able values."""
+        return asdict(self)

@@ -10,7 +10,7 @@ are imported by the writers that need them when they are made.
 ``docs/formats.md`` describes every file that is written.
 """
 
-from ovseg.outputs import coco, labelme, masks, overlay, panoptic, report, rrle, scores, yolo
+from ovseg.outputs import coco, labelme, masks, objects, overlay, panoptic, report, rrle, scores, yolo
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext, Writer, WriterFactory, output_path
 from ovseg.outputs.palette import voc_palette
 
@@ -23,6 +23,7 @@ __all__ = [
     "coco",
     "labelme",
     "masks",
+    "objects",
     "output_path",
     "overlay",
     "panoptic",

@@ -1,0 +1,162 @@
+"""Objects of one image: the cut, the evidence, the regions in it, ranked and scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ovseg.discovery.affinity import Affinity, build_affinity
+from ovseg.discovery.bipartition import ncut_values
+from ovseg.discovery.candidates import agreement, level_regions, overlaps, strongest
+from ovseg.discovery.config import DiscoveryConfig
+from ovseg.discovery.evidence import cut_evidence, fuse, resample
+from ovseg.discovery.maskcut import Cut, maskcut
+from ovseg.discovery.objectness import Measures, feature_gap, frame_contact, objectness
+from ovseg.types import Region
+
+__all__ = ["Discovery", "discover", "discover_image", "foreground_evidence"]
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """All that was found in one image.
+
+    Attributes:
+        regions: Best first, on a raster of (h * raster, w * raster).
+        measures: What each region's score is made of.
+        cuts: The rounds of the normalized cut, on the (h, w) grid.
+        evidence: (h * raster, w * raster) in [0, 1], or None where nothing was found to base it on.
+    """
+
+    regions: tuple[Region, ...]
+    measures: tuple[Measures, ...]
+    cuts: tuple[Cut, ...]
+    evidence: npt.NDArray[np.float32] | None
+
+
+def discover(
+    features: Tensor, *, saliency: Tensor | None = None, config: DiscoveryConfig | None = None
+) -> list[Region]:
+    """Find the objects of one image, best first; an empty list if there is nothing.
+
+    Args:
+        features: (h, w, D) of any floating dtype, on any device.
+        saliency: (h', w') foreground probability of any resolution, if the encoder has a decoder.
+        config: Settings; the defaults suit DINOv2 ViT-S/14.
+
+    Returns:
+        Regions with masks on a raster ``config.raster`` times finer than the grid.
+
+    Raises:
+        ValueError: The shape is wrong, or features or saliency hold NaN or infinite values.
+    """
+    return list(discover_image(features, saliency=saliency, config=config).regions)
+
+
+def foreground_evidence(
+    features: Tensor, *, saliency: Tensor | None = None, config: DiscoveryConfig | None = None
+) -> npt.NDArray[np.float32]:
+    """How likely each cell is foreground, (h, w) in [0, 1]: cut and saliency in one map.
+
+    One half everywhere where neither says anything (a blank image without a saliency map).
+
+    Raises:
+        ValueError: As `discover`.
+    """
+    config = config or DiscoveryConfig()
+    shape, affinity, map_ = _inputs(features, saliency, config)
+    coarse = None if map_ is None else resample(map_, shape)
+    cuts = maskcut(affinity, shape, _one_round(config), coarse)
+    evidence = fuse(coarse, cut_evidence(cuts[0]) if cuts else None, config.saliency_share)
+    return np.full(shape, 0.5, np.float32) if evidence is None else evidence
+
+
+def discover_image(
+    features: Tensor, *, saliency: Tensor | None = None, config: DiscoveryConfig | None = None
+) -> Discovery:
+    """As `discover`, with the cuts and the measures that led to the regions."""
+    config = config or DiscoveryConfig()
+    shape, affinity, map_ = _inputs(features, saliency, config)
+    raster = (shape[0] * config.raster, shape[1] * config.raster)
+    cuts = maskcut(affinity, shape, config, None if map_ is None else resample(map_, shape))
+    fine_map = None if map_ is None else resample(map_, raster)
+    fine_cut = resample(cut_evidence(cuts[0]), raster) if cuts else None
+    evidence = fuse(fine_map, fine_cut, config.saliency_share)
+    masks = [] if evidence is None else level_regions(evidence, config)
+    masks += [np.kron(cut.mask, np.ones((config.raster, config.raster), dtype=bool)) for cut in cuts]
+    if evidence is None or not masks:
+        return Discovery((), (), tuple(cuts), evidence)
+    stack = np.stack(masks)
+    iou = overlaps(stack)
+    rank = agreement(iou, config.agreement)
+    order = strongest(iou, rank, config.overlap, config.max_regions)
+    measured = _measure(features, affinity, stack[order], evidence, fine_map, cuts)
+    # The score says whether there is an object; the rank which of the regions it is. The best region has the
+    # first as it is, the others as much of it as their share of the best one's rank.
+    scores = [
+        min(objectness(m, saliency=map_ is not None), objectness(measured[0], saliency=map_ is not None))
+        * float(rank[index] / rank[order[0]])
+        for m, index in zip(measured, order, strict=True)
+    ]
+    found = sorted(zip(scores, order, measured, strict=True), key=lambda item: -item[0])
+    found = [item for item in found if item[0] >= config.min_score]
+    regions = tuple(Region.from_mask(stack[index], score) for score, index, _ in found)
+    return Discovery(regions, tuple(m for *_, m in found), tuple(cuts), evidence)
+
+
+def _inputs(
+    features: Tensor, saliency: Tensor | None, config: DiscoveryConfig
+) -> tuple[tuple[int, int], Affinity, Tensor | None]:
+    """Check what came in; return the grid's shape, its graph, and the saliency."""
+    if features.ndim != 3 or 0 in features.shape:
+        raise ValueError(f"expected features of shape (h, w, D), none of them 0, got {tuple(features.shape)}")
+    if saliency is not None and (saliency.ndim != 2 or 0 in saliency.shape):
+        raise ValueError(f"expected saliency of shape (h', w'), got {tuple(saliency.shape)}")
+    if saliency is not None and not bool(torch.isfinite(saliency).all()):
+        raise ValueError("saliency holds NaN or infinite values: the encoder or its input is broken")
+    shape = (int(features.shape[0]), int(features.shape[1]))
+    return shape, build_affinity(features.flatten(0, 1)[None], config.tau, config.epsilon), saliency
+
+
+def _one_round(config: DiscoveryConfig) -> DiscoveryConfig:
+    from dataclasses import replace
+
+    return replace(config, rounds=1)
+
+
+def _measure(
+    features: Tensor,
+    affinity: Affinity,
+    masks: npt.NDArray[np.bool_],
+    evidence: npt.NDArray[np.float32],
+    saliency: npt.NDArray[np.float32] | None,
+    cuts: list[Cut],
+) -> list[Measures]:
+    """Measure (M, H, W) regions."""
+    shape = (int(features.shape[0]), int(features.shape[1]))
+    unit = torch.nn.functional.normalize(features.float(), dim=2).flatten(0, 1).cpu().numpy()
+    cells = np.stack([resample(mask.astype(np.float32), shape) >= 0.5 for mask in masks]).reshape(
+        len(masks), -1
+    )
+    sides = torch.from_numpy(cells.T.copy())[None].to(affinity.device)
+    ncut = ncut_values(affinity, sides)[0].cpu().numpy()
+    eigenvalue = min(cuts[0].eigenvalue, 1.0) if cuts else 1.0
+    measured = []
+    for mask, grid, cost in zip(masks, cells, ncut, strict=True):
+        outside = float(evidence[~mask].mean()) if not mask.all() else 0.0
+        measured.append(
+            Measures(
+                eigenvalue=eigenvalue,
+                ncut=float(cost) / 2,
+                area=float(mask.mean()),
+                frame=frame_contact(mask),
+                gap=feature_gap(unit, grid),
+                contrast=float(evidence[mask].mean()) - outside,
+                saliency=0.0 if saliency is None else float(saliency[mask].mean()),
+            )
+        )
+    return measured

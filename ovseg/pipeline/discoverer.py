@@ -1,0 +1,137 @@
+"""Find objects without names: the encoder's features, through discovery, to masks of the photo's size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.device import resolve_device, resolve_dtype
+from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
+from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
+from ovseg.images.resize import resized
+from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.types import Segmentation
+from ovseg.vocabulary import ClassSpec, Vocabulary
+
+__all__ = ["Discoverer", "object_vocabulary"]
+
+MAX_CELLS = 512
+"""Most cells along one side, for images that are all length."""
+
+
+def object_vocabulary(count: int) -> Vocabulary:
+    """The classes of a discovery run: ``object 1`` (the best) to ``object count``."""
+    classes = tuple(ClassSpec(f"object {rank}", kind="thing") for rank in range(1, count + 1))
+    return Vocabulary(classes, source="discovery")
+
+
+class Discoverer:
+    """Photos in, objects out; stands where a segmenter stands in a run.
+
+    Args:
+        encoders: A loaded preset.
+        config: How to find objects; by default what suits the preset's *shape* encoder.
+        note: One line on which preset was taken.
+    """
+
+    def __init__(self, encoders: Encoders, config: DiscoveryConfig | None = None, note: str = "") -> None:
+        self.encoders = encoders
+        self.config = config or DiscoveryConfig.for_encoder(str(encoders.shape.describe().get("what", "")))
+        self.note = note
+        self._watch = Stopwatch(encoders.device)
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str = "auto",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        config: DiscoveryConfig | None = None,
+        cache_dir: Path | None = None,
+    ) -> Discoverer:
+        """Load a preset's encoders; downloads nothing.
+
+        Raises:
+            UnknownName: No preset of that name.
+            UsageError: No such device or dtype.
+            WeightsUnavailable: Weights are missing or have another hash.
+        """
+        place = resolve_device(device)
+        card = choose_preset(preset)
+        encoders = load_preset(
+            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
+        )
+        return cls(encoders, config, preset_note(preset, card))
+
+    @property
+    def encoder_seconds(self) -> float:
+        """Seconds spent in the encoder's forward passes so far."""
+        return self._watch.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Preset, device, weights, settings: JSON-able, for run.json."""
+        about = {"note": self.note, "config": {"discovery": self.config.to_dict()}}
+        return self.encoders.describe() | about
+
+    @torch.inference_mode()
+    def features(self, pixels: npt.NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """(h, w, D) features and (h', w') saliency of (H, W, 3) uint8 RGB pixels."""
+        config, shape = self.config, self.encoders.shape
+        rows, columns = grid_shape(pixels.shape[0], pixels.shape[1], shape.patch, config.image_size)
+        small = torch.from_numpy(resized(pixels, (rows * shape.patch, columns * shape.patch)))
+        images = small.to(self.encoders.device).permute(2, 0, 1)[None].float() / 255
+        with self._watch:
+            found = shape.encode(images, ((config.layer, config.facet), (-1, "token")))
+            saliency = shape.saliency(found[(-1, "token")])
+        return found[(config.layer, config.facet)][0], None if saliency is None else saliency[0]
+
+    def discover(self, pixels: npt.NDArray[np.uint8]) -> Discovery:
+        """Find the objects of (H, W, 3) uint8 RGB pixels; masks are (H, W), best first."""
+        features, saliency = self.features(pixels)
+        found = discover_image(features, saliency=saliency, config=self.config)
+        photo = pixels if self.config.refine == "bilateral" else None
+        pairs = [
+            (region, measures)
+            for region, measures in zip(
+                at_size(found.regions, pixels.shape[:2], photo=photo), found.measures, strict=True
+            )
+            if region is not None
+        ]
+        return replace(found, regions=tuple(r for r, _ in pairs), measures=tuple(m for _, m in pairs))
+
+    def segment_batch(
+        self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
+    ) -> list[Segmentation]:
+        """Objects as label maps: ``i`` is the ``i``-th best, which lies above the ones after it.
+
+        ``details`` have the ``regions`` themselves and the ``eigenvectors`` of the cuts, (h, w) each.
+        """
+        return [self._segmentation(pixels, vocabulary) for pixels in images]
+
+    def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
+        found = self.discover(pixels)
+        labels = np.zeros(pixels.shape[:2], np.uint8)
+        best = found.regions[0].score if found.regions else 0.0
+        confidence = np.full(labels.shape, 1 - best, np.float16)
+        for rank, region in reversed(list(enumerate(found.regions, start=1))):
+            labels[region.mask] = rank
+            confidence[region.mask] = region.score
+        details = {"regions": found.regions, "eigenvectors": tuple(cut.vector for cut in found.cuts)}
+        return Segmentation(labels, confidence, vocabulary.names, details=details)
+
+
+def grid_shape(height: int, width: int, patch: int, side: int) -> tuple[int, int]:
+    """Rows and columns of cells: as many as a square of ``side`` pixels has, in the image's proportions."""
+    scale = side / math.sqrt(height * width) / patch
+    return (
+        min(MAX_CELLS, max(1, round(height * scale))),
+        min(MAX_CELLS, max(1, round(width * scale))),
+    )
