@@ -25,9 +25,10 @@ class SegmentConfig:
             that decision to the foreground evidence.
         other_things: Factor on the probability of background words for things; a list of words that stands
             for everything else is long, and takes more than its part.
-        other_stuff: The same for background words for stuff.
+        other_stuff: The same for background words for stuff, of which the best one counts in each cell.
         lift: Exponent of a stuff name's probability over what it gets from an average class, among stuff.
         looks: Weight of colour, place and texture among stuff; 0 ignores them.
+        thing_looks: The same among things, which come in more colours than stuff.
         refine: How edges are refined: ``none``, ``pamr`` or ``crf``.
         refine_side: Longer side in pixels at which refinement works.
         abstain: Confidence in [0, 1] below which a pixel gets no answer; None never abstains.
@@ -47,6 +48,7 @@ class SegmentConfig:
     other_stuff: float = 0.6
     lift: float = 0.5
     looks: float = 1.0
+    thing_looks: float = 0.5
     refine: str = "pamr"
     refine_side: int = 256
     abstain: float | None = None
@@ -60,7 +62,7 @@ class SegmentConfig:
             raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
-        for name in ("spread", "gate", "mass", "other_things", "other_stuff", "lift", "looks"):
+        for name in ("spread", "gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")
         for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):

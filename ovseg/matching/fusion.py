@@ -12,6 +12,7 @@ a *thing* of another name, a wall because it is *stuff* of another name.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,8 @@ def fuse(
         is_stuff: (G,) bool.
         classes: K; the groups behind the first K are background words.
         has_background: Whether a cell may be none of the classes; if not, column 0 is all zero.
-        config: Weights (``gate``, ``mass``, ``other_things``, ``other_stuff``, ``lift``, ``looks``).
+        config: Weights (``gate``, ``mass``, ``other_things``, ``other_stuff``, ``lift``, ``looks``,
+            ``thing_looks``).
 
     Returns:
         (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is the background.
@@ -73,15 +75,32 @@ def fuse(
     scores = torch.zeros_like(text)
     if things.any():
         gate = _gate(evidence.image, asked & ~is_stuff, config.gate) if has_background else 1.0
-        gated = (text * gate)[:, things]
+        gated = (text * gate * torch.exp(config.thing_looks * evidence.looks))[:, things]
         scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=1e-12)
     if stuff.any():
-        over_chance = torch.log(evidence.text / evidence.chance.clamp(min=1e-9) + _FLOOR)
-        logits = config.lift * over_chance + config.looks * evidence.looks
-        scores[:, stuff] = stuff_mass * torch.softmax(logits[:, stuff], dim=1)
+        scores[:, stuff] = stuff_mass * _stuff_shares(evidence, stuff, asked, config)
     rest = scores[:, classes:].sum(1, keepdim=True)
     result = torch.cat([rest, scores[:, :classes]], dim=1)
     return result / result.sum(1, keepdim=True).clamp(min=1e-12)
+
+
+def _stuff_shares(
+    evidence: Evidence, stuff: torch.Tensor, asked: torch.Tensor, config: SegmentConfig
+) -> torch.Tensor:
+    """(N, S) share of each kind of stuff in a cell, for the S groups of ``stuff``; rows sum to 1.
+
+    Of the background words only the best rival of a cell takes part: they all stand for the same label, and
+    the sum of many weak claims would drown any one name.
+    """
+    over_chance = torch.log(evidence.text / evidence.chance.clamp(min=1e-9) + _FLOOR)
+    logits = (config.lift * over_chance + config.looks * evidence.looks)[:, stuff]
+    others = ~asked[stuff]
+    if others.any():
+        rivals = torch.where(others, logits, -torch.inf)
+        best = rivals == rivals.max(dim=1, keepdim=True).values
+        logits = torch.where(others & ~best, -torch.inf, logits)
+        logits = logits + torch.where(others, math.log(max(config.other_stuff, 1e-9)), 0.0)
+    return torch.softmax(logits, dim=1)
 
 
 def _gate(image: torch.Tensor, gated: torch.Tensor, exponent: float) -> torch.Tensor:
