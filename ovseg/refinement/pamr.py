@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-DILATIONS = (1, 2, 4, 8, 12)
+DILATIONS = (1, 2, 4)
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 
@@ -42,7 +42,10 @@ def pamr(
     padded = F.pad(image[None], (reach,) * 4, mode="replicate")[0]
     around = torch.stack([neighbours(padded, offset) for offset in offsets])
     # The deviation takes in the pixel itself, so that an isolated speck does not look typical.
-    spread = torch.cat([around, image[None]]).std(dim=0)
+    count = len(offsets) + 1
+    mean = (around.sum(dim=0) + image) / count
+    squares = (around.square().sum(dim=0) + image.square()) / count
+    spread = (squares - mean.square()).clamp(min=0).sqrt()
     kernel = (-(around - image).abs() / (spread + 1e-8) / 0.1).mean(dim=1)
     kernel = torch.softmax(kernel, dim=0)
     for _ in range(iterations):
