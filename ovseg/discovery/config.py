@@ -16,6 +16,8 @@ class EigenConfig:
 
     Attributes:
         angle: Largest angle to the eigenvector (radians), estimated as residual over eigengap.
+        residual: Largest residual. Eigenvalues that lie closer together than this look like one, and the gap
+            like that to the one after them: a graph in pieces has several of them near 0.
         flips: Largest share of cells that may change sides of the mean between two looks.
         first_look: Products before the first Rayleigh-Ritz step.
         look_every: Products between two.
@@ -24,6 +26,7 @@ class EigenConfig:
     """
 
     angle: float = 1e-2
+    residual: float = 1e-5
     flips: float = 1e-3
     first_look: int = 5
     look_every: int = 2

@@ -54,7 +54,8 @@ def eigenvectors(
     """The ``count`` smallest generalized eigenvectors after the constant one.
 
     An image is done when the angle to the eigenvectors, estimated as residual over gap, is below
-    ``config.angle`` and at most ``config.flips`` of its cells changed sides of the mean since the last look.
+    ``config.angle``, the residual itself below ``config.residual``, and at most ``config.flips`` of its cells
+    changed sides of the mean since the last look.
 
     Args:
         affinity: Of B images with N cells.
@@ -157,7 +158,8 @@ class _Looker:
         gap = top[:, taken - 1] - beyond
         z = basis.transpose(1, 2) @ rotation.to(basis.device, basis.dtype)
         vectors = _fix_sign(self.inverse_root[..., None] * z)
-        close = (residual <= self.config.angle * gap) | (residual <= FLOOR)
+        close = (residual <= self.config.angle * gap) & (residual <= self.config.residual)
+        close |= residual <= FLOOR
         close &= self._steady(vectors[..., 0])
         missing = self.count - taken
         vectors = torch.nn.functional.pad(vectors, (0, missing))

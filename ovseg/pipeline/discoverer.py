@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
+from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.types import Segmentation
@@ -82,21 +83,25 @@ class Discoverer:
         return self.encoders.describe() | about
 
     @torch.inference_mode()
-    def features(self, pixels: npt.NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(h, w, D) features and (h', w') saliency of (H, W, 3) uint8 RGB pixels."""
+    def encode(
+        self, pixels: npt.NDArray[np.uint8], wanted: Iterable[tuple[int, Facet]]
+    ) -> tuple[dict[tuple[int, Facet], torch.Tensor], torch.Tensor | None]:
+        """Features (h, w, D) of layers and facets, and saliency (h', w'), of (H, W, 3) uint8 RGB pixels."""
         config, shape = self.config, self.encoders.shape
         rows, columns = grid_shape(pixels.shape[0], pixels.shape[1], shape.patch, config.image_size)
         small = torch.from_numpy(resized(pixels, (rows * shape.patch, columns * shape.patch)))
         images = small.to(self.encoders.device).permute(2, 0, 1)[None].float() / 255
         with self._watch:
-            found = shape.encode(images, ((config.layer, config.facet), (-1, "token")))
+            found = shape.encode(images, dict.fromkeys([*wanted, (-1, "token")]))
             saliency = shape.saliency(found[(-1, "token")])
-        return found[(config.layer, config.facet)][0], None if saliency is None else saliency[0]
+        first = {key: values[0] for key, values in found.items()}
+        return first, None if saliency is None else saliency[0]
 
     def discover(self, pixels: npt.NDArray[np.uint8]) -> Discovery:
         """Find the objects of (H, W, 3) uint8 RGB pixels; masks are (H, W), best first."""
-        features, saliency = self.features(pixels)
-        found = discover_image(features, saliency=saliency, config=self.config)
+        key = (self.config.layer, self.config.facet)
+        features, saliency = self.encode(pixels, [key])
+        found = discover_image(features[key], saliency=saliency, config=self.config)
         photo = pixels if self.config.refine == "bilateral" else None
         pairs = [
             (region, measures)
