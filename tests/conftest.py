@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ovseg.encoders.presets import Encoders
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +18,25 @@ def _sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
         if name.startswith("OVSEG_") and name != "OVSEG_DATA":
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def offline_cache(pytestconfig: pytest.Config) -> Path:
+    """A cache for real weights that lasts between test runs; skips where the packages are missing."""
+    from ovseg.encoders.presets import OFFLINE
+
+    if not OFFLINE.present:
+        pytest.skip(f"no real weights here: {OFFLINE.cards[0].install}")
+    # Whatever lies there is checked against its hashes at every load, like a user's cache.
+    return pytestconfig.cache.mkdir("ovseg-weights")
+
+
+@pytest.fixture(scope="session")
+def offline(offline_cache: Path) -> Encoders:
+    """The encoders of the offline preset, loaded once."""
+    import torch
+
+    from ovseg.encoders.presets import load_preset
+
+    torch.set_num_threads(1)
+    return load_preset("offline", cache_dir=offline_cache)
