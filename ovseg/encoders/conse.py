@@ -57,7 +57,7 @@ class ConseEncoder:
         text_temperature: Of the softmax over prompts' cosine similarities.
     """
 
-    dense_sides = (320, 480)
+    dense_sides: tuple[int, ...] = (320, 480)
     image_side = 288
     multiple = 16
 

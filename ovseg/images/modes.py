@@ -17,12 +17,9 @@ def value_span(image: Image.Image) -> tuple[float, float]:
         return 0.0, 65535.0
     if image.mode not in ("I", "F"):
         return 0.0, 255.0
-    low, high = image.getextrema()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        values = np.asarray(image)
-        values = values[np.isfinite(values)]
-        low, high = (values.min(), values.max()) if values.size else (0, 0)
-    return float(low), float(high)
+    values = np.asarray(image)
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
 def to_rgb(image: Image.Image, span: tuple[float, float]) -> Image.Image:

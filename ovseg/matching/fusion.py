@@ -21,6 +21,8 @@ from ovseg.config import SegmentConfig
 
 _FLOOR = 1e-3
 """Least probability relative to chance that the text side may give a stuff name."""
+_LEAST = 1e-12
+"""Least probability that any name has, so that a cell which nothing fits is shared out and not left over."""
 _SURE = 0.01
 """Foreground evidence is kept this far from 0 and 1: it is never certain."""
 
@@ -64,7 +66,7 @@ def fuse(
     taking_part = asked | has_background
     things, stuff = ~is_stuff & taking_part, is_stuff & taking_part
     weight = torch.where(asked, 1.0, torch.where(is_stuff, config.other_stuff, config.other_things))
-    text = evidence.text * weight
+    text = evidence.text.clamp(min=_LEAST) * weight
 
     thing_mass = text[:, things].sum(1, keepdim=True) ** config.mass
     stuff_mass = text[:, stuff].sum(1, keepdim=True) ** config.mass
@@ -76,12 +78,12 @@ def fuse(
     if things.any():
         gate = _gate(evidence.image, asked & ~is_stuff, config.gate) if has_background else 1.0
         gated = (text * gate * torch.exp(config.thing_looks * evidence.looks))[:, things]
-        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=1e-12)
+        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=_TINY)
     if stuff.any():
         scores[:, stuff] = stuff_mass * _stuff_shares(evidence, stuff, asked, config)
     rest = scores[:, classes:].sum(1, keepdim=True)
     result = torch.cat([rest, scores[:, :classes]], dim=1)
-    return result / result.sum(1, keepdim=True).clamp(min=1e-12)
+    return result / result.sum(1, keepdim=True).clamp(min=_TINY)
 
 
 def _stuff_shares(

@@ -21,7 +21,8 @@ Array = npt.NDArray[np.float32]
 SAMPLES = 4
 """Pixels along each side of a cell that its colour and texture are read from."""
 
-# Typical values in CIE Lab (D65); natural pictures are paler than focal colours, so most have several.
+# Typical values in CIE Lab (D65); natural pictures are paler than focal colours, so most have several. The
+# hue angle of Lab bends towards purple for vivid blues, so those have values of their own.
 _COLOURS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "black": ((10, 0, 0), (22, 0, 0)),
     "white": ((97, 0, 0), (88, 0, -3)),
@@ -29,11 +30,11 @@ _COLOURS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "red": ((45, 60, 35), (30, 40, 22)),
     "green": ((50, -35, 28), (60, -14, 30), (35, -12, 18), (75, -25, 40)),
     "yellow": ((82, 0, 70), (75, 3, 45)),
-    "blue": ((45, 5, -45), (70, -6, -22), (30, 5, -25), (82, -6, -12)),
+    "blue": ((45, 5, -45), (70, -6, -22), (30, 5, -25), (82, -6, -12), (38, 28, -66), (28, 73, -99)),
     "brown": ((38, 14, 24), (55, 10, 24), (25, 7, 11)),
     "orange": ((65, 40, 62), (60, 28, 45)),
     "pink": ((72, 30, 5), (75, 17, 15)),
-    "purple": ((40, 40, -38), (60, 25, -22)),
+    "purple": ((40, 40, -38), (60, 25, -22), (40, 73, -72)),
 }
 _LIGHTNESS = 0.6  # lightness says less about a surface than its hue: shadows and sun
 _COLOUR_WIDTH = 14.0
@@ -141,7 +142,8 @@ def _saying(entry: str) -> tuple[str, torch.Tensor]:
 def _by_cell(values: npt.NDArray[np.floating], height: int, width: int) -> Array:
     """Mean of (4h, 4w, C) over each cell: (N, C)."""
     cells = values.reshape(height, SAMPLES, width, SAMPLES, -1).mean(axis=(1, 3))
-    return cells.reshape(height * width, -1).astype(np.float32)
+    result: Array = cells.reshape(height * width, -1).astype(np.float32)
+    return result
 
 
 def _colour_shares(lab: npt.NDArray[np.floating], height: int, width: int) -> Array:
@@ -181,4 +183,5 @@ def _texture_shares(lightness: npt.NDArray[np.floating], height: int, width: int
         ],
         axis=1,
     )
-    return (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+    result: Array = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+    return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,7 +23,7 @@ def label_map(
     refine: str = "pamr",
     refine_side: int = 256,
     abstain: float | None = None,
-) -> tuple[npt.NDArray[np.uint8 | np.uint16], npt.NDArray[np.float16]]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16]]:
     """Upsample, refine along the image's edges, and take the best class of each pixel.
 
     Args:

@@ -167,9 +167,8 @@ def _labels(
         with Image.open(path, formats=["PNG"]) as mask:
             if (mask.height, mask.width) != size:
                 raise InputError(f"cannot read {path}: it has not the size of its photo")
-            if size != shape:
-                mask = mask.resize(shape[::-1], Image.Resampling.NEAREST)
-            labels = np.asarray(mask)
+            fitted = mask if size == shape else mask.resize(shape[::-1], Image.Resampling.NEAREST)
+            labels = np.asarray(fitted)
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     finally:
