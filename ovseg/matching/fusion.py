@@ -78,12 +78,12 @@ def fuse(
     if things.any():
         gate = _gate(evidence.image, asked & ~is_stuff, config.gate) if has_background else 1.0
         gated = (text * gate * torch.exp(config.thing_looks * evidence.looks))[:, things]
-        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=_TINY)
+        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=_LEAST)
     if stuff.any():
         scores[:, stuff] = stuff_mass * _stuff_shares(evidence, stuff, asked, config)
     rest = scores[:, classes:].sum(1, keepdim=True)
     result = torch.cat([rest, scores[:, :classes]], dim=1)
-    return result / result.sum(1, keepdim=True).clamp(min=_TINY)
+    return result / result.sum(1, keepdim=True).clamp(min=_LEAST)
 
 
 def _stuff_shares(
