@@ -52,6 +52,8 @@ class DiscoveryConfig:
         per_level: Most regions a level, largest first.
         raster: Cells of the masks along a side of a feature cell.
         agreement: Power of the overlap in the votes that rank regions.
+        frame: Power of the share of the frame that a region leaves free, in its rank: what runs along the
+            frame is rather background (MaskCut's rule of three corners, without its threshold).
         overlap: Largest IoU of two regions that are both returned.
         max_regions: Most regions an image.
         min_score: Regions below it are not returned: "nothing here".
@@ -74,10 +76,11 @@ class DiscoveryConfig:
     levels: tuple[float, float, int] = (0.3, 0.9, 13)
     per_level: int = 4
     raster: int = 4
-    agreement: float = 6.0
+    agreement: float = 8.0
+    frame: float = 2.0
     overlap: float = 0.5
     max_regions: int = 5
-    min_score: float = 0.25
+    min_score: float = 0.2
     refine: Literal["none", "bilateral"] = "none"
     eigen: EigenConfig = field(default_factory=EigenConfig)
 
@@ -99,6 +102,7 @@ class DiscoveryConfig:
             ("per_level", 1, 1000),
             ("raster", 1, 16),
             ("agreement", 0, 100),
+            ("frame", 0, 100),
             ("overlap", 0, 1),
             ("max_regions", 1, 254),
             ("min_score", 0, 1),

@@ -92,7 +92,9 @@ def discover_image(
         return Discovery((), (), tuple(cuts), evidence)
     stack = np.stack(masks)
     iou = overlaps(stack)
-    rank = agreement(iou, config.agreement)
+    free = np.array([1 - frame_contact(mask) for mask in stack], np.float32)
+    # What covers the whole frame keeps a rank above 0, so that ranks can be compared.
+    rank = (agreement(iou, config.agreement) * np.maximum(free, 1e-3) ** config.frame).astype(np.float32)
     order = strongest(iou, rank, config.overlap, config.max_regions)
     measured = _measure(features, affinity, stack[order], evidence, fine_map, cuts)
     # The score says whether there is an object; the rank which of the regions it is. The best region has the
