@@ -98,8 +98,9 @@ def test_killed_run_resumes_to_the_bytes_of_an_unbroken_one(
 
 def test_interrupt_leaves_a_run_that_resumes(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start(photos, out, "-f", "png")
-    wait_for_lines(out, 4)
+    # Slow enough that the run cannot end before the signal arrives, however busy the machine is.
+    process = start(photos, out, "-f", "png", seconds="0.5")
+    wait_for_lines(out, 3)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
