@@ -66,24 +66,27 @@ def fuse(
     taking_part = asked | has_background
     things, stuff = ~is_stuff & taking_part, is_stuff & taking_part
     weight = torch.where(asked, 1.0, torch.where(is_stuff, config.other_stuff, config.other_things))
-    text = evidence.text.clamp(min=_LEAST) * weight
+    text = (evidence.text * weight).clamp(min=_LEAST)
 
-    thing_mass = text[:, things].sum(1, keepdim=True) ** config.mass
-    stuff_mass = text[:, stuff].sum(1, keepdim=True) ** config.mass
+    # Shares of the kinds, not sums: small probabilities to a power would vanish.
+    total = text[:, taking_part].sum(1, keepdim=True)
+    thing_mass = (text[:, things].sum(1, keepdim=True) / total) ** config.mass
+    stuff_mass = (text[:, stuff].sum(1, keepdim=True) / total) ** config.mass
     if evidence.foreground is not None and things.any() and stuff.any():
         front = evidence.foreground.clamp(_SURE, 1 - _SURE)[:, None]
         thing_mass, stuff_mass = thing_mass * front, stuff_mass * (1 - front)
 
     scores = torch.zeros_like(text)
     if things.any():
-        gate = _gate(evidence.image, asked & ~is_stuff, config.gate) if has_background else 1.0
-        gated = (text * gate * torch.exp(config.thing_looks * evidence.looks))[:, things]
-        scores[:, things] = thing_mass * gated / gated.sum(1, keepdim=True).clamp(min=_LEAST)
+        logits = torch.log(text) + config.thing_looks * evidence.looks
+        if has_background:
+            logits = logits + _log_gate(evidence.image, asked & ~is_stuff, config.gate)
+        scores[:, things] = thing_mass * torch.softmax(logits[:, things], dim=1)
     if stuff.any():
         scores[:, stuff] = stuff_mass * _stuff_shares(evidence, stuff, asked, config)
     rest = scores[:, classes:].sum(1, keepdim=True)
     result = torch.cat([rest, scores[:, :classes]], dim=1)
-    return result / result.sum(1, keepdim=True).clamp(min=_LEAST)
+    return result / result.sum(1, keepdim=True)
 
 
 def _stuff_shares(
@@ -105,7 +108,8 @@ def _stuff_shares(
     return torch.softmax(logits, dim=1)
 
 
-def _gate(image: torch.Tensor, gated: torch.Tensor, exponent: float) -> torch.Tensor:
-    """(G,) factors: (score for the whole image / the best) to the power ``exponent``; 1 where not gated."""
-    best = torch.where(gated, image, 0).max().clamp(min=1e-9)
-    return torch.where(gated, (image / best) ** exponent, 1.0)
+def _log_gate(image: torch.Tensor, gated: torch.Tensor, exponent: float) -> torch.Tensor:
+    """(G,) logarithms of (score for the whole image / the best) to the power ``exponent``; 0 if not gated."""
+    logs = torch.log(image.clamp(min=_LEAST))
+    best = torch.where(gated, logs, -torch.inf).max()
+    return torch.where(gated, exponent * (logs - best), 0.0)
