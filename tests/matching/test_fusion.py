@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ovseg.config import SegmentConfig
+from ovseg.matching import Evidence, fuse
+
+PLAIN = SegmentConfig(gate=0, mass=1, other_things=1, other_stuff=1, lift=1, looks=0, thing_looks=0)
+"""Settings under which little but the text side is left, so that cases can be worked out by hand."""
+
+
+def evidence(
+    text: list[list[float]],
+    *,
+    image: list[float] | None = None,
+    chance: list[float] | None = None,
+    foreground: list[float] | None = None,
+    looks: list[list[float]] | None = None,
+) -> Evidence:
+    rows = torch.tensor(text)
+    groups = rows.shape[1]
+    return Evidence(
+        text=rows,
+        image=torch.tensor(image or [1 / groups] * groups),
+        chance=torch.tensor(chance or [1 / groups] * groups),
+        foreground=None if foreground is None else torch.tensor(foreground),
+        looks=torch.zeros_like(rows) if looks is None else torch.tensor(looks),
+    )
+
+
+def fused(
+    seen: Evidence, stuff: list[bool], classes: int, config: SegmentConfig = PLAIN, background: bool = True
+):
+    return fuse(seen, torch.tensor(stuff), classes, has_background=background, config=config)
+
+
+def close(found: torch.Tensor, expected: list[list[float]], tolerance: float = 1e-5) -> None:
+    torch.testing.assert_close(found, torch.tensor(expected), atol=tolerance, rtol=0)
+
+
+def test_two_things_are_told_apart_by_the_text():
+    close(fused(evidence([[0.8, 0.2], [0.3, 0.7]]), [False, False], 2), [[0, 0.8, 0.2], [0, 0.3, 0.7]])
+
+
+def test_a_background_thing_is_background():
+    close(fused(evidence([[0.8, 0.2], [0.3, 0.7]]), [False, False], 1), [[0.2, 0.8], [0.7, 0.3]])
+
+
+def test_a_background_word_for_stuff_is_background():
+    seen = evidence([[0.6, 0.4]])
+    close(fused(seen, [False, True], 1), [[0.4, 0.6]])
+
+
+def test_without_background_the_words_behind_the_classes_take_nothing():
+    seen = evidence([[0.1, 0.3, 0.5, 0.1]])
+    close(fused(seen, [False, False, False, True], 2, background=False), [[0, 0.25, 0.75]])
+
+
+@pytest.mark.parametrize(("front", "thing"), [(0.9, 0.9), (0.5, 0.5), (0.2, 0.2), (1.0, 0.99), (0.0, 0.01)])
+def test_foreground_decides_between_thing_and_stuff(front, thing):
+    close(fused(evidence([[0.5, 0.5]], foreground=[front]), [False, True], 2), [[0, thing, 1 - thing]])
+
+
+def test_foreground_and_text_are_weighed_as_odds():
+    # Odds of the text 3 : 1, of the foreground 1 : 4.
+    close(fused(evidence([[0.75, 0.25]], foreground=[0.2]), [False, True], 2), [[0, 3 / 7, 4 / 7]])
+
+
+def test_no_mass_leaves_the_kind_to_the_foreground():
+    seen = evidence([[0.99, 0.01]], foreground=[0.3])
+    close(fused(seen, [False, True], 2, replace(PLAIN, mass=0)), [[0, 0.3, 0.7]])
+
+
+def test_foreground_says_nothing_where_there_is_one_kind():
+    seen = evidence([[0.8, 0.2]], foreground=[0.1])
+    for stuff in (False, True):
+        without = fused(replace(seen, foreground=None), [stuff, stuff], 2)
+        assert torch.equal(fused(seen, [stuff, stuff], 2), without)
+
+
+def test_stuff_is_told_apart_relative_to_chance():
+    # 0.2 where 0.1 is usual says more than 0.6 where 0.6 is usual; both are lifted by the floor of 0.001.
+    seen = evidence([[0.2, 0.6]], chance=[0.1, 0.6])
+    close(fused(seen, [True, True], 2), [[0, 2.001 / 3.002, 1.001 / 3.002]])
+    close(fused(seen, [True, True], 2, replace(PLAIN, lift=0)), [[0, 0.5, 0.5]])
+
+
+def test_looks_count_among_stuff_and_by_their_own_weight_among_things():
+    seen = evidence([[0.5, 0.5]], looks=[[math.log(4.0), 0.0]])
+    for stuff, key in ((True, "looks"), (False, "thing_looks")):
+        kinds = [stuff, stuff]
+        close(fused(seen, kinds, 2, PLAIN), [[0, 0.5, 0.5]])
+        close(fused(seen, kinds, 2, replace(PLAIN, **{key: 1.0})), [[0, 0.8, 0.2]])
+        close(fused(seen, kinds, 2, replace(PLAIN, **{key: 0.5})), [[0, 2 / 3, 1 / 3]])
+
+
+def test_only_the_best_of_many_background_stuffs_is_a_rival():
+    seen = evidence([[0.25, 0.25, 0.25, 0.25]])
+    one = evidence([[0.25, 0.25]], chance=[0.25, 0.25])
+    close(fused(one, [True, True], 1), [[0.5, 0.5]])
+    found = fused(
+        replace(seen, looks=torch.tensor([[0, 0.0, -1, -2]])), [True] * 4, 1, replace(PLAIN, looks=1)
+    )
+    close(found, [[0.5, 0.5]])
+
+
+def test_weights_of_background_words():
+    things = fused(evidence([[0.5, 0.5]]), [False, False], 1, replace(PLAIN, other_things=0.25))
+    close(things, [[0.2, 0.8]])
+    stuff = fused(evidence([[0.5, 0.5]]), [True, True], 1, replace(PLAIN, other_stuff=0.25))
+    close(stuff, [[0.2, 0.8]])
+
+
+def test_the_gate_lowers_things_that_the_whole_image_does_not_show():
+    seen = evidence([[0.4, 0.4, 0.2]], image=[0.8, 0.2, 0.9])
+    config = replace(PLAIN, gate=0.5)
+    # Factors 1, (1/4) ** 0.5 and 1 for the background word, on 0.4, 0.4 and 0.2.
+    close(fused(seen, [False] * 3, 2, config), [[0.25, 0.5, 0.25]])
+    close(fused(seen, [False] * 3, 2, config, background=False), [[0, 0.5, 0.5]])
+    assert torch.equal(fused(seen, [True] * 3, 2, config), fused(seen, [True] * 3, 2))
+
+
+@st.composite
+def cases(draw):
+    """Any evidence, from plain to degenerate: zeros, certainty, one kind only, no foreground."""
+    groups, cells = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    number = st.sampled_from([0.0, 1e-30, 1e-12, 1e-6, 0.1, 0.5, 1.0])
+    row = st.lists(number, min_size=groups, max_size=groups)
+    rows = st.lists(row, min_size=cells, max_size=cells)
+    seen = Evidence(
+        text=torch.tensor(draw(rows)),
+        image=torch.tensor(draw(row)),
+        chance=torch.tensor(draw(row)),
+        foreground=draw(
+            st.none() | st.lists(st.floats(0, 1, width=32), min_size=cells, max_size=cells).map(torch.tensor)
+        ),
+        looks=torch.tensor(draw(st.lists(st.lists(st.floats(-6, 6), min_size=groups, max_size=groups),
+                                         min_size=cells, max_size=cells))),
+    )  # fmt: skip
+    stuff = torch.tensor(draw(st.lists(st.booleans(), min_size=groups, max_size=groups)))
+    weight = st.sampled_from([0.0, 0.2, 1.0, 3.0])
+    config = SegmentConfig(
+        **{
+            key: draw(weight)
+            for key in ("gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks")
+        }
+    )
+    return seen, stuff, draw(st.integers(1, groups)), draw(st.booleans()), config
+
+
+@given(cases())
+@settings(deadline=None, max_examples=400)
+def test_scores_are_probabilities_whatever_the_evidence(case):
+    seen, stuff, classes, background, config = case
+    found = fuse(seen, stuff, classes, has_background=background, config=config)
+    assert found.shape == (len(seen.text), classes + 1)
+    assert found.isfinite().all()
+    assert found.min() >= 0
+    torch.testing.assert_close(found.sum(1), torch.ones(len(found)), atol=1e-4, rtol=0)
+    if not background:
+        assert (found[:, 0] == 0).all()
+
+
+def test_evidence_is_not_changed():
+    seen = evidence([[0.3, 0.3, 0.4]], foreground=[0.0], looks=[[1.0, 0, 0]])
+    before = seen.text.clone(), seen.foreground.clone(), seen.looks.clone()
+    fused(seen, [False, True, True], 1, SegmentConfig())
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, (seen.text, seen.foreground, seen.looks), strict=True)
+    )

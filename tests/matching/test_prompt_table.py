@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import torch
+
+from ovseg.matching import prompt_table
+from ovseg.vocabulary import ClassSpec, Vocabulary
+
+CAT = ClassSpec("cat", synonyms=("kitten",), attributes=("whiskers",), negatives=("fox", "dog"), kind="thing")
+DOG = ClassSpec("dog", synonyms=("puppy",), attributes=("whiskers", "collar"))
+
+
+def test_names_synonyms_and_attributes_belong_to_their_class():
+    table = prompt_table(Vocabulary((CAT, DOG)), [])
+    assert table.prompts == ("cat", "kitten", "whiskers", "dog", "puppy", "collar", "fox")
+    assert table.owners.tolist() == [0, 0, 0, 1, 1, 1, 2]
+    assert table.classes == 2
+
+
+def test_a_text_that_two_claim_goes_to_the_first():
+    table = prompt_table(Vocabulary((DOG, CAT)), [])
+    assert dict(zip(table.prompts, table.owners.tolist(), strict=True))["whiskers"] == 0
+
+
+def test_negatives_and_background_words_are_groups_of_their_own():
+    wall = ClassSpec("wall", kind="stuff", looks=("colour: white",))
+    table = prompt_table(
+        Vocabulary((CAT, DOG)), [wall, ClassSpec("kitten"), ClassSpec("fox"), ClassSpec("sea")]
+    )
+    assert table.groups == (CAT, DOG, ClassSpec("fox", kind="thing"), wall, ClassSpec("sea"))
+    assert dict(zip(table.prompts, table.owners.tolist(), strict=True)) == {
+        "cat": 0,
+        "kitten": 0,
+        "whiskers": 0,
+        "dog": 1,
+        "puppy": 1,
+        "collar": 1,
+        "fox": 2,
+        "wall": 3,
+        "sea": 4,
+    }
+
+
+def test_probabilities_of_a_group_are_summed():
+    table = prompt_table(Vocabulary((CAT, DOG)), [ClassSpec("wall")])
+    probabilities = torch.arange(1.0, 9.0) / 36
+    expected = torch.tensor([1 + 2 + 3, 4 + 5 + 6, 7, 8]) / 36
+    torch.testing.assert_close(table.by_group(probabilities), expected)
+    batch = torch.stack([probabilities, probabilities.flip(0)]).reshape(1, 2, 8)
+    assert table.by_group(batch).shape == (1, 2, 4)
+    torch.testing.assert_close(table.by_group(batch)[0, 0], expected)
+    torch.testing.assert_close(table.by_group(batch).sum(-1), torch.ones(1, 2))
