@@ -48,10 +48,11 @@ def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tu
     if cells > config.max_cells:
         scale *= math.sqrt(config.max_cells / cells)
 
-    def fit(side: int) -> int:
-        return patch * min(config.max_cells, max(1, round(side * scale / patch)))
-
-    return fit(height), fit(width)
+    # Rounding must not carry the grid over the limit, which it would by a third where it is two cells across.
+    short = min(math.isqrt(config.max_cells), max(1, round(min(height, width) * scale / patch)))
+    long = min(config.max_cells // short, max(1, round(max(height, width) * scale / patch)))
+    rows, columns = (short, long) if height <= width else (long, short)
+    return patch * rows, patch * columns
 
 
 def encode_image(
