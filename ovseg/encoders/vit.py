@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -80,6 +80,8 @@ class DenseViT(nn.Module):
         }
         if not pairs or min(resolved.values()) < 0:
             raise ValueError(f"layers must be in [-{self.depth}, {self.depth}), got {pairs}")
+        if any(facet not in get_args(Facet) for _, facet in pairs):
+            raise ValueError(f"facets must be among {', '.join(get_args(Facet))}, got {pairs}")
 
         x = (images - self.mean) / self.std
         patches = self.vit.patch_embed.proj(x.to(self.vit.cls_token.dtype))
@@ -111,7 +113,8 @@ def dinov2_state(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Rename the backbone of an exported transformers DINOv2 to timm's names (see ``read_onnx``).
 
     Raises:
-        ValueError: A tensor is missing (the file is not what its hash says: a bug).
+        KeyError: A tensor is missing (the file is not what its hash says: a bug).
+        ValueError: The position embedding is missing, likewise.
     """
     prefix = "backbone.encoder.layer."
     state = {
