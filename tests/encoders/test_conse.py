@@ -170,5 +170,5 @@ def test_tensors_of_another_architecture_do_not_pair():
     with pytest.raises(ValueError, match=r"old0.weight \(3, 2\) does not pair with 0.weight \(2, 3\)"):
         efficientnet_state(turned, model)
     swapped = {("x.bias" if key == "old0.weight" else key): value for key, value in renamed.items()}
-    with pytest.raises(ValueError, match="x.bias .* does not pair with 0.weight"):
+    with pytest.raises(ValueError, match=r"x\.bias .* does not pair with 0\.weight"):
         efficientnet_state(swapped, model)

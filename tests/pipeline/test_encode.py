@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from fake_encoders import fake_encoders
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ovseg.config import SegmentConfig
+from ovseg.pipeline.encode import encode_image, shape_size
+from ovseg.pipeline.stopwatch import Stopwatch
+
+CONFIG = SegmentConfig()
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ((448, 448), (448, 448)),
+        ((1, 1), (448, 448)),
+        ((3000, 3000), (448, 448)),
+        ((480, 640), (448, 602)),  # 32 by 42.7 cells
+        ((640, 480), (602, 448)),
+        # 2400 cells hold no more than a strip of 2400 by one.
+        ((1, 20000), (14, 33600)),
+        ((20000, 1), (33600, 14)),
+        # 10 : 1: 448 by 4480 pixels would be 10240 cells; 15.5 by 155 cells are 2400, and 15 rows leave 155.
+        ((100, 1000), (14 * 15, 14 * 155)),
+    ],
+)
+def test_sizes_for_the_shape_encoder(image, expected):
+    assert shape_size(*image, 14, CONFIG) == expected
+
+
+@given(
+    st.integers(1, 20000),
+    st.integers(1, 20000),
+    st.sampled_from([8, 14, 16]),
+    st.integers(56, 1024),
+    st.integers(16, 5000),
+)
+@settings(deadline=None, max_examples=300)
+def test_the_grid_keeps_to_its_limit_and_to_the_shape_of_the_image(height, width, patch, side, cells):
+    config = SegmentConfig(image_size=side, max_cells=cells)
+    found = shape_size(height, width, patch, config)
+    assert found[0] % patch == found[1] % patch == 0
+    rows, columns = found[0] // patch, found[1] // patch
+    assert rows >= 1
+    assert columns >= 1
+    assert rows * columns <= cells
+    assert (rows <= columns) == (height <= width) or rows == columns
+    if height != width:
+        assert shape_size(width, height, patch, config) == found[::-1]
+
+
+def stripes() -> np.ndarray:
+    pixels = np.zeros((96, 192, 3), np.uint8)
+    pixels[:, :96, 0] = 255
+    pixels[:, 96:, 2] = 255
+    return pixels
+
+
+def encoded(decoder: bool = True, **options):
+    encoders = fake_encoders(decoder=decoder)
+    config = SegmentConfig(image_size=96, **options)
+    return encode_image(stripes(), encoders, config, Stopwatch(encoders.device)), encoders
+
+
+def test_everything_lies_on_the_grid_of_the_shape_encoder():
+    found, _ = encoded(spread=0)
+    assert found.grid == (12, 24)
+    assert found.text.shape == (288, 3)
+    assert found.whole.shape == (3,)
+    assert found.foreground.shape == (288,)
+    assert found.looks.colour.shape == (288, 11)
+    text = found.text.reshape(12, 24, 3)
+    torch.testing.assert_close(text[:, :11], torch.tensor([1.0, 0, 0]).expand(12, 11, 3), atol=0.01, rtol=0)
+    torch.testing.assert_close(text[:, 13:], torch.tensor([0, 0, 1.0]).expand(12, 11, 3), atol=0.01, rtol=0)
+    torch.testing.assert_close(found.whole, torch.tensor([0.5, 0, 0.5]), atol=0.01, rtol=0)
+    torch.testing.assert_close(found.foreground, torch.ones(288), atol=0.1, rtol=0)
+
+
+def test_the_names_encoder_sees_its_own_sizes():
+    _, encoders = encoded()
+    assert encoders.names.images == [(1, 3, 96, 192), (1, 3, 128, 256), (1, 3, 64, 64)]
+
+
+def test_spreading_mixes_only_cells_that_are_alike():
+    plain, spread = encoded(spread=0)[0], encoded(spread=200.0)[0]
+    half = torch.arange(288).reshape(12, 24)[:, 2:10].flatten()
+    torch.testing.assert_close(spread.text[half], plain.text[half], atol=0.01, rtol=0)
+    # Place is the same for all cells of a half once their descriptions are mixed.
+    assert spread.looks.place[half].std(0).max() < 0.01
+    assert plain.looks.place[half].std(0).max() > 0.1
+
+
+def test_an_encoder_without_decoder_gives_no_foreground():
+    assert encoded(decoder=False)[0].foreground is None
