@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from colour_photos import SQUARE, colour_encoders, draw
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -19,34 +19,12 @@ from typer.testing import CliRunner
 from ovseg.cli.app import app
 from ovseg.cli.discover import discover
 from ovseg.discovery import DiscoveryConfig
-from ovseg.encoders.presets import Encoders
 from ovseg.outputs import FORMATS, OutputItem, RunContext
 from ovseg.pipeline import discoverer
 from ovseg.pipeline.discoverer import Discoverer, grid_shape, object_vocabulary
 from ovseg.types import Region, Segmentation
 
 Invoke = Callable[..., Any]
-SQUARE = (60, 40, 140, 110)
-
-
-class ColourShape:
-    """A *shape* encoder: a cell's feature is its mean colour around grey."""
-
-    patch = 14
-
-    def encode(self, images: torch.Tensor, wanted: Iterable[tuple[int, str]]) -> dict[Any, torch.Tensor]:
-        cells = torch.nn.functional.avg_pool2d(images - 0.5, self.patch).permute(0, 2, 3, 1)
-        return dict.fromkeys(wanted, cells)
-
-    def saliency(self, tokens: torch.Tensor) -> None:
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        return {"what": "colours"}
-
-
-def colour_encoders() -> Encoders:
-    return Encoders("colours", cast(Any, None), cast(Any, ColourShape()), torch.device("cpu"), ())
 
 
 @pytest.fixture
@@ -62,14 +40,6 @@ def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
         return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
 
     return invoke
-
-
-def draw(path: Path) -> None:
-    photo = np.full((160, 200, 3), (30, 60, 220), np.uint8)
-    x0, y0, x1, y1 = SQUARE
-    photo[y0:y1, x0:x1] = (240, 200, 20)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(photo).save(path)
 
 
 @pytest.fixture

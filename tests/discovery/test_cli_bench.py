@@ -1,0 +1,121 @@
+"""``ovseg bench discovery``: the tables and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from colour_photos import SQUARE, colour_encoders, draw
+from PIL import Image
+from typer.testing import CliRunner
+
+from ovseg.cli.app import app
+from ovseg.discovery.benchmark import SOLVERS, made_up_features, sides_iou, time_batch
+from ovseg.encoders import presets
+from ovseg.pipeline.discovery_table import Setting, parse_settings
+
+Invoke = Callable[..., Any]
+
+
+@pytest.fixture
+def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    monkeypatch.setattr(presets, "load_preset", lambda *_, **__: colour_encoders())
+
+    def invoke(*arguments: object) -> Any:
+        threads = torch.get_num_threads()
+        try:
+            return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        finally:
+            torch.set_num_threads(threads)
+
+    return invoke
+
+
+def test_every_solver_is_timed_and_agrees(ovseg: Invoke) -> None:
+    arguments = ("bench", "discovery", "--sizes", "64,100", "--images", 2, "--large", 0, "--threads", 1)
+    rows = json.loads(ovseg(*arguments, "--json").stdout)
+    assert [(row["cells"], row["solver"]) for row in rows] == [(n, s) for n in (64, 100) for s in SOLVERS]
+    assert all(row["ms"] > 0 and row["least_iou"] > 0.9 for row in rows)
+    assert rows[0]["speedup"] == 1
+    table = ovseg(*arguments, "-q").stdout.splitlines()
+    assert table[0] == "| cells | solver | images | ms | speedup | least_iou |"
+    assert len(table) == 10
+
+
+def test_features_come_from_photos_where_there_are_some(ovseg: Invoke, tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    result = ovseg("bench", "discovery", tmp_path, "--sizes", 100, "--large", 0, "--threads", 1, "--json")
+    rows = json.loads(result.stdout)
+    assert [row["images"] for row in rows] == [1] * len(SOLVERS)
+
+
+@pytest.mark.slow
+def test_a_large_image_takes_less_than_four_gigabytes(ovseg: Invoke) -> None:
+    row = json.loads(ovseg("bench", "discovery", "--sizes", "", "--threads", 1, "--json").stdout)[0]
+    assert row["cells"] == 14400
+    assert row["peak_gb"] < 4
+
+
+def test_batches_are_timed() -> None:
+    assert time_batch(torch.stack([made_up_features(36, 8, seed=s) for s in range(3)]), 0.4, 1e-5) > 0
+
+
+def test_quality_of_each_setting(ovseg: Invoke, tmp_path: Path) -> None:
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    x0, y0, x1, y1 = SQUARE
+    truth = np.zeros((160, 200), np.uint8)
+    truth[y0:y1, x0:x1] = 3
+    masks.mkdir()
+    for name in ("a", "b"):
+        draw(photos / f"{name}.png")
+        Image.fromarray(truth).save(masks / f"{name}.png")
+    boxes = tmp_path / "boxes.json"
+    # The second photo's box is elsewhere.
+    boxes.write_text(json.dumps({"a": [list(SQUARE)], "b": [[0, 0, 20, 20]]}))
+    objects = tmp_path / "objects.csv"
+    objects.write_text("name,index\na,3\nb,3\n")
+    result = ovseg(
+        *("bench", "discovery", photos, "--quality", "--truth", boxes),
+        *("--object-photos", photos, "--object-masks", masks, "--object-list", objects),
+        *("--settings", "all:value-1@0.4, cut:token-1@0.3, saliency", "--threads", 1, "--json"),
+    )
+    found, cut, saliency = json.loads(result.stdout)
+    assert found["setting"] == "all:value-1@0.4"
+    assert (found["corloc"], found["corloc_a"], found["corloc_b"]) == (0.5, 1.0, 0.0)
+    assert found["iou"] > 0.85
+    assert cut["corloc"] == 0.5
+    # The encoder has no saliency: nothing is found with it.
+    assert (saliency["corloc"], saliency["iou"]) == (0, 0)
+
+
+def test_settings_are_read() -> None:
+    assert parse_settings("cut+saliency:key-2@0.25,saliency") == [
+        Setting("cut+saliency", -2, "key", 0.25),
+        Setting("saliency", -1, "token", 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes", "901"], "square numbers"),
+        (["--quality"], "needs PHOTOS and --truth"),
+        (["{photos}", "--quality"], "belong together"),
+        (["{photos}", "--quality", "--truth", "{photos}/b.json", "--settings", "cut"], "cannot read setting"),
+    ],
+)
+def test_wrong_usage_is_one_line(ovseg: Invoke, tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = ovseg("bench", "discovery", *(a.format(photos=tmp_path) for a in arguments))
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_sides_are_matched_the_better_way() -> None:
+    one = np.array([True, True, False, False])
+    assert sides_iou(one, ~one) == 1
+    assert sides_iou(one, np.array([True, True, True, False])) == pytest.approx(0.5)
