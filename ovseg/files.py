@@ -103,7 +103,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
-    """JSON in UTF-8; bytes of file names that are no UTF-8 (lone surrogates) stand as ``\\udcXX`` escapes."""
+    """JSON in UTF-8; file names that are no UTF-8 (lone surrogates) have ``u`` escapes."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     # What UTF-8 cannot hold are lone surrogates, and Python's escape for them is JSON's too.
     return text.encode("utf-8", "backslashreplace")

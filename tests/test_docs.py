@@ -55,7 +55,9 @@ def test_links_in_the_docs_lead_somewhere() -> None:
 
 
 def test_modules_stay_small() -> None:
-    long = [p for p in (ROOT / "ovseg").rglob("*.py") if len(p.read_text(encoding="utf-8").splitlines()) > 400]
+    long = [
+        p for p in (ROOT / "ovseg").rglob("*.py") if len(p.read_text(encoding="utf-8").splitlines()) > 400
+    ]
     assert not long
 
 

@@ -125,6 +125,7 @@ def _print_plan(
 
 
 def print_summary(summary: RunSummary, *, quiet: bool, as_json: bool) -> None:
+    """Say on standard error how the run went; the result (report or JSON) goes to standard output."""
     new = summary.done - summary.skipped
     text = f"{summary.done} of {summary.images} images are done"
     if new:
