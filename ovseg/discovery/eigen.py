@@ -97,9 +97,7 @@ def eigenvectors(
         vector = vector * alive[:, None]
         beside.append(length * alive)
         due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
-        if (due or step == limit or not bool(alive.any())) and looker.done(
-            basis[:, 1 : step + 1], diagonal, beside
-        ):
+        if (due or step == limit) and looker.done(basis[:, 1 : step + 1], diagonal, beside):
             break
     return looker.result(batch, size, device)
 
@@ -145,8 +143,9 @@ class _Looker:
 
     def done(self, basis: Tensor, diagonal: list[Tensor], beside: list[Tensor]) -> bool:
         steps = basis.shape[1]
-        alpha = torch.stack(diagonal, dim=1).double().cpu()
-        beta = torch.stack(beside, dim=1).double().cpu()
+        # float64 on the CPU: the matrices are tiny, and not every accelerator has it.
+        alpha = torch.stack(diagonal, dim=1).cpu().double()
+        beta = torch.stack(beside, dim=1).cpu().double()
         tridiagonal = torch.diag_embed(alpha)
         if steps > 1:
             tridiagonal += torch.diag_embed(beta[:, :-1], 1) + torch.diag_embed(beta[:, :-1], -1)
@@ -156,7 +155,7 @@ class _Looker:
         residual = (beta[:, -1:] * rotation[:, -1]).abs().amax(dim=1)
         beyond = top[:, taken] if steps > taken else torch.full_like(top[:, 0], -1.0)
         gap = top[:, taken - 1] - beyond
-        z = basis.transpose(1, 2) @ rotation.to(basis.device, basis.dtype)
+        z = basis.transpose(1, 2) @ rotation.to(basis.dtype).to(basis.device)
         vectors = _fix_sign(self.inverse_root[..., None] * z)
         close = (residual <= self.config.angle * gap) & (residual <= self.config.residual)
         close |= residual <= FLOOR

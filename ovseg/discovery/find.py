@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ def foreground_evidence(
     config = config or DiscoveryConfig()
     shape, affinity, map_ = _inputs(features, saliency, config)
     coarse = None if map_ is None else resample(map_, shape)
-    cuts = maskcut(affinity, shape, _one_round(config), coarse)
+    cuts = maskcut(affinity, shape, replace(config, rounds=1), coarse)
     evidence = fuse(coarse, cut_evidence(cuts[0]) if cuts else None, config.saliency_share)
     return np.full(shape, 0.5, np.float32) if evidence is None else evidence
 
@@ -97,15 +97,15 @@ def discover_image(
     rank = (agreement(iou, config.agreement) * np.maximum(free, 1e-3) ** config.frame).astype(np.float32)
     order = strongest(iou, rank, config.overlap, config.max_regions)
     measured = _measure(features, affinity, stack[order], evidence, fine_map, cuts)
-    # The score says whether there is an object; the rank which of the regions it is. The best region has the
-    # first as it is, the others as much of it as their share of the best one's rank.
+    # Objectness says whether there is an object, rank which of the regions it is: the best region's score is
+    # its objectness, and no other one's is higher.
+    likely = [objectness(measures, saliency=map_ is not None) for measures in measured]
     scores = [
-        min(objectness(m, saliency=map_ is not None), objectness(measured[0], saliency=map_ is not None))
-        * float(rank[index] / rank[order[0]])
-        for m, index in zip(measured, order, strict=True)
+        min(share, likely[0]) * float(rank[index] / rank[order[0]])
+        for share, index in zip(likely, order, strict=True)
     ]
-    found = sorted(zip(scores, order, measured, strict=True), key=lambda item: -item[0])
-    found = [item for item in found if item[0] >= config.min_score]
+    best_first = sorted(zip(scores, order, measured, strict=True), key=lambda item: -item[0])
+    found = [item for item in best_first if item[0] >= config.min_score]
     regions = tuple(Region.from_mask(stack[index], score) for score, index, _ in found)
     return Discovery(regions, tuple(m for *_, m in found), tuple(cuts), evidence)
 
@@ -122,12 +122,6 @@ def _inputs(
         raise ValueError("saliency holds NaN or infinite values: the encoder or its input is broken")
     shape = (int(features.shape[0]), int(features.shape[1]))
     return shape, build_affinity(features.flatten(0, 1)[None], config.tau, config.epsilon), saliency
-
-
-def _one_round(config: DiscoveryConfig) -> DiscoveryConfig:
-    from dataclasses import replace
-
-    return replace(config, rounds=1)
 
 
 def _measure(
