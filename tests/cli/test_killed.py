@@ -37,7 +37,13 @@ def start(photos: Path, out: Path, *flags: str, seconds: str = SECONDS) -> subpr
     command = [sys.executable, str(PROGRAM), "segment", str(photos), "-c", "a, b", "-o", str(out), *flags]
     environment = os.environ | {"FAKE_SECONDS": seconds}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A job in the background of a shell script is born deaf to Ctrl-C, and so would its children be.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
