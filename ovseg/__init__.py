@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ovseg.version import __version__
+
 if TYPE_CHECKING:
     from ovseg.errors import OvsegError
     from ovseg.pipeline import Segmenter
     from ovseg.types import Region, Segmentation
     from ovseg.vocabulary import ClassSpec, Vocabulary
-
-__version__ = "0.1.0"
 
 __all__ = ["ClassSpec", "OvsegError", "Region", "Segmentation", "Segmenter", "Vocabulary", "__version__"]
 

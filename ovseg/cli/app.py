@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ovseg import __version__
 from ovseg.cli import bench, convert, demo, discover, doctor, evaluate, models, segment
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
+from ovseg.version import __version__
 
 app = typer.Typer(
     cls=ErrorGroup,

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ovseg import __version__
 from ovseg.cli.common import echo
+from ovseg.version import __version__
 
 State = Literal["ok", "note", "problem"]
 

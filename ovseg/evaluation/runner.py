@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ovseg import __version__
 from ovseg.errors import OutputError
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.base import Dataset, Sample
@@ -27,6 +26,7 @@ from ovseg.evaluation.results import CONFUSION, MARKDOWN, PAGE, RESULTS, write_r
 from ovseg.evaluation.summary import Summary, summarise
 from ovseg.files import TEMPORARY_PREFIX, write_json
 from ovseg.outputs.masks import write_mask
+from ovseg.version import __version__
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["EvaluationSettings", "Progress", "claim", "evaluate", "finish"]

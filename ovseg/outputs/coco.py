@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from ovseg import __version__
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext
 from ovseg.outputs.components import Component, require_skimage
 from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
 from ovseg.outputs.runlengths import Placement, compress, require_pycocotools
+from ovseg.version import __version__
 
 __all__ = ["CocoWriter", "coco_file"]
 

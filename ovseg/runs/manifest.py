@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ovseg import __version__
 from ovseg.files import digest
 from ovseg.images import ImageLimits
+from ovseg.version import __version__
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["RunTimer", "differences", "library_versions", "manifest_entry", "run_config_entry"]
