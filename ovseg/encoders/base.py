@@ -2,7 +2,8 @@
 
 - **names** knows words: pictures and texts meet in one space.
 - **shape** groups what belongs together within a photo.
-- **look** tells one kind of thing from another across photos (banks of prototypes live in its space).
+- **look** tells one kind of thing from another across photos: banks of prototypes live in its spaces. A model
+  of one of the other roles may lend its features (:class:`Space`).
 
 Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on the encoder's device.
 """
@@ -10,11 +11,29 @@ Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import torch
 
 from ovseg.encoders.vit import Facet
+
+
+@dataclass(frozen=True)
+class Space:
+    """A feature space in which prototypes live: features of one encoder of a preset, per cell.
+
+    Attributes:
+        name: What banks and reports call it.
+        role: The encoder that gives the features: ``shape``, ``look``, or ``names`` (its dense features).
+        layer: Layer of a ``shape`` or ``look`` encoder; negative counts from the last.
+        facet: Facet of that layer.
+    """
+
+    name: str
+    role: Literal["shape", "names", "look"]
+    layer: int = -1
+    facet: Facet = "token"
 
 
 class PromptHead(Protocol):
@@ -59,13 +78,21 @@ class ImageTextEncoder(Protocol):
         """(T, E) unit-length text embeddings."""
         ...
 
+    def embed(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, D) features to (…, E) unit-length embeddings in the space of the texts, for retrieval."""
+        ...
+
     def prompt_head(self, prompts: Sequence[str]) -> PromptHead:
         """A head that scores features against the prompts, each against all others."""
         ...
 
+    def describe(self) -> dict[str, Any]:
+        """What it is, for run.json, pools and banks: architecture, weights, hash, licence."""
+        ...
+
 
 class ShapeEncoder(Protocol):
-    """Role *shape*."""
+    """Roles *shape* and *look*."""
 
     patch: int
 

@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ovseg.encoders.classifier import DenseClassifier
 from ovseg.encoders.sentence import SentenceEncoder
 from ovseg.files import atomic_path, digest
+
+_RETRIEVAL_CLASSES = 10
+_RETRIEVAL_TEMPERATURE = 2.0
 
 
 class ConseHead:
@@ -95,18 +99,23 @@ class ConseEncoder:
         logits, _ = self._classifier(images.to(self.device))
         return logits  # type: ignore[no-any-return]
 
-    @torch.inference_mode()
-    def encode_look(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, 1280) features before the classifier's head (role *look*)."""
-        _, features = self._classifier(images.to(self.device))
-        return features  # type: ignore[no-any-return]
-
     def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
         """(T, 384) unit-length sentence embeddings on the CPU, each text encoded once."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
         if missing:
             self._known.update(zip(missing, self._sentences(missing), strict=True))
         return torch.stack([self._known[text] for text in texts])
+
+    def embed(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, C) class logits to (…, 384) unit-length embeddings among the texts, on the CPU.
+
+        ConSE's own formula (section 3): the mean of the ten likeliest classes' embeddings, weighted by their
+        probabilities at a temperature of 2.
+        """
+        count = min(_RETRIEVAL_CLASSES, len(self._class_texts))
+        top = torch.softmax(features.float() / _RETRIEVAL_TEMPERATURE, dim=-1).topk(count, dim=-1)
+        nearest = self.class_embeddings[top.indices.cpu()]
+        return F.normalize((top.values.cpu()[..., None] * nearest).sum(-2), dim=-1)
 
     @cached_property
     def class_embeddings(self) -> torch.Tensor:

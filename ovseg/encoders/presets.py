@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
 from ovseg.errors import WeightsUnavailable
 from ovseg.registry import Registry
 from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER, WeightCard
@@ -25,8 +25,10 @@ class Encoders:
         preset: Its name.
         names: Role *names*.
         shape: Role *shape*.
-        device: Where both compute.
+        device: Where all of them compute.
         cards: Weights in use.
+        look: Role *look*, where the preset has an encoder of its own for it.
+        spaces: Where prototypes live, the most telling first; empty: the preset cannot make prototypes.
     """
 
     preset: str
@@ -34,6 +36,24 @@ class Encoders:
     shape: ShapeEncoder
     device: torch.device
     cards: tuple[WeightCard, ...]
+    look: ShapeEncoder | None = None
+    spaces: tuple[Space, ...] = ()
+
+    def identity(self, space: Space) -> dict[str, Any]:
+        """What decides the values of features in ``space``: prototypes fit no other identity.
+
+        Raises:
+            ValueError: The preset has no encoder for the space (a bug of the preset).
+        """
+        roles: dict[str, ImageTextEncoder | ShapeEncoder | None] = {
+            "names": self.names,
+            "shape": self.shape,
+            "look": self.look,
+        }
+        encoder = roles[space.role]
+        if encoder is None:
+            raise ValueError(f"preset {self.preset} has no encoder for the space {space.name}")
+        return asdict(space) | {"encoder": encoder.describe()}
 
     def describe(self) -> dict[str, Any]:
         """What is in use, for run.json."""
@@ -98,7 +118,8 @@ def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | No
         device=device,
         cache_dir=cache_dir or default_cache_dir(),
     )
-    return Encoders("offline", names, shape, device, OFFLINE.cards)
+    spaces = (Space("dinov2-layer9", "shape", layer=9), Space("classifier", "names"))
+    return Encoders("offline", names, shape, device, OFFLINE.cards, spaces=spaces)
 
 
 def _about(card: WeightCard) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
+from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders
+from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.matching.looks import SAMPLES, Looks
 from ovseg.pipeline.stopwatch import Stopwatch
@@ -28,6 +31,8 @@ class EncodedImage:
         whole: (D,) feature of the *names* role for the whole image.
         foreground: (N,) probability of belonging to an object, or None: the encoder cannot tell.
         looks: The cells in words, spread likewise.
+        tokens: (N, D) last-layer tokens of the shape encoder, as it gave them.
+        visual: For each space of prototypes, (N, D) unit-length features, not spread.
     """
 
     grid: tuple[int, int]
@@ -35,6 +40,8 @@ class EncodedImage:
     whole: torch.Tensor
     foreground: torch.Tensor | None
     looks: Looks
+    tokens: torch.Tensor
+    visual: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
@@ -56,7 +63,11 @@ def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tu
 
 
 def encode_image(
-    pixels: npt.NDArray[np.uint8], encoders: Encoders, config: SegmentConfig, watch: Stopwatch
+    pixels: npt.NDArray[np.uint8],
+    encoders: Encoders,
+    config: SegmentConfig,
+    watch: Stopwatch,
+    spaces: Iterable[Space] = (),
 ) -> EncodedImage:
     """Run the encoders of a preset on one image.
 
@@ -65,19 +76,28 @@ def encode_image(
         encoders: A loaded preset.
         config: Sizes and spreading.
         watch: Counts the seconds of the encoders' own forward passes.
+        spaces: Of prototypes that the image is to be compared with.
     """
     height, width = pixels.shape[:2]
     patch = encoders.shape.patch
     size = shape_size(height, width, patch, config)
     grid = (size[0] // patch, size[1] // patch)
+    spaces = tuple(spaces)
 
+    last: tuple[int, Facet] = (-1, "token")
+    image = _tensor(pixels, size, encoders.device)
+    wanted = [last, *((s.layer, s.facet) for s in spaces if s.role == "shape")]
     with watch:
-        tokens = encoders.shape.encode(_tensor(pixels, size, encoders.device))[(-1, "token")]
-        saliency = encoders.shape.saliency(tokens)
+        found = encoders.shape.encode(image, dict.fromkeys(wanted))
+        saliency = encoders.shape.saliency(found[last])
+    tokens = found[last][0].flatten(0, 1)
     text, whole = _text_features(pixels, grid, encoders, config, watch)
+    visual = {s.name: found[s.layer, s.facet] for s in spaces if s.role == "shape"}
+    visual |= {s.name: text.reshape(1, *grid, -1) for s in spaces if s.role == "names"}
+    visual |= _look_features(pixels, grid, encoders, [s for s in spaces if s.role == "look"], watch)
     looks = Looks.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
     if config.spread > 0:
-        affinity = spread_affinity(tokens[0].flatten(0, 1), config.spread)
+        affinity = spread_affinity(tokens, config.spread)
         text = affinity @ text
         looks = looks.spread(affinity)
     return EncodedImage(
@@ -86,7 +106,28 @@ def encode_image(
         whole=whole,
         foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
         looks=looks,
+        tokens=tokens,
+        visual={name: F.normalize(values[0].float().flatten(0, 1), dim=1) for name, values in visual.items()},
     )
+
+
+def _look_features(
+    pixels: npt.NDArray[np.uint8],
+    grid: tuple[int, int],
+    encoders: Encoders,
+    spaces: list[Space],
+    watch: Stopwatch,
+) -> dict[str, torch.Tensor]:
+    """(1, h, w, D) features of the *look* encoder on the shape encoder's grid."""
+    if not spaces:
+        return {}
+    if encoders.look is None:
+        raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
+    patch = encoders.look.patch
+    image = _tensor(pixels, (grid[0] * patch, grid[1] * patch), encoders.device)
+    with watch:
+        found = encoders.look.encode(image, dict.fromkeys((s.layer, s.facet) for s in spaces))
+    return {s.name: found[s.layer, s.facet] for s in spaces}
 
 
 def _text_features(

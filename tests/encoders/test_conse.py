@@ -61,15 +61,24 @@ def flag() -> torch.Tensor:
     return image
 
 
-def test_dense_logits_and_features_are_per_cell():
+def test_dense_logits_are_per_cell():
     found = encoder().encode_dense(flag())
     assert found.shape == (1, 2, 3, 3)
     torch.testing.assert_close(found[0, 0], 10 * torch.eye(3))
-    torch.testing.assert_close(encoder().encode_look(flag())[0, 1], torch.eye(3))
 
 
 def test_the_whole_image_is_the_mean_of_its_cells():
     torch.testing.assert_close(encoder().encode_image(flag()), torch.full((1, 3), 10 / 3))
+
+
+def test_an_embedding_is_the_mean_of_class_embeddings_by_their_probabilities():
+    conse = encoder()
+    logits = torch.log(
+        torch.tensor([[0.64, 0.32, 0.04]])
+    )  # their roots are to each other as 0.8 : 0.566 : 0.2
+    weights = torch.tensor([0.64, 0.32, 0.04]).sqrt()
+    expected = (weights[:, None] * conse.class_embeddings).sum(0)
+    torch.testing.assert_close(conse.embed(logits)[0], expected / expected.norm())
 
 
 def test_votes_are_a_softmax_over_the_prompts():

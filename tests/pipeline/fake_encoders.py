@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.vit import Facet
 
@@ -61,6 +61,13 @@ class ColourNames:
         rows = [self._axes.setdefault(text, len(self._axes)) for text in texts]
         return F.one_hot(torch.tensor(rows), 4096).float()
 
+    def embed(self, features: torch.Tensor) -> torch.Tensor:
+        near = torch.cdist(features.float(), torch.stack([colour_of(word) for word in COLOURS]))
+        return self.encode_text(list(COLOURS))[near.argmin(-1)]
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": "colour words"}
+
     def prompt_head(self, prompts: Sequence[str]) -> ColourHead:
         self.heads += 1
         return ColourHead(torch.stack([colour_of(text) for text in prompts]))
@@ -91,4 +98,5 @@ def fake_encoders(*, decoder: bool = True) -> Encoders:
     # Named by their protocols, so that the type checker holds the doubles to them.
     names: ImageTextEncoder = ColourNames()
     shape: ShapeEncoder = ColourShape(decoder)
-    return Encoders("fake", names, shape, torch.device("cpu"), ())
+    spaces = (Space("colours", "shape"), Space("words", "names"))
+    return Encoders("fake", names, shape, torch.device("cpu"), (), spaces=spaces)

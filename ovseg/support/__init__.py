@@ -1,0 +1,1 @@
+"""Support: pictures that show what a class looks like, retrieved, generated or given."""
