@@ -1,0 +1,91 @@
+"""Co-segmentation: what a set of images has in common (ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["CoSegmentation", "attention", "cosegment"]
+
+
+@dataclass(frozen=True)
+class CoSegmentation:
+    """Seeds of a set of images, and how like them every cell is.
+
+    Attributes:
+        seeds: For each image its cell with the best support in all images.
+        reference: (D,) unit length, mean of the seeds' features.
+        nearness: For each image (N,) cosine of its cells to the reference.
+        support: For each image (N,) mean over the images of the best weighted affinity to any cell there.
+        agreement: (n,) cosine of each seed to the mean of the other seeds, both less the mean of all cells
+            of all images; 1 for a single image, which has nobody to disagree with.
+    """
+
+    seeds: tuple[int, ...]
+    reference: Tensor
+    nearness: tuple[Tensor, ...]
+    support: tuple[Tensor, ...]
+    agreement: Tensor
+
+
+def attention(text: Tensor, context: Tensor | None) -> Tensor:
+    """Weight of each cell: the class's own probability, less what the context explains.
+
+    ``text * prod(1 - context)``: text attention and context elimination (ReCo, section 3.2).
+
+    Args:
+        text: (N,) in [0, 1].
+        context: (C, N) in [0, 1], probabilities of other words, or None.
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    return text if context is None else text * torch.prod(1 - context, dim=0)
+
+
+def cosegment(features: Sequence[Tensor], weights: Sequence[Tensor]) -> CoSegmentation:
+    """Find in each image the cell that all images support.
+
+    ``score[p] = mean_i max_q A[p, q] w[q]`` over the cells ``q`` of image ``i``, with ``A`` the cosines of
+    all pairs; the seed of an image is its cell of the highest score. Affinities are made one pair of images
+    at a time and never held together.
+
+    Args:
+        features: For each image (N_i, D) features that compare across images; rows need not have unit length.
+        weights: For each image (N_i,) in [0, 1], as :func:`attention` gives them.
+
+    Raises:
+        ValueError: No image, or shapes that do not match.
+    """
+    if not features or len(features) != len(weights):
+        raise ValueError(f"expected as many weights as images and at least one, got {len(features)} images")
+    for values, weight in zip(features, weights, strict=True):
+        if values.ndim != 2 or weight.shape != values.shape[:1]:
+            raise ValueError(f"weights {tuple(weight.shape)} do not match features {tuple(values.shape)}")
+    units = [F.normalize(values.float(), dim=1) for values in features]
+    support = []
+    for own in units:
+        best = [
+            (own @ other.T * weight).max(dim=1).values for other, weight in zip(units, weights, strict=True)
+        ]
+        support.append(torch.stack(best).mean(dim=0))
+    seeds = tuple(int(score.argmax()) for score in support)
+    found = torch.stack([own[seed] for own, seed in zip(units, seeds, strict=True)])
+    reference = F.normalize(found.sum(dim=0), dim=0)
+    return CoSegmentation(
+        seeds, reference, tuple(own @ reference for own in units), tuple(support), _agreement(units, found)
+    )
+
+
+def _agreement(units: Sequence[Tensor], seeds: Tensor) -> Tensor:
+    """(n,) likeness of each seed to the others, without what all cells of all images have in common."""
+    if len(units) == 1:
+        return torch.ones(1)
+    common = torch.stack([own.sum(dim=0) for own in units]).sum(dim=0) / sum(len(own) for own in units)
+    centred = F.normalize(seeds - common, dim=1)
+    others = F.normalize(centred.sum(dim=0, keepdim=True) - centred, dim=1)
+    return (centred * others).sum(dim=1).cpu()
