@@ -18,6 +18,8 @@ def _sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
         if name.startswith("OVSEG_") and name != "OVSEG_DATA":
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Weights that the user has must not change what tests see; those of installed packages do no harm.
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path_factory.getbasetemp() / "no-hub"))
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,9 @@ def list_models(
         typer.echo(f"  {card.name:<12} {_presence(card.present):<8} {card.summary}")
     typer.echo("\nWeights\n")
     for row in weights:
-        typer.echo(f"  {row.name:<28} {_presence(row.present):<8} {row.size_bytes / 1e6:6.1f} MB  {row.what}")
+        typer.echo(
+            f"  {row.name:<28} {_presence(row.present):<8} {(row.size_bytes or 0) / 1e6:6.1f} MB  {row.what}"
+        )
         typer.echo(f"      {row.source}, {row.file}")
         typer.echo(f"      licence {row.licence}; SHA-256 {row.sha256}")
         if not row.present:

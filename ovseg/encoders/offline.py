@@ -11,8 +11,9 @@ from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
 from ovseg.encoders.sentence import SentenceEncoder, minilm_state
 from ovseg.encoders.vit import DenseViT, dinov2_state
 from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER
+from ovseg.weights.locate import require_checked
 from ovseg.weights.readers import read_onnx, read_safetensors, read_torch
-from ovseg.weights.store import StateDict, WeightStore, require_checked
+from ovseg.weights.store import StateDict, WeightStore
 
 
 def _focus_state(store: WeightStore) -> StateDict:

@@ -12,9 +12,10 @@ import torch
 from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
 from ovseg.errors import WeightsUnavailable
 from ovseg.registry import Registry
+from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER, WeightCard
 from ovseg.weights.locate import find_file
-from ovseg.weights.store import WeightStore, default_cache_dir
+from ovseg.weights.store import WeightStore
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Encoders:
                     "what": card.what,
                     "licence": card.licence,
                     "sha256": card.sha256,
-                    "source": f"{card.package}=={card.version}:{card.file}",
+                    "source": f"{card.at}: {card.file}",
                 }
                 for card in self.cards
             ],

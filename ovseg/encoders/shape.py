@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ovseg.encoders.saliency import SaliencyDecoder
-from ovseg.encoders.vit import DenseViT, Facet
+from ovseg.encoders.vit import DenseModule, Facet
 
 
 class DinoShape:
@@ -24,7 +24,7 @@ class DinoShape:
 
     def __init__(
         self,
-        vit: DenseViT,
+        vit: DenseModule,
         decoder: SaliencyDecoder | None,
         about: dict[str, Any],
         *,

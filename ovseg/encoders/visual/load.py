@@ -1,0 +1,85 @@
+"""Load a visual encoder by its spec: the way into the roles *shape* and *look*."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ovseg.encoders.shape import DinoShape
+from ovseg.encoders.sources import card_for, folder_kind
+from ovseg.encoders.visual.timm_vit import load_timm
+from ovseg.encoders.vit import DenseModule
+from ovseg.errors import UsageError, WeightsUnavailable
+from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.hub import snapshot_folder
+from ovseg.weights.locate import require_checked, sha256_of
+from ovseg.weights.spec import ModelSpec, parse_spec
+
+
+def load_visual(
+    spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> DinoShape:
+    """A visual encoder with weights that are on this machine; nothing is downloaded.
+
+    Args:
+        spec: See :mod:`ovseg.weights.spec`.
+        device: Where it computes; the CPU by default.
+        dtype: Of its weights.
+
+    Raises:
+        UsageError: The spec is malformed, or names a model of another role.
+        UnknownName: There is no such model.
+        WeightsUnavailable: Weights are missing, changed, or of another model.
+    """
+    card = card_for(spec)
+    path = require_checked(card)
+    parsed = parse_spec(card.spec or spec)
+    dense = _load(parsed, card, path)
+    about = {
+        "name": card.name,
+        "what": card.what,
+        "spec": str(parsed),
+        "sha256": sha256_of(path),
+        "licence": card.licence,
+    }
+    return DinoShape(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+
+
+def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
+    if spec.source == "timm":
+        return load_timm(spec.name, path)
+    if spec.source == "open_clip":
+        return _clip(str(spec))
+    folder = snapshot_folder(path) if isinstance(card.at, HubFiles) else path.parent
+    kind = "diffusers" if (path.parent.parent / "model_index.json").is_file() else folder_kind(folder)
+    if kind == "timm":
+        config = _config(folder)
+        return load_timm(_timm_name(config), path, config)
+    if kind == "transformers":
+        from ovseg.encoders.visual.transformers_vit import load_transformers
+
+        return load_transformers(folder)
+    if kind == "open_clip":
+        return _clip(str(spec))
+    raise UsageError(f"{spec} is a diffusion pipeline: it can be --look, not --shape")
+
+
+def _clip(spec: str) -> DenseModule:
+    raise UsageError(f"{spec} cannot be a visual encoder yet")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
+def _timm_name(config: dict[str, Any]) -> str:
+    """Architecture and tag: the tag tells DINO from other weights of the same architecture."""
+    tag = (config.get("pretrained_cfg") or {}).get("tag") or ""
+    name = config["architecture"]
+    if not isinstance(name, str) or not isinstance(tag, str):
+        raise WeightsUnavailable("config.json names no architecture of timm")
+    return f"{name}.{tag}" if tag else name

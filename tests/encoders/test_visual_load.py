@@ -1,0 +1,130 @@
+"""From specs to visual encoders: what is on record, local folders, hints for what is neither."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from shaken import pictures, shaken
+
+from ovseg.encoders.sources import card_for, folder_kind, weights_in
+from ovseg.encoders.visual.load import load_visual
+from ovseg.errors import UnknownName, WeightsUnavailable
+from ovseg.weights.cards import HubFiles, LocalFile
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small model of timm, as timm's own ``save_for_hf`` lays it out."""
+    model = shaken(timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=2))
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    statistics = {"tag": "dino", "mean": [0.2] * 3, "std": [0.4] * 3}
+    config = {
+        "architecture": "vit_tiny_patch16_224",
+        "model_args": {"depth": 2},
+        "pretrained_cfg": statistics,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+@torch.inference_mode()
+def test_a_folder_of_timm_becomes_a_shape_encoder(folder):
+    encoder = load_visual(f"local-dir:{folder}")
+    assert encoder.patch == 16
+    found = encoder.encode(pictures(32, 64), [(-1, "key"), (0, "token")])
+    assert found[(-1, "key")].shape == (1, 2, 4, 192)
+    assert encoder.saliency(found[(0, "token")]) is None
+    about = encoder.describe()
+    assert about["spec"] == f"local-dir:{folder}"
+    assert len(about["sha256"]) == 64
+    assert encoder._vit.normalize.mean.flatten().tolist() == pytest.approx([0.2] * 3)
+    # The tag says DINO, which was published with plain interpolation of its positions.
+    assert not encoder._vit.antialias
+
+
+@torch.inference_mode()
+def test_an_architecture_with_a_file_of_weights(tmp_path):
+    model = shaken(timm.create_model("vit_tiny_patch16_224", num_classes=0))
+    torch.save(model.state_dict(), tmp_path / "own.pth")
+    encoder = load_visual(f"timm:vit_tiny_patch16_224:{tmp_path / 'own.pth'}", dtype=torch.bfloat16)
+    assert encoder.encode(pictures(32, 32))[(-1, "token")].dtype == torch.bfloat16
+
+
+def test_a_folder_with_another_models_weights_is_refused_by_name(folder):
+    other = timm.create_model("vit_small_patch16_224", num_classes=0, depth=2)
+    save_file(other.state_dict(), folder / "model.safetensors")
+    with pytest.raises(
+        WeightsUnavailable, match=r"of another shape, as .* \(1, 1, 384\) for \(1, 1, 192\)|of another"
+    ):
+        load_visual(f"local-dir:{folder}")
+
+
+def test_folders_that_are_none(tmp_path, folder):
+    with pytest.raises(WeightsUnavailable, match="no folder"):
+        card_for(f"local-dir:{tmp_path / 'nowhere'}")
+    (folder / "model.safetensors").rename(folder / "a.safetensors")
+    assert weights_in(folder).name == "a.safetensors"
+    (folder / "b.safetensors").write_bytes(b"")
+    with pytest.raises(
+        WeightsUnavailable, match=r"one file of weights .*, it has a.safetensors, b.safetensors"
+    ):
+        weights_in(folder)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(WeightsUnavailable, match="says neither architecture"):
+        folder_kind(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(WeightsUnavailable, match=r"has no config\.json"):
+        folder_kind(folder)
+
+
+@pytest.mark.parametrize(
+    ("spec", "repo", "files"),
+    [
+        ("timm:vit_small_patch16_224.dino", "timm/vit_small_patch16_224.dino", ("model.safetensors",)),
+        ("hf-hub:facebook/dinov2-base", "facebook/dinov2-base", ()),
+        ("ViT-B-16:laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", ()),
+    ],
+)
+def test_where_models_come_from(spec, repo, files):
+    card = card_for(spec)
+    assert isinstance(card.at, HubFiles)
+    assert (card.at.repo, card.at.files) == (repo, files)
+    assert card.source == f"https://huggingface.co/{repo}"
+    assert card.licence
+
+
+def test_a_file_of_ones_own_has_no_licence_on_record(folder):
+    card = card_for(f"local-dir:{folder}")
+    assert card.at == LocalFile(folder / "model.safetensors")
+    assert "not on record" in card.licence
+
+
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [
+        ("vit_small_patch16_224.dino", "did you mean timm:vit_small_patch16_224.dino"),
+        ("ViT-B-16", "write it with a tag, as ViT-B-16:openai"),
+        ("ViT-B-16:opnai", "ViT-B-16:openai"),
+        ("ViTB16:openai", "did you mean ViT-B-16"),
+        ("timm:vit_small_patch16_224.dinosaur", "timm:vit_small_patch16_224.dino"),
+        ("timm:vit_smal_patch16_224.dino", "did you mean timm:vit_small_patch16_224.dino"),
+        ("dinov2-vits14-focsu", "dinov2-vits14-focus"),
+        ("facebook/dinov2-base", "hf-hub:facebook/dinov2-base or local-dir:facebook/dinov2-base"),
+    ],
+)
+def test_unknown_models_get_near_names(spec, hint):
+    with pytest.raises(UnknownName) as caught:
+        card_for(spec)
+    assert hint in str(caught.value)
+
+
+def test_weights_that_are_not_here_give_the_command():
+    with pytest.raises(WeightsUnavailable) as caught:
+        load_visual("timm:vit_small_patch8_224.dino")
+    assert str(caught.value).endswith("run  ovseg models download timm:vit_small_patch8_224.dino")
+    assert caught.value.exit_code == 4
