@@ -100,12 +100,11 @@ def discovery(
             "--quality needs PHOTOS and --truth, or --object-photos, --object-masks, --object-list"
         )
 
-    import torch
-
     from ovseg.device import resolve_device
+    from ovseg.discovery.benchmark import limit_threads
     from ovseg.encoders.presets import load_preset
 
-    torch.set_num_threads(threads)
+    limit_threads(threads)
     place = resolve_device(device)
 
     def encoders() -> Encoders:

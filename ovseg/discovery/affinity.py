@@ -57,14 +57,14 @@ class Affinity:
         for start, block in self._rows():
             stop = start + block.shape[1]
             wide = block if block.dtype == x.dtype else block.to(x.dtype)
-            out[:, start:stop] += wide @ x[:, start:]
+            out[:, start:stop].baddbmm_(wide, x[:, start:])
             if stop < self.size:
-                out[:, stop:] += wide[:, :, stop - start :].transpose(1, 2) @ x[:, start:stop]
+                out[:, stop:].baddbmm_(wide[:, :, stop - start :].transpose(1, 2), x[:, start:stop])
         return out
 
     def product(self, x: Tensor) -> Tensor:
         """``W @ x`` for ``x`` (B, N, p) float32."""
-        return (1 - self.epsilon) * self.links(x) + self.epsilon * x.sum(dim=1, keepdim=True)
+        return self.links(x).mul_(1 - self.epsilon).add_(x.sum(dim=1, keepdim=True), alpha=self.epsilon)
 
     def _rows(self) -> Iterator[tuple[int, Tensor]]:
         start = 0

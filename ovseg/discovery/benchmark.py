@@ -15,14 +15,26 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse.linalg as sparse
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ovseg.discovery.affinity import build_affinity
 from ovseg.discovery.eigen import eigenvectors, second_eigenvectors
 
-__all__ = ["SOLVERS", "Timing", "made_up_features", "peak_memory", "time_batch", "time_solvers"]
+__all__ = [
+    "SOLVERS",
+    "Timing",
+    "limit_threads",
+    "made_up_features",
+    "peak_memory",
+    "time_batch",
+    "time_solvers",
+]
 
 Vector = npt.NDArray[np.floating[Any]]
+
+_PAUSE = 0.05
+"""Seconds before each measurement: threads of the BLAS that the one before used spin for some hundredths."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +112,16 @@ SOLVERS: dict[str, Callable[[Tensor, float, float], Vector]] = {
 """(N, D) features, tau and epsilon to (N,); the first is the reference."""
 
 
+def limit_threads(threads: int) -> None:
+    """Give torch and the BLAS of NumPy and SciPy as many CPU threads, until the process ends."""
+    threadpool_limits(threads)
+    torch.set_num_threads(threads)
+
+
 def time_solvers(
     images: Sequence[Tensor], tau: float, epsilon: float, *, tick: Callable[[], None] = lambda: None
 ) -> list[Timing]:
-    """Time every solver on every image, one after the other, in this process.
+    """Time every solver on every image in turn, in this process: what else the machine does meets them all.
 
     Args:
         images: (N, D) features each, of one N.
@@ -118,6 +136,7 @@ def time_solvers(
     for features in images:
         sides: list[npt.NDArray[np.bool_]] = []
         for name, solve in SOLVERS.items():
+            time.sleep(_PAUSE)
             clock = time.perf_counter()
             vector = solve(features, tau, epsilon)
             seconds[name].append(time.perf_counter() - clock)

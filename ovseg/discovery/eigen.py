@@ -66,38 +66,40 @@ def eigenvectors(
     Raises:
         ValueError: ``keep`` is of another shape, or an image keeps no cell.
     """
-    config = config or EigenConfig()
+    with torch.inference_mode():
+        found = _lanczos(affinity, count, keep, config or EigenConfig())
+    # Tensors of inference mode refuse to be changed in place: what is handed out are plain ones.
+    return Eigenpairs(**{name: value.clone() for name, value in vars(found).items()})
+
+
+def _lanczos(affinity: Affinity, count: int, keep: Tensor | None, config: EigenConfig) -> Eigenpairs:
+    """See `eigenvectors`. Vectors are columns (B, N, 1); what is saved here is calls, not arithmetic."""
     batch, size, device = affinity.batch, affinity.size, affinity.device
     weight = torch.ones(batch, size, device=device) if keep is None else keep.to(device, torch.float32)
     if weight.shape != (batch, size) or not bool(weight.any(dim=1).all()):
         raise ValueError(
             f"expected keep of shape {(batch, size)} with a cell an image, got {tuple(weight.shape)}"
         )
-    degree = affinity.product(weight[..., None])[..., 0]
+    weight = weight[..., None]
+    degree = affinity.product(weight)
     inverse_root = weight * degree.rsqrt()
     first = weight * degree.sqrt()
     limit = min(config.max_steps, size - 1)
-    basis = torch.empty(batch, limit + 1, size, device=device)
-    basis[:, 0] = first / first.norm(dim=1, keepdim=True)
+    basis = torch.empty(batch, limit + 2, size, device=device)
+    torch.div(first, first.norm(dim=1, keepdim=True), out=basis[:, 0, :, None])
     generator = torch.Generator().manual_seed(config.seed)
-    start = torch.randn(size, generator=generator).to(device).expand(batch, size)
-    vector, _ = _orthogonalize(start * first, basis[:, :1])
+    start = torch.randn(size, generator=generator).to(device)[:, None]
+    _extend(basis, 1, start * first)
     diagonal: list[Tensor] = []
-    beside: list[Tensor] = []
-    looker = _Looker(inverse_root, weight.bool(), count, config)
-    alive = torch.ones(batch, device=device, dtype=torch.bool)
+    lengths: list[Tensor] = []
+    looker = _Looker(inverse_root, weight[..., 0].bool(), count, config)
     for step in range(1, limit + 1):
-        basis[:, step] = vector
-        image = inverse_root * affinity.product((inverse_root * vector)[..., None])[..., 0]
-        along = (image * vector).sum(dim=1)
-        diagonal.append(torch.where(alive, along, _DEAD))
-        vector, length = _orthogonalize(image, basis[:, : step + 1])
-        # An exhausted Krylov space (a constant image, as many steps as cells) has no next direction.
-        alive = alive & (length > FLOOR)
-        vector = vector * alive[:, None]
-        beside.append(length * alive)
+        image = affinity.product(inverse_root * basis[:, step, :, None]).mul_(inverse_root)
+        along, length = _extend(basis, step + 1, image)
+        diagonal.append(along)
+        lengths.append(length)
         due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
-        if (due or step == limit) and looker.done(basis[:, 1 : step + 1], diagonal, beside):
+        if (due or step == limit) and looker.done(basis[:, 1 : step + 1], diagonal, lengths):
             break
     return looker.result(batch, size, device)
 
@@ -121,13 +123,22 @@ def second_eigenvectors(
     )
 
 
-def _orthogonalize(vector: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """Take the orthonormal ``basis`` (B, m, N) out of ``vector`` (B, N); return its direction and length."""
-    for _ in range(2):
-        share = basis @ vector[..., None]
-        vector = vector - (share.transpose(1, 2) @ basis)[:, 0]
-    length = vector.norm(dim=1)
-    return vector / length.clamp_min(torch.finfo(torch.float32).tiny)[:, None], length
+def _extend(basis: Tensor, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
+    """Make row ``step`` of ``basis`` the direction of ``vector`` (B, N, 1) beside the rows before it.
+
+    Returns:
+        (B,) share of the last row in it, and (B,) length of what was beside them. Without any (a constant
+        image, as many steps as cells) the Krylov space is exhausted: this row and all after it are zeros.
+    """
+    rows = basis[:, :step]
+    share = torch.bmm(rows, vector)
+    along = share[:, -1, 0]
+    vector = torch.baddbmm(vector, rows.transpose(1, 2), share, alpha=-1)
+    vector = torch.baddbmm(vector, rows.transpose(1, 2), torch.bmm(rows, vector), alpha=-1)
+    length = vector.norm(dim=1, keepdim=True)
+    scale = torch.where(length > FLOOR, length.reciprocal(), 0.0)
+    torch.mul(vector, scale, out=basis[:, step, :, None])
+    return along, length[:, 0, 0]
 
 
 class _Looker:
@@ -141,11 +152,14 @@ class _Looker:
         self.sides: Tensor | None = None
         self.found: Eigenpairs | None = None
 
-    def done(self, basis: Tensor, diagonal: list[Tensor], beside: list[Tensor]) -> bool:
+    def done(self, basis: Tensor, diagonal: list[Tensor], lengths: list[Tensor]) -> bool:
         steps = basis.shape[1]
         # float64 on the CPU: the matrices are tiny, and not every accelerator has it.
         alpha = torch.stack(diagonal, dim=1).cpu().double()
-        beta = torch.stack(beside, dim=1).cpu().double()
+        beta = torch.stack(lengths, dim=1).cpu().double()
+        alive = beta > FLOOR
+        beta = beta * alive
+        alpha[:, 1:] = torch.where(alive[:, :-1], alpha[:, 1:], _DEAD)
         tridiagonal = torch.diag_embed(alpha)
         if steps > 1:
             tridiagonal += torch.diag_embed(beta[:, :-1], 1) + torch.diag_embed(beta[:, :-1], -1)
@@ -156,7 +170,7 @@ class _Looker:
         beyond = top[:, taken] if steps > taken else torch.full_like(top[:, 0], -1.0)
         gap = top[:, taken - 1] - beyond
         z = basis.transpose(1, 2) @ rotation.to(basis.dtype).to(basis.device)
-        vectors = _fix_sign(self.inverse_root[..., None] * z)
+        vectors = _fix_sign(self.inverse_root * z)
         close = (residual <= self.config.angle * gap) & (residual <= self.config.residual)
         close |= residual <= FLOOR
         close &= self._steady(vectors[..., 0])
