@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from ovseg.discovery.affinity import build_affinity
 from ovseg.discovery.eigen import eigenvectors, second_eigenvectors
+from ovseg.memory import peak_bytes
 
 __all__ = [
     "SOLVERS",
@@ -205,7 +205,4 @@ def _solve_large(sender: Any, cells: int, length: int, tau: float, threads: int)
     clock = time.perf_counter()
     eigenvectors(build_affinity(features[None], tau, 1e-5))
     seconds = time.perf_counter() - clock
-    import resource  # not on Windows, where only this line of the table is missing
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sender.send((peak if sys.platform == "darwin" else peak * 1024, seconds))
+    sender.send((peak_bytes() or 0, seconds))

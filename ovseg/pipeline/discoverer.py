@@ -17,6 +17,7 @@ from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
+from ovseg.memory import Heap
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.types import Segmentation
 from ovseg.vocabulary import ClassSpec, Vocabulary
@@ -47,6 +48,7 @@ class Discoverer:
         self.config = config or DiscoveryConfig.for_encoder(str(encoders.shape.describe().get("what", "")))
         self.note = note
         self._watch = Stopwatch(encoders.device)
+        self._heap = Heap()
 
     @classmethod
     def from_preset(
@@ -119,7 +121,11 @@ class Discoverer:
 
         ``details`` have the ``regions`` themselves and the ``eigenvectors`` of the cuts, (h, w) each.
         """
-        return [self._segmentation(pixels, vocabulary) for pixels in images]
+        found = []
+        for pixels in images:
+            found.append(self._segmentation(pixels, vocabulary))
+            self._heap.settle()
+        return found
 
     def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
         found = self.discover(pixels)

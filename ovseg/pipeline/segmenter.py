@@ -16,6 +16,7 @@ from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
 from ovseg.images import load_image
 from ovseg.matching import Evidence, fuse, look_evidence
+from ovseg.memory import Heap
 from ovseg.pipeline.encode import EncodedImage, encode_image
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
@@ -47,6 +48,7 @@ class Segmenter:
         self.config = config or SegmentConfig()
         self.note = note
         self._watch = Stopwatch(encoders.device)
+        self._heap = Heap()
         self._named: dict[str, NamedClasses] = {}
 
     @classmethod
@@ -112,7 +114,11 @@ class Segmenter:
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
     ) -> list[Segmentation]:
         """Segment (H, W, 3) uint8 RGB images of any sizes, each on its own."""
-        return [self.decide(self.encode(pixels), pixels, vocabulary) for pixels in images]
+        found = []
+        for pixels in images:
+            found.append(self.decide(self.encode(pixels), pixels, vocabulary))
+            self._heap.settle()
+        return found
 
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:

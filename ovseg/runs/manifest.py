@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any
 
 from ovseg.files import digest
 from ovseg.images import ImageLimits
+from ovseg.memory import peak_bytes
 from ovseg.version import __version__
 from ovseg.vocabulary import Vocabulary
 
@@ -95,13 +95,14 @@ class RunTimer:
         Wall time runs from the first decoded byte to the last joined output, without loading the models.
         """
         seconds = self.seconds
+        peak = peak_bytes()
         return {
             "started": self._started.isoformat(timespec="seconds"),
             "images": images,
             "seconds": round(seconds, 3),
             "seconds_per_image": round(seconds / images, 4) if images else None,
             "encoder_seconds": round(encoder_seconds - self._encoder_seconds, 3),
-            "peak_memory_mib": _peak_memory_mib(),
+            "peak_memory_mib": None if peak is None else round(peak / 2**20, 1),
         }
 
 
@@ -150,13 +151,3 @@ def manifest_entry(
         "files": sorted(files),
         "timings": dict(timings),
     }
-
-
-def _peak_memory_mib() -> float | None:
-    """Most memory this process has held so far, in MiB; None where the system does not tell (Windows)."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -1,0 +1,29 @@
+"""Peak memory of real runs, with the offline preset's encoders on photos of many sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("OVSEG_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not DATA.is_dir(), reason="no photos: set OVSEG_DATA")
+def test_peak_memory_of_100_photos_is_that_of_25(offline_cache: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ovseg", "segment", str(DATA / "voc_mini" / "JPEGImages"), "-q"]
+    command += ["--preset", "offline", "--vocabulary", "voc21", "--cache-dir", str(offline_cache)]
+    peaks = []
+    for count in (25, 100):
+        out = tmp_path / str(count)
+        subprocess.run([*command, "--limit", str(count), "-o", str(out)], check=True)
+        peaks.append(json.loads((out / "run.json").read_text())["timings"]["peak_memory_mib"])
+    assert peaks[0] < 2048
+    assert peaks[1] < 1.1 * peaks[0]

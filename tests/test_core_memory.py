@@ -1,0 +1,74 @@
+"""Memory of the process: what is measured, and what is given back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ovseg import memory
+from ovseg.memory import Heap, peak_bytes, resident_bytes
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+MIB = 1 << 20
+
+
+@linux
+def test_resident_memory_follows_what_is_touched():
+    before = resident_bytes()
+    block = np.ones(96 * MIB, np.uint8)
+    grown = resident_bytes() - before
+    assert 90 * MIB < grown < 110 * MIB
+    assert peak_bytes() >= before + grown
+    del block
+    assert resident_bytes() < before + 20 * MIB
+
+
+@linux
+def test_the_peak_is_that_of_the_process_itself_not_of_its_parent():
+    block = np.ones(256 * MIB, np.uint8)
+    child = subprocess.run(
+        [sys.executable, "-c", "from ovseg.memory import peak_bytes; print(peak_bytes())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 2 * MIB < int(child.stdout) < 100 * MIB < len(block)
+
+
+@linux
+def test_holes_in_the_heap_are_given_back():
+    if memory._malloc_trim() is None:
+        pytest.skip("this C library has no malloc_trim")
+    heap = Heap(64 * MIB)
+    assert not heap.settle()
+    # Blocks below glibc's least threshold for maps of their own lie in the heap; survivors pin its top.
+    blocks = [np.ones(100_000, np.uint8) for _ in range(3000)]
+    survivors = blocks[::100]
+    full = resident_bytes()
+    del blocks
+    assert resident_bytes() > full - 50 * MIB
+    assert heap.settle()
+    assert resident_bytes() < full - 200 * MIB
+    assert all(block.sum() == 100_000 for block in survivors)
+    assert not heap.settle()
+
+
+def test_nothing_is_trimmed_within_the_slack(monkeypatch: pytest.MonkeyPatch):
+    resident = iter([100, 150, 90, 140, 141, 95, 145, 146, 99])
+    trimmed: list[int] = []
+    monkeypatch.setattr(memory, "resident_bytes", lambda: next(resident))
+    monkeypatch.setattr(memory, "_malloc_trim", lambda: trimmed.append)
+    heap = Heap(50)
+    # From 100 up to 150 is within the slack; 90 is a new low, from which 141 is too far; 95 is what remains.
+    assert [heap.settle() for _ in range(4)] == [False, False, False, True]
+    assert [heap.settle() for _ in range(2)] == [False, True]
+    assert trimmed == [0, 0]
+
+
+@pytest.mark.parametrize("missing", ["resident_bytes", "_malloc_trim"])
+def test_a_system_without_either_is_left_alone(monkeypatch: pytest.MonkeyPatch, missing: str):
+    monkeypatch.setattr(memory, missing, lambda: None)
+    assert not Heap(0).settle()
