@@ -10,10 +10,20 @@ from ovseg.version import __version__
 if TYPE_CHECKING:
     from ovseg.errors import OvsegError
     from ovseg.pipeline import Segmenter
+    from ovseg.pipeline.banks import build_bank
     from ovseg.types import Region, Segmentation
     from ovseg.vocabulary import ClassSpec, Vocabulary
 
-__all__ = ["ClassSpec", "OvsegError", "Region", "Segmentation", "Segmenter", "Vocabulary", "__version__"]
+__all__ = [
+    "ClassSpec",
+    "OvsegError",
+    "Region",
+    "Segmentation",
+    "Segmenter",
+    "Vocabulary",
+    "__version__",
+    "build_bank",
+]
 
 # Looked up at first use (PEP 562), so that ``import ovseg`` costs milliseconds and never imports torch.
 _HOMES = {
@@ -23,6 +33,7 @@ _HOMES = {
     "Segmentation": "ovseg.types",
     "Segmenter": "ovseg.pipeline",
     "Vocabulary": "ovseg.vocabulary",
+    "build_bank": "ovseg.pipeline.banks",
 }
 
 

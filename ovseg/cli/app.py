@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli import bench, convert, demo, discover, doctor, evaluate, models, segment
+from ovseg.cli import bank, bench, convert, demo, discover, doctor, evaluate, models, segment
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 from ovseg.version import __version__
 
@@ -23,6 +23,7 @@ app.command("segment", context_settings=COMMAND_SETTINGS)(segment.segment)
 app.command("discover", context_settings=COMMAND_SETTINGS)(discover.discover)
 app.command("demo", context_settings=COMMAND_SETTINGS)(demo.demo)
 app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
+app.add_typer(bank.app, name="bank")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")

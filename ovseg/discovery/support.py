@@ -9,8 +9,7 @@ picture makes a wrong prototype, which costs more than a missing one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,51 +19,13 @@ from scipy import ndimage
 from torch import Tensor
 
 from ovseg.discovery.cosegment import attention, cosegment
-from ovseg.errors import ConfigError
+from ovseg.discovery.grow import box_seeds, far_seeds, grow_marks
+from ovseg.discovery.support_config import SupportConfig
 
 __all__ = ["FoundRegion", "SupportConfig", "SupportEvidence", "find_support_regions"]
 
 Mask = npt.NDArray[np.bool_]
 Map = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class SupportConfig:
-    """How support regions are found.
-
-    Attributes:
-        cosegment: Whether pictures of a class are compared with each other; if not, each stands alone.
-        text: Probability of the class that its best cell must reach for a picture to show it.
-        low: Share of a map's best value below which a cell is surely not the class (OVDiff: 0.2).
-        high: Share of a map's best value above which it is, where no object is found (OVDiff: 0.5).
-        object: Foreground evidence above which connected cells are a candidate object.
-        agreement: Share of the pictures' median likeness to each other that a picture's seed must reach.
-        least_cover: Smallest share of a picture that a region may cover.
-        most_cover: Largest share for a thing; stuff may fill the picture.
-
-    Raises:
-        ConfigError: A value is out of range.
-    """
-
-    cosegment: bool = True
-    text: float = 0.2
-    low: float = 0.2
-    high: float = 0.5
-    object: float = 0.5
-    agreement: float = 0.5
-    least_cover: float = 0.004
-    most_cover: float = 0.9
-
-    def __post_init__(self) -> None:
-        for name in ("text", "low", "high", "object", "least_cover", "most_cover"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"support.{name} must be between 0 and 1, not {getattr(self, name)}")
-        if self.low > self.high:
-            raise ConfigError(f"support.low must not be above support.high, not {self.low} and {self.high}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings as JSON-able values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -137,7 +98,7 @@ def find_support_regions(
         A region for each picture, in their order.
     """
     regions: list[FoundRegion | None] = [
-        None if one.mark is None or bool(one.mark.isnan().all()) else _marked(one, config) for one in evidence
+        None if one.mark is None or bool(one.mark.isnan().all()) else _marked(one) for one in evidence
     ]
     open_ = [index for index, region in enumerate(regions) if region is None]
     alone = [index for index in open_ if evidence[index].attribution is not None or not config.cosegment]
@@ -219,20 +180,21 @@ def _best_object(objects: Sequence[Mask], relative: Map) -> Mask:
     return max(objects, key=lambda mask: float(relative[mask].mean()))
 
 
-def _marked(one: SupportEvidence, config: SupportConfig) -> FoundRegion:
-    """Marks as they are where they cover the picture; grown by affinity where they are points and strokes."""
+def _marked(one: SupportEvidence) -> FoundRegion:
+    """Marks as they are where they cover the picture; grown by affinity where they are boxes and strokes."""
     assert one.mark is not None
     said = ~one.mark.isnan()
     inside = said & (one.mark >= 0.5)
     if not bool(inside.any()):
         inside = said & (one.mark > 0) & (one.mark == one.mark.nan_to_num(0).max())
-    if not bool(inside.any()):
-        return _rejected(one, "its marks name no cell of the class")
     outside = said & (one.mark <= 0)
     if not bool(said.all()):
-        grown = _grown(one, inside, outside, config)
-        outside = outside | ~(grown | said)
-        inside = grown
+        if not bool(inside.any()) and bool(outside.any()):
+            inside = box_seeds(one.tokens, outside)
+        if bool(inside.any()):
+            inside, outside = _grown(one, inside, outside)
+    if not bool(inside.any()):
+        return _rejected(one, "its marks name no cell of the class")
     mask = inside.reshape(one.grid).cpu().numpy()
     apart = ndimage.binary_erosion(
         outside.reshape(one.grid).cpu().numpy(), np.ones((3, 3), bool), border_value=1
@@ -240,22 +202,14 @@ def _marked(one: SupportEvidence, config: SupportConfig) -> FoundRegion:
     return FoundRegion(mask, apart, 1.0)
 
 
-def _grown(one: SupportEvidence, inside: Tensor, outside: Tensor, config: SupportConfig) -> Tensor:
-    """(N,) bool: cells that are connected with the marked ones and liker to them than to the rest.
-
-    Without a mark of what is not the class, "the rest" is the mean of the cells that are least like it.
-    """
-    units = F.normalize(one.tokens.float(), dim=1)
-    near = (units @ units[inside].T).max(dim=1).values
-    if bool(outside.any()):
-        far = (units @ units[outside].T).max(dim=1).values
-    else:
-        least = units[near.argsort()[: max(1, len(near) // 4)]]
-        far = (units @ F.normalize(least.mean(dim=0), dim=0) + near.max()) / 2
-    liker = ((near > far) | inside) & ~outside
-    parts, _ = ndimage.label(liker.reshape(one.grid).cpu().numpy())
+def _grown(one: SupportEvidence, inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) bool each: cells that are the class, connected with marked ones, and cells that are not."""
+    far = outside if bool(outside.any()) else far_seeds(one.tokens, inside)
+    share = grow_marks(one.tokens, one.grid, inside, far)
+    parts, _ = ndimage.label((share > 0.5).reshape(one.grid).cpu().numpy())
     wanted = np.unique(parts[inside.reshape(one.grid).cpu().numpy()])
-    return torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(inside.device)
+    kept = torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(inside.device)
+    return kept, ~kept & (share <= 0.5)
 
 
 def _stretched(likeness: Tensor) -> Tensor:

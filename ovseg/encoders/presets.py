@@ -17,6 +17,9 @@ from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM
 from ovseg.weights.locate import find_file
 from ovseg.weights.store import WeightStore
 
+TEXT_SPACE = "text"
+"""Name of the space in which names, synonyms and attributes are prototypes (``ImageTextEncoder.embed``)."""
+
 
 @dataclass(frozen=True)
 class Encoders:
@@ -55,6 +58,11 @@ class Encoders:
         if encoder is None:
             raise ValueError(f"preset {self.preset} has no encoder for the space {space.name}")
         return asdict(space) | {"encoder": encoder.describe()}
+
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Identity of every space of prototypes by its name, that of texts (``TEXT_SPACE``) among them."""
+        texts = {"name": TEXT_SPACE, "role": "names", "encoder": self.names.describe()}
+        return {space.name: self.identity(space) for space in self.spaces} | {TEXT_SPACE: texts}
 
     def describe(self) -> dict[str, Any]:
         """What is in use, for run.json."""

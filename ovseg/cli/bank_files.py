@@ -1,0 +1,161 @@
+"""``ovseg bank info``, ``merge``, ``remove`` and ``export``: what needs no encoders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.cli.common import one_line
+from ovseg.errors import OutputError, UsageError
+from ovseg.prototypes.config import PrototypeConfig
+
+__all__ = ["export", "info", "merge", "remove"]
+
+_SHOWN = 60
+"""Classes up to which each has a line."""
+
+
+def _option(*flags: str, **settings: Any) -> Any:
+    return typer.Option(*flags, show_envvar=False, **settings)
+
+
+Bank = Annotated[Path, typer.Argument(help="A bank file.", show_default=False)]
+
+
+def info(bank: Bank, as_json: options.Json = False) -> None:
+    """What is in a bank: classes, prototypes, encoders, support images and their licences.
+
+    For example:
+
+      ovseg bank info pets.bank
+    """
+    from ovseg.prototypes import load_bank
+    from ovseg.prototypes.describe import describe_bank
+
+    about = describe_bank(load_bank(bank))
+    if as_json:
+        typer.echo(json.dumps(about))
+        return
+    typer.echo(one_line(f"{bank}: {len(about['classes'])} classes, {bank.stat().st_size / 1e6:.2f} MB"))
+    for space in about["spaces"]:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in space["kinds"].items())
+        typer.echo(
+            one_line(
+                f"space {space['space']}: {space['prototypes']} prototypes of {space['length']} numbers"
+                f" ({space['foreground']} of classes, {space['background']} around them; {kinds}), by"
+                f" {space['encoder']}"
+            )
+        )
+    for title in ("sources", "licences"):
+        counts = ", ".join(f"{name}: {count}" for name, count in about[title].items())
+        typer.echo(one_line(f"support images by {title[:-1]}: {counts or 'none'}"))
+    made = about["facts"]
+    typer.echo(one_line(f"made by ovseg {made.get('ovseg', '?')}, preset {made.get('preset', '?')}"))
+    for entry in about["classes"][:_SHOWN]:
+        typer.echo(
+            one_line(
+                f"  {entry['id'] + 1:>4}  {entry['name']}: {entry['supports']} support images,"
+                f" {entry['foreground']} prototypes, {entry['background']} around"
+            )
+        )
+    if len(about["classes"]) > _SHOWN:
+        typer.echo(f"  … and {len(about['classes']) - _SHOWN} more (--json lists all)")
+
+
+def merge(
+    banks: Annotated[list[Path], typer.Argument(help="Bank files, two or more.", show_default=False)],
+    output: Annotated[Path | None, _option("--output", "-o", help="Bank to write.")] = None,
+    clean: Annotated[
+        float,
+        _option("--clean", help="Cosine to another class above which a background prototype is dropped."),
+    ] = PrototypeConfig.clean,
+    overwrite: Annotated[bool, _option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Join banks into one; classes of one name become one.
+
+    Banks of different encoders join as long as their spaces have different names.
+
+    For example:
+
+      ovseg bank merge pets.bank street.bank -o both.bank
+    """
+    from ovseg.prototypes import load_bank, merge_banks, save_bank
+
+    if len(banks) < 2:
+        raise UsageError("merge takes two banks or more")
+    out = _free(output, overwrite)
+    PrototypeConfig(clean=clean)
+    save_bank(merge_banks([load_bank(path) for path in banks], clean=clean), out)
+    typer.echo(str(out))
+
+
+def remove(
+    bank: Bank,
+    classes: Annotated[
+        str, _option("--classes", "-c", help="Names or synonyms of the classes to remove, between commas.")
+    ],
+    output: Annotated[
+        Path | None, _option("--output", "-o", help="Bank to write. Default: the same file.")
+    ] = None,
+    overwrite: Annotated[bool, _option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Remove classes from a bank, with their support images.
+
+    Background prototypes that were dropped because they were like a removed class do not come back.
+
+    For example:
+
+      ovseg bank remove pets.bank --classes "hamster, goldfish"
+    """
+    from ovseg.prototypes import load_bank, save_bank, without_classes
+
+    names = [" ".join(name.split()) for name in classes.split(",") if name.strip()]
+    if not names:
+        raise UsageError("no classes given: name them with --classes")
+    out = bank if output is None else _free(output, overwrite)
+    save_bank(without_classes(load_bank(bank), names), out)
+    typer.echo(str(out))
+
+
+def export(
+    bank: Bank,
+    output: Annotated[Path | None, _option("--output", "-o", help="Folder to write.")] = None,
+    photos: Annotated[
+        list[Path] | None,
+        _option(
+            "--photos",
+            help="Folder in which support photos are looked for by their names and hashes, to be shown on the"
+            " page. Repeatable.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, _option("--overwrite", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a bank in open formats: bank.npz, bank.json, and support.html, a page of its support images.
+
+    For example:
+
+      ovseg bank export pets.bank -o pets/ --photos support/
+    """
+    from ovseg.outputs.bank_export import EXPORTS, export_bank
+    from ovseg.prototypes import load_bank
+
+    if output is None:
+        raise UsageError("no output folder given: add -o FOLDER")
+    there = [name for name in EXPORTS if (output / name).exists()]
+    if there and not overwrite:
+        raise OutputError(f"{output / there[0]} is there already: give another folder, or add --overwrite")
+    export_bank(load_bank(bank), output, photos or [])
+    typer.echo(str(output))
+
+
+def _free(output: Path | None, overwrite: bool) -> Path:
+    """The file to write, which must not be there unless it may be replaced."""
+    if output is None:
+        raise UsageError("no output given: add -o FILE.bank")
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} is there already: give another file, or add --overwrite")
+    return output

@@ -1,0 +1,84 @@
+"""Marks grown to regions: what a person touched, carried on to the cells that belong to it.
+
+The random walker (Grady, TPAMI 2006): each cell belongs to the kind of mark that a walk from it, along edges
+weighted by the likeness of features, reaches first. Here the walk goes between the cells of a vision
+transformer and not between pixels, and may jump to any cell of like features.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["box_seeds", "far_seeds", "grow_marks"]
+
+SHARPNESS = 12.0
+"""Inverse temperature of likeness in the weight of an edge."""
+REACH = 6.0
+"""Distance in cells over which an edge loses a factor e in weight."""
+SEEDS = 0.25
+"""Share of the cells that are taken as seeds of what nobody marked."""
+
+
+def grow_marks(tokens: Tensor, grid: tuple[int, int], inside: Tensor, outside: Tensor) -> Tensor:
+    """Probability that a walk from each cell reaches a mark of the class before one of the rest.
+
+    Args:
+        tokens: (N, D) features that group what belongs together within the image.
+        grid: (h, w).
+        inside: (N,) bool, cells marked as the class, at least one.
+        outside: (N,) bool, cells marked as not the class, at least one.
+
+    Returns:
+        (N,) float32 in [0, 1]; 1 on ``inside``, 0 on ``outside``.
+
+    Raises:
+        ValueError: One of the two kinds of marks is missing.
+    """
+    if not bool(inside.any()) or not bool(outside.any()):
+        raise ValueError("growing needs a cell of either kind")
+    weights = _weights(tokens, grid)
+    free = ~(inside | outside)
+    result = inside.float()
+    if not bool(free.any()):
+        return result
+    degrees = weights.sum(dim=1)
+    system = torch.diag(degrees[free]) - weights[free][:, free]
+    pull = weights[free][:, inside].sum(dim=1)
+    result[free] = torch.linalg.solve(system, pull).clamp(0, 1).float()
+    return result
+
+
+def box_seeds(tokens: Tensor, outside: Tensor) -> Tensor:
+    """(N,) bool: the quarter of the cells inside a box that are least like anything outside it."""
+    units = F.normalize(tokens.float(), dim=1)
+    near = (units @ units[outside].T).max(dim=1).values.masked_fill(outside, torch.inf)
+    return _least(near, int((~outside).sum()))
+
+
+def far_seeds(tokens: Tensor, inside: Tensor) -> Tensor:
+    """(N,) bool: the quarter of all cells that are least like the marked ones."""
+    units = F.normalize(tokens.float(), dim=1)
+    near = (units @ units[inside].T).max(dim=1).values.masked_fill(inside, torch.inf)
+    return _least(near, int((~inside).sum()))
+
+
+def _least(values: Tensor, candidates: int) -> Tensor:
+    count = min(candidates, max(1, round(SEEDS * candidates)))
+    chosen = torch.zeros(len(values), dtype=torch.bool, device=values.device)
+    chosen[values.argsort(stable=True)[:count]] = True
+    return chosen
+
+
+def _weights(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(N, N) float64 weights of edges: likeness of features, faded with distance; 0 to oneself."""
+    units = F.normalize(tokens.double(), dim=1)
+    rows, columns = torch.meshgrid(
+        torch.arange(grid[0], dtype=torch.float64, device=tokens.device),
+        torch.arange(grid[1], dtype=torch.float64, device=tokens.device),
+        indexing="ij",
+    )
+    places = torch.stack([rows.flatten(), columns.flatten()], dim=1)
+    weights = torch.exp(SHARPNESS * (units @ units.T - 1) - torch.cdist(places, places) / REACH)
+    return weights.fill_diagonal_(0)

@@ -1,0 +1,164 @@
+"""Preview sheets: per class one page of its support images, what was found in them, and what was rejected."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ovseg.files import write_text
+from ovseg.images.resize import resized
+
+__all__ = [
+    "SheetEntry",
+    "clear_sheets",
+    "drawn",
+    "sheet_name",
+    "small_picture",
+    "write_index",
+    "write_sheet",
+    "write_single_sheet",
+]
+
+SIDE = 320
+"""Longer side of a picture in pixels at most."""
+INDEX = "index.html"
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem;
+  color: #222; background: #fafaf8; }
+h1 { font-size: 1.4rem; } .soft { color: #666; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 1rem; }
+figure { margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; padding: .5rem; }
+figure img { width: 100%; height: auto; display: block; } figcaption { font-size: .8rem;
+  overflow-wrap: anywhere; } .rejected { opacity: .75; border-color: #c33; } .rejected b { color: #a11; }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #1b1b1a; }
+  figure { background: #252524; border-color: #444; } .soft { color: #999; } }
+"""
+_FRONT, _BACK = (40, 200, 90), (70, 90, 220)
+_SHEET = re.compile(r"\d{4,}-[\w-]*\.html")
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SheetEntry:
+    """One support image on a sheet.
+
+    Attributes:
+        picture: (H, W, 3) uint8, small, with its regions drawn.
+        name: Of the image.
+        facts: Where it comes from.
+        score: How sure its region is, in [0, 1].
+        rejected: Why it was not used, or None.
+    """
+
+    picture: Pixels
+    name: str
+    facts: Mapping[str, Any]
+    score: float
+    rejected: str | None = None
+
+
+def small_picture(pixels: Pixels) -> Pixels:
+    """(H, W, 3) scaled down to a longer side of 320 at most."""
+    scale = min(1.0, SIDE / max(pixels.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    return pixels if scale == 1 else np.asarray(resized(pixels, (height, width)))
+
+
+def drawn(picture: Pixels, foreground: Mask | None = None, background: Mask | None = None) -> Pixels:
+    """A picture with its foreground (green) and background (blue) regions, (h, w) each, laid over it."""
+    values = picture.astype(np.float32)
+    for mask, colour, strength in ((foreground, _FRONT, 0.45), (background, _BACK, 0.35)):
+        if mask is None or not mask.any():
+            continue
+        size = (picture.shape[1], picture.shape[0])
+        wide = np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)) > 0
+        values[wide] = (1 - strength) * values[wide] + strength * np.array(colour, np.float32)
+    return values.round().astype(np.uint8)
+
+
+def sheet_name(index: int, name: str) -> str:
+    """File name of the sheet of the class at ``index``, whatever stands in its name."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:40]
+    return f"{index + 1:04}-{plain}.html"
+
+
+def write_sheet(folder: Path, index: int, name: str, summary: str, entries: Sequence[SheetEntry]) -> None:
+    """Write the sheet of a class: one self-contained page, used images first.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_single_sheet(folder / sheet_name(index, name), name, summary, entries)
+
+
+def write_single_sheet(path: Path, title: str, summary: str, entries: Sequence[SheetEntry]) -> None:
+    """Write a page of support images to ``path``, used ones first, the surest first."""
+    ordered = sorted(entries, key=lambda entry: (entry.rejected is not None, -entry.score))
+    body = (
+        f'<h1>{escape(title)}</h1>\n<p class="soft">{escape(summary)}</p>\n'
+        '<p class="soft">Green: the class. Blue: surely not the class. The rest is used for neither.</p>\n'
+        f'<div class="grid">\n{"".join(map(_figure, ordered))}</div>\n'
+    )
+    write_text(path, _page(title, body))
+
+
+def write_index(folder: Path, classes: Sequence[tuple[str, str]]) -> None:
+    """Write a page that leads to the sheets: (name, summary) of every class in order."""
+    items = "".join(
+        f'<li><a href="{sheet_name(index, name)}">{escape(name)}</a>: {escape(summary)}</li>\n'
+        for index, (name, summary) in enumerate(classes)
+    )
+    write_text(folder / INDEX, _page("Support images", f"<h1>Support images</h1>\n<ul>\n{items}</ul>\n"))
+
+
+def clear_sheets(folder: Path, names: Sequence[str]) -> None:
+    """Remove sheets of classes that are no longer there, and nothing else."""
+    wanted = {sheet_name(index, name) for index, name in enumerate(names)}
+    for path in folder.glob("*.html") if folder.is_dir() else ():
+        if _SHEET.fullmatch(path.name) and path.name not in wanted:
+            path.unlink()
+
+
+def _figure(entry: SheetEntry) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(entry.picture).save(stream, "JPEG", quality=82)
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    height, width = entry.picture.shape[:2]
+    facts = ", ".join(f"{key} {_short(value)}" for key, value in entry.facts.items())
+    said = f"<b>rejected: {escape(entry.rejected)}</b>" if entry.rejected else f"score {entry.score:.2f}"
+    return (
+        f"<figure{' class=rejected' if entry.rejected else ''}>"
+        f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" alt="">'
+        f"<figcaption>{escape(entry.name)}<br>{said}<br>"
+        f'<span class="soft">{escape(facts)}</span></figcaption></figure>\n'
+    )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+    )

@@ -1,0 +1,248 @@
+"""Build a bank: support images of each class, its regions in them, prototypes, one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.discovery.support import FoundRegion, SupportEvidence, find_support_regions
+from ovseg.encoders.presets import TEXT_SPACE, Encoders
+from ovseg.errors import InputError, OutputError, UsageError
+from ovseg.files import digest
+from ovseg.outputs.support_sheet import (
+    SheetEntry,
+    clear_sheets,
+    drawn,
+    small_picture,
+    write_index,
+    write_sheet,
+)
+from ovseg.pipeline.bank_report import BankBuild, ClassReport, Listed
+from ovseg.pipeline.bank_work import BankWork
+from ovseg.pipeline.names import NamedClasses
+from ovseg.pipeline.support_views import SeenImage, SupportViewer
+from ovseg.prototypes import (
+    PrototypeBank,
+    SupportRecord,
+    SupportView,
+    class_bank,
+    load_bank,
+    merge_banks,
+    save_bank,
+    text_table,
+)
+from ovseg.support.base import Origin, SupportSource
+from ovseg.support.config import BankConfig
+from ovseg.version import __version__
+from ovseg.vocabulary import ClassSpec, Vocabulary
+
+__all__ = ["build_prototypes", "sheets_folder"]
+
+_MORE = 8
+"""Times the wished images that a source is asked for where lists may drop some."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A support image that was encoded; its pixels are let go but for the small picture."""
+
+    origin: Origin
+    size: tuple[int, int]
+    picture: npt.NDArray[np.uint8]
+    seen: SeenImage
+    evidence: SupportEvidence
+
+
+@dataclass(frozen=True)
+class _Double:
+    """An image that came before."""
+
+    origin: Origin
+    picture: npt.NDArray[np.uint8]
+    reason: str
+
+
+def build_prototypes(
+    vocabulary: Vocabulary,
+    source: SupportSource,
+    encoders: Encoders,
+    out: Path,
+    config: BankConfig | None = None,
+    *,
+    listed: Listed | None = None,
+    overwrite: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> BankBuild:
+    """Build a bank and write it, with a preview sheet a class beside it; goes on where a call was stopped.
+
+    Args:
+        vocabulary: The classes.
+        source: Where their support images come from.
+        encoders: A loaded preset.
+        out: The bank's file; ``OUT.sheets/`` gets the sheets, ``OUT.work/`` holds what is done until then.
+        config: How to build.
+        listed: Images to use or not to use.
+        overwrite: Whether a file of another bank at ``out`` may be replaced.
+        tell: Gets a line for each class that is done.
+
+    Raises:
+        UsageError: The preset cannot make prototypes.
+        OutputError: Something else is at ``out``, or it cannot be written.
+        InputError: No class got support, or a support image cannot be read.
+    """
+    config, listed = config or BankConfig(), listed or Listed()
+    if not encoders.spaces:
+        raise UsageError(
+            f"the preset {encoders.preset} has no features for prototypes: choose another preset"
+        )
+    plan = {
+        "ovseg": __version__,
+        "preset": encoders.preset,
+        "spaces": encoders.identities(),
+        "vocabulary": vocabulary.hash,
+        "source": source.describe(),
+        "settings": config.to_dict(),
+        "allow": list(listed.allow),
+        "deny": list(listed.deny),
+    }
+    if out.exists() and not overwrite:
+        return _built(out, digest(plan))
+    work = BankWork(out, plan)
+    named = NamedClasses.prepare(vocabulary, encoders.names)
+    builder = _Builder(named, source, encoders, config, listed, sheets_folder(out))
+    parts, reports, resumed = [], [], 0
+    for index, spec in enumerate(vocabulary.classes):
+        part = work.get(index)
+        resumed += part is not None
+        if part is None:
+            part = builder.build(index, spec)
+            work.put(index, part)
+            tell(f"[{index + 1}/{len(vocabulary)}] {ClassReport.from_json(part.facts['report']).line()}")
+        parts.append(part)
+        reports.append(ClassReport.from_json(part.facts["report"]))
+    if not any(report.used for report in reports):
+        raise InputError("no class got any support image: look at the lines above, or take another source")
+    if config.prototypes.text:
+        parts.append(_texts(vocabulary, named, encoders))
+    facts = {**plan, "plan": digest(plan), "weights": encoders.describe()["weights"]}
+    facts |= {"report": [report.to_json() for report in reports]}
+    bank = merge_banks(parts, clean=config.prototypes.clean, facts=facts)
+    write_index(sheets_folder(out), [(report.name, report.line()) for report in reports])
+    save_bank(bank, out)
+    work.close()
+    return BankBuild(bank, tuple(reports), resumed)
+
+
+def sheets_folder(out: Path) -> Path:
+    """Where the preview sheets of a bank are."""
+    return out.with_name(out.name + ".sheets")
+
+
+def _built(out: Path, plan: str) -> BankBuild:
+    """The bank that is at ``out`` already, if it is the one that is wanted."""
+    bank = load_bank(out)
+    if bank.facts.get("plan") != plan:
+        raise OutputError(f"{out} is another bank: give another file, or add --overwrite")
+    reports = tuple(ClassReport.from_json(entry) for entry in bank.facts["report"])
+    return BankBuild(bank, reports, len(reports))
+
+
+def _texts(vocabulary: Vocabulary, named: NamedClasses, encoders: Encoders) -> PrototypeBank:
+    """Names, synonyms and attributes of all classes, the lexicon's among them, as a bank."""
+
+    def encode(texts: Sequence[str]) -> Any:
+        with torch.inference_mode():
+            return encoders.names.encode_text(texts).float().cpu().numpy()
+
+    specs = named.table.groups[: len(vocabulary)]
+    table = text_table(TEXT_SPACE, encoders.identities()[TEXT_SPACE], specs, encode)
+    return PrototypeBank(vocabulary.classes, {TEXT_SPACE: table})
+
+
+class _Builder:
+    """Makes the bank of one class after the other."""
+
+    def __init__(
+        self,
+        named: NamedClasses,
+        source: SupportSource,
+        encoders: Encoders,
+        config: BankConfig,
+        listed: Listed,
+        sheets: Path,
+    ) -> None:
+        self._named, self._source, self._encoders = named, source, encoders
+        self._config, self._listed, self._sheets = config, listed, sheets
+        self._viewer = SupportViewer(encoders, named, config.encoding)
+        clear_sheets(sheets, [spec.name for spec in named.vocabulary.classes])
+
+    def build(self, index: int, spec: ClassSpec) -> PrototypeBank:
+        """The bank of one class, with its report; its sheet is written before."""
+        stuff = bool(self._named.is_stuff[index])
+        looked, doubles = self._look(index, spec)
+        regions = find_support_regions([one.evidence for one in looked], self._config.support, stuff=stuff)
+        pairs = list(zip(looked, regions, strict=True))
+        views = [_view(one, region) for one, region in pairs if region.rejected is None]
+        identities = {space.name: self._encoders.identity(space) for space in self._encoders.spaces}
+        bank = class_bank(spec, views, identities, self._config.prototypes, stuff=stuff)
+        rejected = [
+            (one.origin.name, region.rejected) for one, region in pairs if region.rejected is not None
+        ]
+        rejected += [(double.origin.name, double.reason) for double in doubles]
+        count = sum(len(table) for table in bank.tables.values())
+        report = ClassReport(spec.name, len(views), tuple(rejected), count)
+        write_sheet(self._sheets, index, spec.name, report.line(), list(_entries(pairs, doubles)))
+        return replace(bank, facts={"report": report.to_json()})
+
+    def _look(self, index: int, spec: ClassSpec) -> tuple[list[_Looked], list[_Double]]:
+        """Encode the images of a class; of a picture that comes twice only the first counts."""
+        looked: list[_Looked] = []
+        doubles: list[_Double] = []
+        known: dict[str, str] = {}
+        shots = self._config.shots
+        lists = bool(self._listed.allow or self._listed.deny)
+        for image in self._source.images(spec, shots * _MORE if lists else shots):
+            origin, picture = image.origin, small_picture(image.pixels)
+            if not self._listed.accepts(origin):
+                continue
+            if origin.sha256 in known:
+                doubles.append(_Double(origin, picture, f"the same picture as {known[origin.sha256]}"))
+                continue
+            known[origin.sha256] = origin.name
+            seen = self._viewer.see(image)
+            size = (int(image.pixels.shape[0]), int(image.pixels.shape[1]))
+            evidence = self._viewer.evidence(seen, image, index)
+            looked.append(_Looked(origin, size, picture, seen, evidence))
+            if len(looked) == shots:
+                break
+        return looked, doubles
+
+
+def _view(one: _Looked, region: FoundRegion) -> SupportView:
+    origin = asdict(one.origin)
+    origin["details"] |= {"score": round(region.score, 6)}
+    features = {name: values.numpy() for name, values in one.seen.features.items()}
+    record = SupportRecord(0, origin, one.size, one.seen.grid)
+    return SupportView(record, region.foreground, region.background, features, one.seen.tokens.numpy())
+
+
+def _entries(
+    pairs: Sequence[tuple[_Looked, FoundRegion]], doubles: Sequence[_Double]
+) -> Iterator[SheetEntry]:
+    for one, region in pairs:
+        origin = one.origin
+        yield SheetEntry(
+            picture=drawn(one.picture, region.foreground, region.background),
+            name=origin.name,
+            facts={"source": origin.source, "licence": origin.licence, **origin.details},
+            score=region.score,
+            rejected=region.rejected,
+        )
+    for double in doubles:
+        yield SheetEntry(drawn(double.picture), double.origin.name, {}, 0.0, double.reason)

@@ -1,0 +1,93 @@
+"""Which support images may be used, and what became of each class of a bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ovseg.prototypes import PrototypeBank
+from ovseg.support.base import Origin
+
+__all__ = ["BankBuild", "ClassReport", "Listed"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Which support images may be used: patterns of names, or starts of SHA-256 hashes (8 digits and more).
+
+    Attributes:
+        allow: If any, an image must match one of them.
+        deny: An image must match none of them.
+    """
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+    def accepts(self, origin: Origin) -> bool:
+        """Whether the image from there may be used."""
+        return not self._on(origin, self.deny) and (not self.allow or self._on(origin, self.allow))
+
+    @staticmethod
+    def _on(origin: Origin, patterns: Sequence[str]) -> bool:
+        name, sha256 = origin.name, origin.sha256
+        return any(fnmatchcase(name, p) or (len(p) >= 8 and sha256.startswith(p.lower())) for p in patterns)
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """What became of one class.
+
+    Attributes:
+        name: The class.
+        used: Images that prototypes were made of.
+        rejected: (name of the image, reason) of the others.
+        prototypes: Their number, before cleaning.
+    """
+
+    name: str
+    used: int
+    rejected: tuple[tuple[str, str], ...]
+    prototypes: int
+
+    def line(self) -> str:
+        """In one line, for the user."""
+        found = self.used + len(self.rejected)
+        text = f"{self.name}: {self.used} of {found} images used, {self.prototypes} prototypes"
+        if not found:
+            text = f"{self.name}: no support image found"
+        reasons = [f"{name} ({reason})" for name, reason in self.rejected[:3]]
+        more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
+        return text + (f"; rejected {', '.join(reasons)}{more}" if reasons else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """For the bank's facts."""
+        rejected = [list(pair) for pair in self.rejected]
+        return {"name": self.name, "used": self.used, "rejected": rejected, "prototypes": self.prototypes}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> ClassReport:
+        """Back from the facts of a bank that this ovseg wrote."""
+        rejected = tuple((str(name), str(reason)) for name, reason in entry["rejected"])
+        return cls(str(entry["name"]), int(entry["used"]), rejected, int(entry["prototypes"]))
+
+
+@dataclass(frozen=True)
+class BankBuild:
+    """A bank that was built.
+
+    Attributes:
+        bank: It.
+        reports: What became of each class.
+        resumed: Classes that an earlier call had done.
+    """
+
+    bank: PrototypeBank
+    reports: tuple[ClassReport, ...]
+    resumed: int = 0
+
+    @property
+    def unsupported(self) -> tuple[str, ...]:
+        """Classes without a single support image."""
+        return tuple(report.name for report in self.reports if not report.used)

@@ -1,0 +1,125 @@
+"""The doors to banks in Python: build one, add classes to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ovseg.device import resolve_device, resolve_dtype
+from ovseg.encoders.presets import Encoders, choose_preset, load_preset
+from ovseg.errors import OutputError
+from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_report import BankBuild, Listed
+from ovseg.pipeline.sources import as_source
+from ovseg.prototypes import PrototypeBank, check_identities, load_bank, merge_banks, save_bank
+from ovseg.support.base import SupportSource
+from ovseg.support.config import BankConfig
+from ovseg.vocabulary import Vocabulary, parse_classes
+
+__all__ = ["add_classes", "build_bank"]
+
+
+def build_bank(
+    classes: Vocabulary | Sequence[str],
+    source: SupportSource | str | Path,
+    output: str | Path,
+    *,
+    preset: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
+    cache_dir: Path | None = None,
+    encoders: Encoders | None = None,
+    config: BankConfig | None = None,
+    listed: Listed | None = None,
+    overwrite: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> PrototypeBank:
+    """Build a bank of prototypes: ``ovseg bank build`` in Python.
+
+    Example::
+
+        import ovseg
+
+        bank = ovseg.build_bank(["cat", "dog"], "support/", "pets.bank")
+        len(bank.tables["text"])  # one for each name, synonym and attribute
+
+    Args:
+        classes: A vocabulary, or names as ``-c`` takes them.
+        source: A source of support images, or a folder with a folder of photos for each class.
+        output: The bank's file; see ``build_prototypes`` for what is written beside it.
+        preset: Which encoders, unless ``encoders`` are given.
+        device: Where they compute.
+        dtype: In which precision.
+        cache_dir: Where converted weights are kept.
+        encoders: A loaded preset.
+        config: How to build.
+        listed: Images to use or not to use.
+        overwrite: Whether another bank at ``output`` may be replaced.
+        tell: Gets a line for each class that is done.
+
+    Raises:
+        OvsegError: See ``build_prototypes`` and ``load_preset``.
+    """
+    vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
+    if encoders is None:
+        place = resolve_device(device)
+        card = choose_preset(preset)
+        encoders = load_preset(
+            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
+        )
+    opened = as_source(source, encoders, vocabulary.classes)
+    out = Path(output)
+    return build_prototypes(
+        vocabulary, opened, encoders, out, config, listed=listed, overwrite=overwrite, tell=tell
+    ).bank
+
+
+def add_classes(
+    base: Path,
+    vocabulary: Vocabulary,
+    source: SupportSource,
+    encoders: Encoders,
+    out: Path,
+    config: BankConfig | None = None,
+    *,
+    listed: Listed | None = None,
+    overwrite: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> BankBuild:
+    """Add classes, or support for classes, to a bank; a call that was stopped goes on, a finished one ends.
+
+    What is new is built at ``OUT.added`` first (its sheets stay in ``OUT.added.sheets/``).
+
+    Args:
+        base: The bank; never changed unless ``out`` is the same file.
+        vocabulary: The classes to add.
+        source: Where their support images come from.
+        encoders: The preset that made the bank.
+        out: Where the larger bank goes.
+        config: How to build.
+        listed: Images to use or not to use.
+        overwrite: Whether another file at ``out`` may be replaced.
+        tell: Gets a line for each class that is done.
+
+    Raises:
+        BankMismatch: The bank was made by other encoders.
+        OutputError: Another file is at ``out``, or it cannot be written.
+    """
+    bank = load_bank(base)
+    check_identities(bank, encoders.identities())
+    if out.exists() and out.resolve() != base.resolve() and not overwrite:
+        raise OutputError(f"{out} is there already: give another file, or add --overwrite")
+    part = out.with_name(out.name + ".added")
+    built = build_prototypes(
+        vocabulary, source, encoders, part, config, listed=listed, overwrite=True, tell=tell
+    )
+    added = list(bank.facts.get("added", []))
+    # Once only: a call that was killed between the last two steps must not add everything twice.
+    if built.bank.facts["plan"] not in [entry.get("plan") for entry in added]:
+        facts = dict(bank.facts) | {"added": [*added, dict(built.bank.facts)]}
+        clean = (config or BankConfig()).prototypes.clean
+        bank = merge_banks([bank, built.bank], clean=clean, facts=facts)
+    save_bank(bank, out)
+    part.unlink(missing_ok=True)
+    return replace(built, bank=bank)

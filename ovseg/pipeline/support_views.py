@@ -1,0 +1,121 @@
+"""Support images through the encoders: what is known of their cells, for regions and prototypes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from ovseg.config import SegmentConfig
+from ovseg.discovery.support import SupportEvidence
+from ovseg.encoders.presets import Encoders
+from ovseg.pipeline.encode import encode_image
+from ovseg.pipeline.names import NamedClasses
+from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.support.base import UNKNOWN, SupportImage
+
+__all__ = ["CONTEXT", "SeenImage", "SupportViewer", "mark_on_grid"]
+
+CONTEXT = ("tree", "sky", "building", "road", "person")
+"""What usually stands around things (context elimination; ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
+KEPT = 32
+"""Encoded images that are kept, since classes share photos where they come from one pool."""
+_SAID = 0.25
+"""Share of a cell's pixels that must be marked for the cell to count as marked."""
+
+
+@dataclass(frozen=True)
+class SeenImage:
+    """An encoded support image.
+
+    Attributes:
+        grid: (h, w).
+        tokens: (N, D) last-layer tokens of the shape encoder.
+        features: By space, (N, D) unit-length features.
+        text: (N, G) probabilities of the names and words.
+        foreground: (N,) probability of belonging to an object, or None.
+    """
+
+    grid: tuple[int, int]
+    tokens: torch.Tensor
+    features: dict[str, torch.Tensor]
+    text: torch.Tensor
+    foreground: torch.Tensor | None
+
+
+class SupportViewer:
+    """Encodes support images, each once as long as few others come between.
+
+    Args:
+        encoders: A loaded preset with spaces of prototypes.
+        named: All classes of the bank, which compete for every cell.
+        config: How images are encoded.
+    """
+
+    def __init__(self, encoders: Encoders, named: NamedClasses, config: SegmentConfig) -> None:
+        self._encoders, self._named, self._config = encoders, named, config
+        self._watch = Stopwatch(encoders.device)
+        self._kept: OrderedDict[str, SeenImage] = OrderedDict()
+        words = [{word.casefold() for word in spec.words} for spec in named.table.groups]
+        self._context = [index for index, own in enumerate(words) if own & set(CONTEXT)]
+
+    @torch.inference_mode()
+    def see(self, image: SupportImage) -> SeenImage:
+        """Encode an image, or remember it."""
+        key = image.origin.sha256
+        if key not in self._kept:
+            encoded = encode_image(
+                image.pixels, self._encoders, self._config, self._watch, spaces=self._encoders.spaces
+            )
+            self._kept[key] = SeenImage(
+                grid=encoded.grid,
+                tokens=encoded.tokens.float().cpu(),
+                features={name: values.cpu() for name, values in encoded.visual.items()},
+                text=self._named.score(encoded.text).float().cpu(),
+                foreground=None if encoded.foreground is None else encoded.foreground.float().cpu(),
+            )
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def evidence(self, seen: SeenImage, image: SupportImage, index: int) -> SupportEvidence:
+        """What is known of an image's cells for the class at ``index``.
+
+        Tokens are those of the shape encoder where somebody marked the image, since what is grown stays
+        within it; elsewhere those of the first space of prototypes, which compare across images.
+        """
+        marked = image.mark is not None
+        tokens = seen.tokens if marked else seen.features[self._encoders.spaces[0].name]
+        context = [group for group in self._context if group != index]
+        return SupportEvidence(
+            tokens=tokens,
+            grid=seen.grid,
+            text=seen.text[:, index],
+            foreground=seen.foreground,
+            attribution=None if image.attribution is None else on_grid(image.attribution, seen.grid),
+            mark=None if image.mark is None else mark_on_grid(image.mark, seen.grid),
+            context=seen.text[:, context].T if context else None,
+        )
+
+
+def on_grid(values: npt.NDArray[np.float32], grid: tuple[int, int]) -> torch.Tensor:
+    """(H, W) map to (h * w,) means of the cells."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
+    return F.adaptive_avg_pool2d(tensor, grid).flatten()
+
+
+def mark_on_grid(mark: npt.NDArray[np.uint8], grid: tuple[int, int]) -> torch.Tensor:
+    """(H, W) mark to (h * w,) shares of the class among a cell's marked pixels.
+
+    NaN where nothing is said of a cell, which is where fewer than a quarter of its pixels are marked (or
+    fewer than in the best marked cell, for a mark so small that no cell has a quarter).
+    """
+    said = on_grid((mark != UNKNOWN).astype(np.float32), grid)
+    inside = on_grid((mark == 1).astype(np.float32), grid)
+    enough = said >= min(_SAID, float(said.max()))
+    return torch.where(enough & (said > 0), inside / said.clamp(min=1e-9), torch.nan)
