@@ -10,13 +10,16 @@ Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
 from ovseg.encoders.vit import Facet
+
+GuideKey = tuple[int, Facet]
+"""A layer and a facet of the shape encoder."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,36 @@ class ImageTextEncoder(Protocol):
         dense_sides: Shorter sides in pixels at which dense features are taken and averaged.
         image_side: Side in pixels of the square at which a whole image is encoded.
         multiple: Sides of images must be multiples of this.
+        window: Crop and stride, in pixels, of the windows in which dense features are taken at each of
+            ``dense_sides``; None: the whole image at a time.
+        nearness: Cosine of two texts from which they mean the same; None: the text space does not say.
     """
 
     dense_sides: tuple[int, ...]
     image_side: int
     multiple: int
+    window: tuple[int, int] | None
+    nearness: float | None
+
+    @property
+    def guide(self) -> tuple[GuideKey, ...]:
+        """Layers and facets of the shape encoder without which :meth:`encode_dense` cannot do; often none."""
+        ...
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, D): one feature for the whole image."""
         ...
 
-    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, D): one feature per cell."""
+    def encode_dense(
+        self, images: torch.Tensor, guide: Mapping[GuideKey, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, D): one feature per cell.
+
+        Args:
+            images: The images.
+            guide: (B, h', w', D') features of the same images from the shape encoder, for each key that
+                ``self.guide`` names; the cells may then be the guide's.
+        """
         ...
 
     def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
@@ -88,6 +109,23 @@ class ImageTextEncoder(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """What it is, for run.json, pools and banks: architecture, weights, hash, licence."""
+        ...
+
+
+@runtime_checkable
+class CosineEncoder(Protocol):
+    """An :class:`ImageTextEncoder` whose unit-length features meet words by their cosine (CLIP).
+
+    Attributes:
+        mean: Mean of its training images, per channel in [0, 1]: the colour that it does not see.
+        own_scale: Factor on cosines with which it was trained.
+    """
+
+    mean: tuple[float, ...]
+    own_scale: float
+
+    def encode_words(self, words: Sequence[str], templates: str | None = None) -> torch.Tensor:
+        """(T, D) unit-length embeddings of names in a set of templates (default: the encoder's own)."""
         ...
 
 

@@ -10,7 +10,7 @@ and sums to one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +21,11 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from ovseg.encoders.base import GuideKey
 from ovseg.encoders.classifier import DenseClassifier
 from ovseg.encoders.sentence import SentenceEncoder
 from ovseg.files import atomic_path, digest
+from ovseg.vocabulary.lexicon import NEAREST
 
 _RETRIEVAL_CLASSES = 10
 _RETRIEVAL_TEMPERATURE = 2.0
@@ -64,6 +66,9 @@ class ConseEncoder:
     dense_sides: tuple[int, ...] = (320, 480)
     image_side = 288
     multiple = 16
+    window: tuple[int, int] | None = None
+    nearness: float | None = NEAREST
+    guide: tuple[GuideKey, ...] = ()
 
     def __init__(
         self,
@@ -94,7 +99,9 @@ class ConseEncoder:
         return logits.mean((1, 2))  # type: ignore[no-any-return]
 
     @torch.inference_mode()
-    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+    def encode_dense(
+        self, images: torch.Tensor, guide: Mapping[GuideKey, torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, C) class logits per cell of 16 pixels."""
         logits, _ = self._classifier(images.to(self.device))
         return logits  # type: ignore[no-any-return]

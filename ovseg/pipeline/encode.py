@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import Space
+from ovseg.encoders.base import GuideKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.matching.looks import SAMPLES, Looks
 from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.windows import Mosaic, by_size, crop_guide, window_boxes
 from ovseg.refinement import spread_affinity
 
 
@@ -86,12 +87,14 @@ def encode_image(
 
     last: tuple[int, Facet] = (-1, "token")
     image = _tensor(pixels, size, encoders.device)
-    wanted = [last, *((s.layer, s.facet) for s in spaces if s.role == "shape")]
+    guide_keys = encoders.names.guide
+    wanted = [last, *((s.layer, s.facet) for s in spaces if s.role == "shape"), *guide_keys]
     with watch:
         found = encoders.shape.encode(image, dict.fromkeys(wanted))
         saliency = encoders.shape.saliency(found[last])
     tokens = found[last][0].flatten(0, 1)
-    text, whole = _text_features(pixels, grid, encoders, config, watch)
+    guide = {key: found[key] for key in guide_keys}
+    text, whole = _text_features(pixels, grid, guide, encoders, config, watch)
     visual = {s.name: found[s.layer, s.facet] for s in spaces if s.role == "shape"}
     visual |= {s.name: text.reshape(1, *grid, -1) for s in spaces if s.role == "names"}
     visual |= _look_features(pixels, grid, encoders, [s for s in spaces if s.role == "look"], watch)
@@ -133,6 +136,7 @@ def _look_features(
 def _text_features(
     pixels: npt.NDArray[np.uint8],
     grid: tuple[int, int],
+    guide: Mapping[GuideKey, torch.Tensor],
     encoders: Encoders,
     config: SegmentConfig,
     watch: Stopwatch,
@@ -146,13 +150,7 @@ def _text_features(
         like = shape_size(height, width, encoders.shape.patch, config)
         size = tuple(names.multiple * max(2, round(length * scale / names.multiple)) for length in like)
         image = _tensor(pixels, (size[0], size[1]), encoders.device)
-        with watch:
-            dense = names.encode_dense(image)
-        # Linear features may be resampled before they are scored.
-        resampled = F.interpolate(
-            dense.permute(0, 3, 1, 2).float(), size=grid, mode="bilinear", align_corners=False
-        )
-        cells = resampled[0].flatten(1).T
+        cells = _windowed(image, grid, guide, names, watch)
         total = cells if total is None else total + cells
     if total is None:
         raise ValueError(f"encoder {type(names).__name__} names no sizes for dense features")
@@ -160,6 +158,42 @@ def _text_features(
     with watch:
         whole = names.encode_image(square)[0]
     return total / len(names.dense_sides), whole
+
+
+def _windowed(
+    image: torch.Tensor,
+    grid: tuple[int, int],
+    guide: Mapping[GuideKey, torch.Tensor],
+    names: ImageTextEncoder,
+    watch: Stopwatch,
+) -> torch.Tensor:
+    """(N, D) dense features of a (1, 3, H, W) image at one scale, the mean over its windows.
+
+    Linear features may be resampled before they are scored.
+    """
+    size = (int(image.shape[-2]), int(image.shape[-1]))
+    crop, stride = _in_cells(names)
+    boxes = window_boxes(*size, crop, stride)
+    mosaic = Mosaic(grid, size)
+    for group in by_size(boxes):
+        batch = torch.cat([box.cut(image) for box in group])
+        seen = {
+            key: torch.cat([crop_guide(features, box, size) for box in group])
+            for key, features in guide.items()
+        }
+        with watch:
+            dense = names.encode_dense(batch, seen)
+        for box, features in zip(group, dense, strict=True):
+            mosaic.add(box, features)
+    return mosaic.mean().flatten(0, 1)
+
+
+def _in_cells(names: ImageTextEncoder) -> tuple[int | None, int | None]:
+    """Crop and stride as whole cells."""
+    if names.window is None:
+        return None, None
+    crop, stride = (names.multiple * max(1, round(length / names.multiple)) for length in names.window)
+    return crop, stride
 
 
 def _tensor(pixels: npt.NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> torch.Tensor:

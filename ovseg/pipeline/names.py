@@ -35,7 +35,10 @@ class NamedClasses:
         """Fill in from the lexicon, and encode all prompts."""
         words = vocabulary.background or background_words()
         specs = (*vocabulary.classes, *(ClassSpec(word) for word in words))
-        known = enrich(specs, lambda texts: names.encode_text(texts).cpu().numpy())
+        if names.nearness is None:
+            known = enrich(specs, None)
+        else:
+            known = enrich(specs, lambda texts: names.encode_text(texts).cpu().numpy(), names.nearness)
         # Of a background word only kind and looks count: it is one word of many for the same label.
         background = [
             ClassSpec(spec.name, looks=spec.looks, kind=spec.kind) for spec in known[len(vocabulary) :]

@@ -36,7 +36,9 @@ def background_words() -> tuple[str, ...]:
     return tuple(read_lines("background.txt"))
 
 
-def enrich(specs: Sequence[ClassSpec], encode_text: TextEncoder) -> tuple[ClassSpec, ...]:
+def enrich(
+    specs: Sequence[ClassSpec], encode_text: TextEncoder | None, nearness: float = NEAREST
+) -> tuple[ClassSpec, ...]:
     """Give each class what it is missing from the lexicon.
 
     A class is looked up by its own words first; failing that, by the nearest entry in the text encoder's
@@ -45,7 +47,8 @@ def enrich(specs: Sequence[ClassSpec], encode_text: TextEncoder) -> tuple[ClassS
 
     Args:
         specs: As the user gave them.
-        encode_text: Texts to (T, D) unit-length embeddings.
+        encode_text: Texts to (T, D) unit-length embeddings; None: only words that the lexicon has are known.
+        nearness: Least cosine at which two texts of that space mean the same.
     """
     entries = lexicon()
     by_word = {word.casefold(): entry for entry in entries for word in entry.words}
@@ -53,7 +56,7 @@ def enrich(specs: Sequence[ClassSpec], encode_text: TextEncoder) -> tuple[ClassS
         next((by_word[w.casefold()] for w in spec.words if w.casefold() in by_word), None) for spec in specs
     ]
     unknown = [spec.name for spec, entry in zip(specs, known, strict=True) if entry is None]
-    nearest = iter(_nearest(unknown, entries, encode_text))
+    nearest = iter(_nearest(unknown, entries, encode_text, nearness))
     enriched = []
     for spec, entry in zip(specs, known, strict=True):
         source = entry or next(nearest)
@@ -69,10 +72,10 @@ def enrich(specs: Sequence[ClassSpec], encode_text: TextEncoder) -> tuple[ClassS
 
 
 def _nearest(
-    names: Sequence[str], entries: Sequence[ClassSpec], encode_text: TextEncoder
+    names: Sequence[str], entries: Sequence[ClassSpec], encode_text: TextEncoder | None, least: float
 ) -> list[ClassSpec | None]:
     """For each name the entry of like meaning, or None."""
-    if not names:
-        return []
+    if not names or encode_text is None:
+        return [None] * len(names)
     nearness = encode_text(names) @ encode_text([entry.name for entry in entries]).T
-    return [entries[int(row.argmax())] if row.max() >= NEAREST else None for row in nearness]
+    return [entries[int(row.argmax())] if row.max() >= least else None for row in nearness]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.base import GuideKey, ImageTextEncoder, ShapeEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.vit import Facet
 
@@ -42,6 +42,9 @@ class ColourNames:
     dense_sides = (96, 128)
     image_side = 64
     multiple = 8
+    window: tuple[int, int] | None = None
+    nearness: float | None = 0.75
+    guide: tuple[GuideKey, ...] = ()
 
     def __init__(self) -> None:
         self.images: list[tuple[int, ...]] = []
@@ -51,7 +54,7 @@ class ColourNames:
         self.images.append(tuple(images.shape))
         return images.mean((2, 3))
 
-    def encode_dense(self, images: torch.Tensor) -> torch.Tensor:
+    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
         self.images.append(tuple(images.shape))
         return cells(images, self.multiple)
 

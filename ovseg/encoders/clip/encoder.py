@@ -1,0 +1,174 @@
+"""CLIP as role *names*: one encoder for whole images, cells and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ovseg.encoders.base import GuideKey
+from ovseg.encoders.clip.load import LoadedClip, load_model
+from ovseg.encoders.clip.spec import ClipSpec
+from ovseg.encoders.clip.text import AS_IT_IS, ClipText
+from ovseg.encoders.clip.tower import Tower, tower_of
+from ovseg.encoders.clip.variants import DenseVariant, dense_variant
+from ovseg.encoders.clip.variants.base import Before, Guide
+
+
+class ClipHead:
+    """Prompts as a softmax over cosines.
+
+    Features come at unit length; a mean of several is scored by its mean cosine, as published methods average
+    the logits of overlapping windows.
+
+    Args:
+        prompts: (T, E) unit-length embeddings.
+        scale: Factor on the cosines.
+    """
+
+    def __init__(self, prompts: torch.Tensor, scale: float) -> None:
+        self.prompts = prompts
+        self.scale = scale
+        # CLIP has seen pictures of all words: none is likelier than another before the picture is seen.
+        self.chance = torch.full((len(prompts),), 1 / len(prompts), device=prompts.device)
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, E) to (…, T) probabilities."""
+        return torch.softmax(self.scale * (features.float() @ self.prompts.T), dim=-1)
+
+
+class ClipEncoder:
+    """An :class:`~ovseg.encoders.base.ImageTextEncoder` (and a ``CosineEncoder``) of an open_clip model.
+
+    Args:
+        clip: A loaded model.
+        about: What it is, for run.json.
+        device: Where it computes.
+        dtype: Of its weights; features come back in float32.
+        variant: Name of the dense variant.
+        templates: Name of the template set for prompts.
+        dense_sides: Shorter sides at which dense features are taken; None: one and a half times the side of
+            the training images, the published methods' 336 for 224.
+        window: Crop and stride in pixels, or None: the whole image at a time.
+        scale: Factor on cosines before the softmax over prompts; None: the model's own.
+        cache_dir: Where text embeddings are kept.
+
+    Raises:
+        UnknownName: No such variant.
+        UsageError: The image tower cannot be read cell by cell.
+    """
+
+    nearness: float | None = None
+
+    def __init__(
+        self,
+        clip: LoadedClip,
+        about: dict[str, Any],
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        variant: str = "proxyclip",
+        templates: str = "imagenet80",
+        dense_sides: tuple[int, ...] | None = None,
+        window: tuple[int, int] | None = None,
+        scale: float | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self._variant: DenseVariant = dense_variant(variant)
+        self._tower: Tower = tower_of(clip.model.visual)
+        self._model = clip.model.to(device=device, dtype=dtype)
+        self._text = ClipText(clip, device=device, cache_dir=cache_dir)
+        self._about = about
+        self._dtype = dtype
+        self._mean = torch.tensor(clip.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(clip.std, device=device).view(1, 3, 1, 1)
+        self.device = device
+        self.mean = clip.mean
+        self.templates = templates
+        self.multiple = self._tower.patch
+        self.image_side = int(clip.model.visual.image_size[0])
+        self.dense_sides = dense_sides or (round(1.5 * self.image_side / self.multiple) * self.multiple,)
+        self.window = window
+        self.own_scale = float(clip.model.logit_scale.float().exp())
+        self.scale = self.own_scale if scale is None else scale
+
+    @property
+    def guide(self) -> tuple[GuideKey, ...]:
+        """What :meth:`encode_dense` needs of the shape encoder."""
+        return self._variant.guide
+
+    @torch.inference_mode()
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) of the training images' side to (B, E) of unit length."""
+        features = self._model.encode_image(self._normalized(images))
+        return F.normalize(features.float(), dim=-1)
+
+    @torch.inference_mode()
+    def encode_dense(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, E) of unit length; on the guide's grid where the variant has one."""
+        return F.normalize(self.dense_features(images, guide).float(), dim=-1)
+
+    @torch.inference_mode()
+    def dense_features(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
+        """The same before they are brought to unit length, in the model's dtype.
+
+        Raises:
+            ValueError: The variant needs a guide that is not given, or sides are no multiple of the patch.
+        """
+        missing = [key for key in self.guide if key not in (guide or {})]
+        if missing:
+            raise ValueError(f"variant {self._variant.name} needs features {missing} of the shape encoder")
+        if images.shape[-2] % self.multiple or images.shape[-1] % self.multiple:
+            raise ValueError(f"image {tuple(images.shape[-2:])} is no multiple of the patch {self.multiple}")
+        tokens, grid = self._tower.before_last(self._normalized(images))
+        before = Before(tokens, grid, self._tower.prefix, self._tower.last, guide or {})
+        cells = self._variant.compute(before)
+        words = self._tower.to_words(cells.flatten(1, 2))
+        return words.reshape(*cells.shape[:3], -1)
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        """(T, E) unit-length embeddings of texts as they stand, on the CPU."""
+        return self._text.encode(texts, AS_IT_IS)
+
+    def encode_words(self, words: Sequence[str], templates: str | None = None) -> torch.Tensor:
+        """(T, E) unit-length embeddings of names in a template set (default: the encoder's own)."""
+        return self._text.encode(words, templates or self.templates).to(self.device)
+
+    def prompt_head(self, prompts: Sequence[str]) -> ClipHead:
+        """A head over unit-length features; see :class:`ClipHead`."""
+        return ClipHead(self.encode_words(prompts), self.scale)
+
+    def describe(self) -> dict[str, Any]:
+        """What it is and how it is used, for run.json."""
+        return self._about | {
+            "variant": self._variant.name,
+            "templates": self.templates,
+            "dense_sides": list(self.dense_sides),
+            "window": list(self.window) if self.window else None,
+            "scale": self.scale,
+        }
+
+    def _normalized(self, images: torch.Tensor) -> torch.Tensor:
+        return ((images.to(self.device) - self._mean) / self._std).to(self._dtype)
+
+
+def load_clip(spec: str | ClipSpec, *, device: torch.device, **options: Any) -> ClipEncoder:
+    """Load a CLIP model from files that are on this machine.
+
+    Args:
+        spec: See :class:`ClipSpec`.
+        device: Where it computes.
+        options: Of :class:`ClipEncoder`.
+
+    Raises:
+        UnknownName: No such architecture, tag or variant.
+        UsageError: ``spec`` cannot be read, or the image tower not cell by cell.
+        WeightsUnavailable: Weights or tokenizer are not here, or not of this model.
+    """
+    spec = spec if isinstance(spec, ClipSpec) else ClipSpec.parse(spec)
+    clip = load_model(spec)
+    about = {"name": str(spec), "what": f"CLIP {spec}", "sha256": clip.sha256}
+    return ClipEncoder(clip, about, device=device, **options)

@@ -1,0 +1,170 @@
+"""The published formulas written out one head and one image at a time, for open_clip's own transformer.
+
+Nothing of ovseg is used: these are what the variants are held against.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+Before = tuple[torch.Tensor, int, int]
+"""(L, D) tokens that enter the last block, rows and columns of cells."""
+
+
+def embedded(visual: Any, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+    """(L, D) tokens that enter the first block, for one normalized (3, H, W) image."""
+    patch = visual.conv1.kernel_size[0]
+    rows, columns = image.shape[1] // patch, image.shape[2] // patch
+    kernel = visual.conv1.weight.reshape(visual.conv1.weight.shape[0], -1)
+    cells = []
+    for row in range(rows):
+        for column in range(columns):
+            piece = image[:, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
+            cells.append(kernel @ piece.reshape(-1))
+    stored = visual.positional_embedding
+    side = round((len(stored) - 1) ** 0.5)
+    if (rows, columns) == (side, side):
+        positions = stored
+    else:
+        # What open_clip does to the positions of a checkpoint for another image size.
+        class Sized:
+            grid_size = (rows, columns)
+
+        class Model:
+            visual = Sized()
+
+        from open_clip.model import resize_pos_embed
+
+        state = {"visual.positional_embedding": stored.clone()}
+        resize_pos_embed(state, Model())
+        positions = state["visual.positional_embedding"]
+    tokens = torch.stack([visual.class_embedding, *cells]) + positions
+    return visual.ln_pre(tokens), rows, columns
+
+
+def before_last(visual: Any, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+    tokens, rows, columns = embedded(visual, image)
+    for block in visual.transformer.resblocks[:-1]:
+        tokens = block(tokens[None])[0]
+    return tokens, rows, columns
+
+
+def heads(block: Any, tokens: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Queries, keys and values (L, d) of each head."""
+    width, count = tokens.shape[1], block.attn.num_heads
+    size = width // count
+    weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
+    packed = block.ln_1(tokens) @ weight.T + bias
+    query, key, value = packed[:, :width], packed[:, width : 2 * width], packed[:, 2 * width :]
+    return [tuple(part[:, i * size : (i + 1) * size] for part in (query, key, value)) for i in range(count)]
+
+
+def out(block: Any, parts: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat(parts, dim=1) @ block.attn.out_proj.weight.T + block.attn.out_proj.bias
+
+
+def to_words(visual: Any, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    return (visual.ln_post(tokens) @ visual.proj).reshape(rows, columns, -1)
+
+
+def soft(logits: torch.Tensor) -> torch.Tensor:
+    exponentials = torch.exp(logits - logits.max(dim=1, keepdim=True).values)
+    return exponentials / exponentials.sum(dim=1, keepdim=True)
+
+
+def with_feed_forward(block: Any, tokens: torch.Tensor) -> torch.Tensor:
+    return tokens + block.mlp(block.ln_2(tokens))
+
+
+def none(visual: Any, before: Before) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    parts = [soft(q @ k.T / q.shape[1] ** 0.5) @ v for q, k, v in heads(block, tokens)]
+    result = with_feed_forward(block, tokens + out(block, parts))
+    return to_words(visual, result[1:], rows, columns)
+
+
+def value(visual: Any, before: Before) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    result = with_feed_forward(block, tokens + out(block, [v for _, _, v in heads(block, tokens)]))
+    return to_words(visual, result[1:], rows, columns)
+
+
+def sclip(visual: Any, before: Before) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    parts = []
+    for q, k, v in heads(block, tokens):
+        scale = q.shape[1] ** -0.5
+        parts.append((soft(q @ q.T * scale) + soft(k @ k.T * scale)) @ v)
+    result = with_feed_forward(block, tokens + out(block, parts))
+    return to_words(visual, result[1:], rows, columns)
+
+
+def clearclip(visual: Any, before: Before) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    parts = [soft(q @ q.T * q.shape[1] ** -0.5) @ v for q, _, v in heads(block, tokens)]
+    return to_words(visual, out(block, parts)[1:], rows, columns)
+
+
+def naclip(visual: Any, before: Before) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    places = torch.tensor([(r, c) for r in range(rows) for c in range(columns)], dtype=torch.float32)
+    neighbourhood = torch.zeros(len(tokens), len(tokens))
+    for i, here in enumerate(places):
+        squared = ((places - here) ** 2).sum(dim=1)
+        neighbourhood[i + 1, 1:] = torch.exp(-squared / (2 * 5.0**2))
+    parts = [soft(k @ k.T * k.shape[1] ** -0.5 + neighbourhood) @ v for _, k, v in heads(block, tokens)]
+    return to_words(visual, out(block, parts)[1:], rows, columns)
+
+
+def on_grid(cells: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> torch.Tensor:
+    """(N, d) values, bilinear between centres of cells, on another grid."""
+
+    def weights(length: int, wanted: int) -> torch.Tensor:
+        matrix = torch.zeros(wanted, length)
+        for i in range(wanted):
+            place = min(max((i + 0.5) * length / wanted - 0.5, 0), length - 1)
+            low = int(place)
+            high = min(low + 1, length - 1)
+            matrix[i, low] += 1 - (place - low)
+            matrix[i, high] += place - low
+        return matrix
+
+    grid = cells.reshape(*old, -1)
+    down, across = weights(old[0], new[0]), weights(old[1], new[1])
+    return torch.einsum("ir,jc,rcd->ijd", down, across, grid).reshape(new[0] * new[1], -1)
+
+
+def proxyclip(visual: Any, before: Before, guide: torch.Tensor) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    height, width = guide.shape[:2]
+    features = guide.reshape(height * width, -1)
+    unit = features / features.norm(dim=1, keepdim=True)
+    similarity = unit @ unit.T
+    similarity = (similarity - 1.2 * similarity.mean()) * 3.0
+    similarity[similarity < 0] = -torch.inf
+    attention = soft(similarity)
+    parts = [attention @ on_grid(v[1:], (rows, columns), (height, width)) for _, _, v in heads(block, tokens)]
+    return to_words(visual, out(block, parts), height, width)
+
+
+def corrclip(visual: Any, before: Before, guide: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    tokens, rows, columns = before
+    block = visual.transformer.resblocks[-1]
+    height, width = guide.shape[:2]
+    features = guide.reshape(height * width, -1)
+    unit = features / features.norm(dim=1, keepdim=True)
+    logits = 4.0 * (unit @ unit.T)
+    labels = segments.reshape(-1)
+    for i, label in enumerate(labels):
+        logits[i, labels != label] = -torch.inf
+    attention = soft(logits)
+    parts = [attention @ on_grid(v[1:], (rows, columns), (height, width)) for _, _, v in heads(block, tokens)]
+    return to_words(visual, out(block, parts), height, width)
