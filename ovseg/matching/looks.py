@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.errors import ConfigError
+from ovseg.vocabulary.looks import ASPECTS, parse_look
 
 Array = npt.NDArray[np.float32]
 
@@ -38,13 +38,6 @@ _COLOURS: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 _LIGHTNESS = 0.6  # lightness says less about a surface than its hue: shadows and sun
 _COLOUR_WIDTH = 14.0
-
-ASPECTS: dict[str, tuple[str, ...]] = {
-    "colour": tuple(_COLOURS),
-    "place": ("top", "middle", "bottom"),
-    "texture": ("smooth", "fine", "rough"),
-}
-"""What may stand in a class's looks: aspects and their words."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,7 @@ def look_evidence(looks: Looks, specs: Sequence[tuple[str, ...]], *, doubt: floa
         (N, len(specs)) float32.
 
     Raises:
-        ConfigError: An aspect or word that is not in :data:`ASPECTS`.
+        ConfigError: An aspect or word that is not in ``ovseg.vocabulary.looks.ASPECTS``.
     """
     columns = []
     for spec in specs:
@@ -125,14 +118,7 @@ def look_evidence(looks: Looks, specs: Sequence[tuple[str, ...]], *, doubt: floa
 
 def _saying(entry: str) -> tuple[str, torch.Tensor]:
     """``"colour: blue, white"`` as its aspect and the (W,) frequencies of the aspect's words."""
-    aspect, _, text = entry.partition(":")
-    aspect = aspect.strip()
-    if aspect not in ASPECTS:
-        raise ConfigError(f"looks: unknown aspect in {entry!r}; there is {', '.join(ASPECTS)}")
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in ASPECTS[aspect]]
-    if unknown or not words:
-        raise ConfigError(f"looks: {entry!r} needs words of {', '.join(ASPECTS[aspect])}")
+    aspect, words = parse_look(entry)
     weights = torch.zeros(len(ASPECTS[aspect]))
     for rank, word in enumerate(words):
         weights[ASPECTS[aspect].index(word)] = 1 / (1 + rank) if aspect == "colour" else 1.0

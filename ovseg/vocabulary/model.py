@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from ovseg.errors import UsageError
+from ovseg.errors import ConfigError, UsageError
 from ovseg.files import digest
+from ovseg.vocabulary.looks import parse_look
 
 Kind = Literal["thing", "stuff"]
 
@@ -20,9 +21,13 @@ class ClassSpec:
         synonyms: Other words for the same class; each is a text prompt of its own beside the name.
         attributes: What one sees of it: parts, looks, materials, typical company (AttrSeg, NeurIPS 2023).
         looks: Attributes that pixels can be asked for directly, as ``aspect: words``: ``colour``, ``place``,
-            ``texture`` (see ``ovseg.matching.looks``).
+            ``texture`` (see ``ovseg.vocabulary.looks``).
         negatives: Words that are mistaken for the class and count against it.
         kind: ``"thing"`` (countable object), ``"stuff"`` (amorphous region), or None: not known.
+
+    Raises:
+        UsageError: An empty name, or another kind.
+        ConfigError: Looks in words that there are not.
     """
 
     name: str
@@ -37,6 +42,11 @@ class ClassSpec:
             raise UsageError("a class name is empty: give every class a name")
         if self.kind not in ("thing", "stuff", None):
             raise UsageError(f"class {self.name!r}: kind must be 'thing' or 'stuff', not {self.kind!r}")
+        for entry in self.looks:
+            try:
+                parse_look(entry)
+            except ConfigError as error:
+                raise ConfigError(f"class {self.name!r}: {error}") from error
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -74,7 +74,10 @@ def class_from_table(entry: dict[str, Any], source: str) -> ClassSpec:
     if kind not in (None, "thing", "stuff"):
         raise ConfigError(f"{where}: kind must be 'thing' or 'stuff', not {kind!r}")
     lists = {key: _words(entry, key, where) for key in ("synonyms", "attributes", "looks", "negatives")}
-    return ClassSpec(name=name, kind=cast("Kind | None", kind), **lists)
+    try:
+        return ClassSpec(name=name, kind=cast("Kind | None", kind), **lists)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _words(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:

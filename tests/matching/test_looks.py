@@ -8,7 +8,8 @@ import torch
 
 from ovseg.errors import ConfigError
 from ovseg.matching import Looks, look_evidence
-from ovseg.matching.looks import ASPECTS, SAMPLES
+from ovseg.matching.looks import _COLOURS, SAMPLES
+from ovseg.vocabulary.looks import ASPECTS
 
 FOCAL = {
     "black": (0, 0, 0),
@@ -23,6 +24,10 @@ FOCAL = {
     "pink": (250, 150, 180),
     "purple": (120, 40, 150),
 }
+
+
+def test_every_colour_word_has_its_values():
+    assert tuple(_COLOURS) == ASPECTS["colour"]
 
 
 def flat(colour: tuple[int, int, int], height: int = 3, width: int = 2) -> Looks:

@@ -57,6 +57,11 @@ def test_every_key_of_a_file_arrives(tmp_path: Path):
         ('[[class]]\nname="a"\nkind="animal"', ConfigError, "kind must be 'thing' or 'stuff', not 'animal'"),
         ('[[class]]\nname="a"\nsynonyms="b"', ConfigError, "class 'a': synonyms must be a list of words"),
         ('[[class]]\nname="a"\nlooks=["  "]', ConfigError, "class 'a': looks must be a list of words"),
+        (
+            '[[class]]\nname="a"\nlooks=["place: left"]',
+            ConfigError,
+            "class 'a': looks: 'place: left' needs words of top, middle, bottom",
+        ),
         ('background=[1]\n[[class]]\nname="a"', ConfigError, "background must be a list of words"),
         ('has_background="no"\n[[class]]\nname="a"', ConfigError, "has_background must be true or false"),
         ('class=["a"]', ConfigError, r"classes must be given as \[\[class\]\] tables"),
@@ -102,8 +107,13 @@ def test_the_hash_is_of_the_content_and_not_of_its_source():
         base.without_background(),
         replace(base, classes=base.classes[::-1]),
         *(
-            replace(base, classes=(replace(cat, **{key: ("x",)}), base.classes[1]))
-            for key in ("synonyms", "attributes", "looks", "negatives")
+            replace(base, classes=(replace(cat, **{key: (word,)}), base.classes[1]))
+            for key, word in (
+                ("synonyms", "x"),
+                ("attributes", "x"),
+                ("looks", "colour: red"),
+                ("negatives", "x"),
+            )
         ),
         replace(base, classes=(replace(cat, kind="stuff"), base.classes[1])),
     ]
