@@ -27,7 +27,7 @@ def chosen_vocabulary(settings: Settings) -> Vocabulary:
     if settings.classes_file is not None:
         named += read_classes_file(Path(settings.classes_file))
     if settings.vocabulary is None:
-        vocabulary = Vocabulary(tuple(named))
+        vocabulary = Vocabulary(tuple(named), has_background=settings.background is not False)
     elif named:
         raise UsageError("classes are given twice: name them with -c/--classes-file, or with --vocabulary")
     else:

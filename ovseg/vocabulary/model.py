@@ -65,7 +65,7 @@ class Vocabulary:
         source: Where the vocabulary comes from: a shipped name, a path, or ``"command line"``.
 
     Raises:
-        UsageError: No class, or two classes of one name.
+        UsageError: No class, two classes of one name, or one named ``background`` beside the background.
     """
 
     classes: tuple[ClassSpec, ...]
@@ -76,6 +76,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.classes:
             raise UsageError('no classes given: name them with -c "cat, dog", --classes-file or --vocabulary')
+        # Outputs name label 0 so; two labels of one name could not be told apart in them.
+        if self.has_background and any(spec.name.casefold() == "background" for spec in self.classes):
+            raise UsageError("a class is named background, which is label 0: leave it out, or rename it")
         seen: dict[str, str] = {}
         for spec in self.classes:
             key = spec.name.casefold()

@@ -136,3 +136,6 @@ def test_values_are_checked():
         ClassSpec("cat", kind="animal")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no classes given: name them with -c"):
         Vocabulary(())
+    with pytest.raises(UsageError, match="a class is named background, which is label 0"):
+        Vocabulary((ClassSpec("Background"), ClassSpec("cat")))
+    assert len(Vocabulary((ClassSpec("background"),), has_background=False)) == 1
