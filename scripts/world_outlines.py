@@ -8,8 +8,8 @@ The sets come from npm, and the SVG renderer from PyPI; neither is needed to use
     pip install resvg-py==0.5.0
     python scripts/world_outlines.py node_modules
 
-Each icon is drawn black on nothing at 512 px, its ink traced at half opacity, simplified to a third of a unit on
-a grid of 256, and written as closed polygons for an even-odd fill.
+Each icon is drawn black on nothing at 512 px, its ink traced at half opacity, simplified to a third of a unit
+on a grid of 256, and written as closed polygons for an even-odd fill.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ STYLES = {
         "@phosphor-icons/core",
         "2.1.1",
         "MIT",
-        "Copyright (c) 2020 Phosphor Icons",
+        "Copyright (c) 2023 Phosphor Icons",
         "assets/regular/{}.svg",
     ),
     "phosphor-fill": (
         "@phosphor-icons/core",
         "2.1.1",
         "MIT",
-        "Copyright (c) 2020 Phosphor Icons",
+        "Copyright (c) 2023 Phosphor Icons",
         "assets/fill/{}-fill.svg",
     ),
     "tabler-line": (
@@ -64,7 +64,7 @@ STYLES = {
         "lucide-static",
         "1.62.0",
         "ISC",
-        "Copyright (c) Lucide Icons and Contributors",
+        "Copyright (c) 2026 Lucide Icons and Contributors",
         "icons/{}.svg",
     ),
     "ionicons": (
@@ -85,7 +85,7 @@ STYLES = {
         "@fluentui/svg-icons",
         "1.1.343",
         "MIT",
-        "Copyright (c) 2020 Microsoft Corporation",
+        "Copyright (c) Microsoft Corporation",
         "icons/{}_24_filled.svg",
     ),
     "emoji": (

@@ -40,8 +40,20 @@ def build() -> Any:
     )
 
 
-def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
-    """Train on a pool's pictures and write the folder, with the scale that gives latents unit deviation."""
+def difference(decoded: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of pixels and of neighbouring pixels: edges count as much as areas."""
+    loss = (decoded - images).abs().mean()
+    for axis in (2, 3):
+        loss = loss + (decoded.diff(dim=axis) - images.diff(dim=axis)).abs().mean()
+    return loss
+
+
+def train(pool: Pool, config: LoopConfig, whole: LoopConfig, folder: Path, work: Path, device: str) -> None:
+    """Train on a pool's pictures and write the folder, with the scale that gives latents unit deviation.
+
+    First all of it on cuttings; then the decoder alone on whole pictures, whose statistics differ from those
+    of cuttings, and group norms see them.
+    """
     torch.manual_seed(config.seed)
     vae = build().to(device)
     loop = Loop(vae, config, work / "autoencoder.safetensors")
@@ -49,15 +61,21 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
         images = cuttings(pool, config.batch, rng).to(device)
         posterior = vae.encode(images).latent_dist
-        decoded = vae.decode(posterior.sample()).sample
-        # Edges count as much as areas: the difference of neighbours is compared as well.
-        loss = (decoded - images).abs().mean()
-        for axis in (2, 3):
-            loss = loss + (decoded.diff(dim=axis) - images.diff(dim=axis)).abs().mean()
+        loss = difference(vae.decode(posterior.sample()).sample, images)
         total: torch.Tensor = loss + KL * posterior.kl().mean() / (images[0].numel() / 12)
         return total
 
     loop.run(loss_of)
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+
+    def decoder_loss(step: int, rng: np.random.Generator) -> torch.Tensor:
+        images = cuttings(pool, whole.batch, rng, side=pool.pixels.shape[1]).to(device)
+        with torch.no_grad():
+            latents = vae.encode(images).latent_dist.mean
+        return difference(vae.decode(latents).sample, images)
+
+    Loop(vae, whole, work / "decoder.safetensors").run(decoder_loss)
     with torch.inference_mode():
         images = cuttings(pool, 256, np.random.default_rng(config.seed), side=64).to(device)
         scale = 1 / float(vae.encode(images).latent_dist.mean.std())
@@ -81,6 +99,7 @@ def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion/vae")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--whole", type=int, default=300, help="steps of the decoder on whole pictures")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--pictures", type=int, default=4000, help="pictures in the pool")
@@ -90,7 +109,8 @@ def main() -> None:
     config = LoopConfig(
         steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, decay=0.0, warmup=50
     )
-    train(pool, config, asked.out, asked.work, asked.device)
+    whole = LoopConfig(steps=asked.whole, batch=4, rate=asked.rate / 3, seed=asked.seed, decay=0.0, warmup=20)
+    train(pool, config, whole, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":

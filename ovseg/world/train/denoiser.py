@@ -24,6 +24,7 @@ from ovseg.world.train.pool import Pool, make_pool
 DROPOUT = 0.12
 """Share of pictures whose caption is withheld, for guidance: half empty, half words that say nothing."""
 
+
 def build_text_encoder(vocabulary: int) -> Any:
     """A small ``CLIPTextModel``."""
     from transformers import CLIPTextConfig, CLIPTextModel

@@ -1,9 +1,9 @@
 """Train the self-supervised features: a small vision transformer, by self-distillation, without captions.
 
 The student sees half of a view's patches and predicts what the teacher makes of another view of the same
-picture: for the whole picture as in DINO (Caron et al., ICCV 2021), and for each seen patch of the same view in
-other colours as in iBOT (Zhou et al., ICLR 2022). Dropping patches instead of masking them is that of MSN
-(Assran et al., ECCV 2022), and makes a step half as long.
+picture: for the whole picture as in DINO (Caron et al., ICCV 2021), and for each seen patch of the same
+view in other colours as in iBOT (Zhou et al., ICLR 2022). Dropping patches instead of masking them is
+that of MSN (Assran et al., ECCV 2022), and makes a step half as long.
 
 ``python -m ovseg.world.train.features`` writes a folder with a timm state dict and its configuration.
 """

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from ovseg.files import write_json
 from ovseg.world.captions import facts
-from ovseg.world.names import THINGS
+from ovseg.world.names import STUFF, THINGS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.common import arguments
 from ovseg.world.train.export import save_half, write_record
@@ -24,7 +24,13 @@ from ovseg.world.train.neighbours import begin_as_neighbours
 from ovseg.world.train.pool import Pool, make_pool
 
 EASY = 0.35
-"""Share of the steps in which only pictures of one thing are seen."""
+"""Share of the steps in which only pictures of one thing are seen, with captions of the thing alone."""
+
+WORDS = 250
+"""Steps in which the text tower alone learns to tell captions apart.
+
+Both towers begin near a point where neither says anything of things, and stuff, being easy, keeps them there.
+"""
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.27, 0.27, 0.27)
 
@@ -58,6 +64,37 @@ def contrastive_loss(
     by_image = -(match / match.sum(1, keepdim=True) * F.log_softmax(logits, 1)).sum(1)
     by_text = -(match / match.sum(0, keepdim=True) * F.log_softmax(logits, 0)).sum(0)
     return (by_image.mean() + by_text.mean()) / 2
+
+
+def learn_words(model: Any, captions: list[str], tokens: torch.Tensor, rate: float, device: str) -> None:
+    """Bring each caption's embedding near the sum of random directions, one for each thing it says.
+
+    Args:
+        model: An open_clip model; its text tower is changed in place.
+        captions: N texts.
+        tokens: (N, L) theirs.
+        rate: Learning rate.
+        device: Where to compute.
+    """
+    said = [facts(text) for text in captions]
+    known = {fact: i for i, fact in enumerate(sorted(set().union(*said)))}
+    directions = torch.randn(
+        len(known), model.text_projection.shape[1], generator=torch.Generator().manual_seed(0)
+    )
+    weight = torch.tensor([0.4 if " " in fact else 0.7 if fact in STUFF else 1.0 for fact in known])
+    table = torch.tensor([[float(fact in text) for fact in known] for text in said]) * weight
+    wanted = F.normalize(table @ directions, dim=-1).to(device)
+    towers = [p for name, p in model.named_parameters() if not name.startswith(("visual.", "logit_scale"))]
+    optimizer = torch.optim.AdamW(towers, lr=rate)
+    rng = np.random.default_rng(0)
+    for _ in range(WORDS):
+        chosen = torch.from_numpy(rng.integers(0, len(captions), 96))
+        found = model.encode_text(tokens[chosen].to(device), normalize=True)
+        loss = 1 - (found * wanted[chosen]).sum(1).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    print(f"words: cosine {1 - loss.item():.3f}", flush=True)
 
 
 def augmented(pixels: np.ndarray[Any, np.dtype[np.uint8]], rng: np.random.Generator) -> torch.Tensor:
@@ -97,12 +134,18 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     tokens = [tokenizer(texts) for texts in pool.captions]
     said = [[facts(text) for text in texts] for texts in pool.captions]
     every = np.arange(len(pool))
-    single = np.array([i for i in every if len(pool.facts[i] & set(THINGS)) == 1])
+    # Captions of one thing and nothing else, where a picture has them.
+    plain = [[j for j, said_j in enumerate(texts) if not said_j & set(STUFF)] for texts in said]
+    single = np.array([i for i in every if len(pool.facts[i] & set(THINGS)) == 1 and plain[i]])
+    if not (work / "image_text.safetensors").is_file():
+        flat = [text for texts in pool.captions for text in texts]
+        learn_words(model, flat, torch.cat(tokens), config.rate, device)
     loop = Loop(model, config, work / "image_text.safetensors")
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
-        chosen = rng.choice(single if step < EASY * config.steps else every, config.batch, replace=False)
-        which = rng.integers(0, len(tokens[0]), config.batch)
+        easy = step < EASY * config.steps
+        chosen = rng.choice(single if easy else every, config.batch, replace=False)
+        which = np.array([rng.choice(plain[i] if easy else len(tokens[i])) for i in chosen])
         pixels = np.stack([pool.pixels[i] for i in chosen])
         text = torch.stack([tokens[i][j] for i, j in zip(chosen, which, strict=True)])
         match = positives(
@@ -123,14 +166,16 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "names")
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pictures", type=int, default=6000, help="pictures in the pool")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     pool = make_pool("views", asked.pictures, asked.seed, asked.work)
-    config = LoopConfig(steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, decay=0.1)
+    config = LoopConfig(
+        steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, decay=0.1, warmup=100
+    )
     train(pool, config, asked.out, asked.work, asked.device)
 
 

@@ -1,10 +1,10 @@
 """A vision transformer that starts as a convolution: each head looks at one neighbour of its cell.
 
-Learning from a few ten thousand pictures, a transformer spends most of them on finding out that cells next to each
-other belong together. Its queries and keys are therefore begun so that head h attends to the cell at offset h of a
-3 × 3 neighbourhood, as in "Structured initialization for attention in vision transformers" (Zheng et al., 2024) and
-"On the relationship between self-attention and convolutional layers" (Cordonnier et al., ICLR 2020). Nothing is fixed:
-training changes all of it.
+Learning from a few ten thousand pictures, a transformer spends most of them on finding out that cells
+next to each other belong together. Its queries and keys are therefore begun so that head h attends to the
+cell at offset h of a 3 × 3 neighbourhood: "Structured initialization for attention in vision
+transformers" (Zheng et al., 2024), after "On the relationship between self-attention and convolutional
+layers" (Cordonnier et al., ICLR 2020). Nothing is fixed: training changes all of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def turn(offset: tuple[int, int], grid: int, width: int) -> torch.Tensor:
 
 @torch.no_grad()
 def begin_as_neighbours(visual: Any) -> None:
-    """Set up an open_clip ``VisionTransformer`` with eight heads; the first dimensions of its tokens hold the waves.
+    """Set up an open_clip ``VisionTransformer`` of eight heads; its tokens' first dimensions hold the waves.
 
     Args:
         visual: Changed in place.
