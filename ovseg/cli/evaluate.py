@@ -276,11 +276,6 @@ def _predictor(
     from ovseg.evaluation.predictions import SegmenterPredictor
     from ovseg.pipeline import Segmenter
 
-    if dialect.crop is not None:
-        raise UsageError(
-            f"dialect {dialect.name} wants windows of {dialect.crop} px through CLIP, which no preset offers:"
-            " use --dialect ovseg, or score predictions that were made so with --predictions DIR"
-        )
     segmenter = Segmenter.from_preset(
         settings.preset,
         device=settings.device,
@@ -290,6 +285,10 @@ def _predictor(
     )
     say(segmenter.note, quiet=quiet)
     on_cpu = str(segmenter.describe().get("device", "cpu")).startswith("cpu")
+    if dialect.crop is not None:
+        from ovseg.pipeline.dialect import DialectPredictor
+
+        return DialectPredictor(segmenter.encoders, words, data, dialect), 1 if on_cpu else 8
     return SegmenterPredictor(segmenter, words, data), 1 if on_cpu else 8
 
 

@@ -34,6 +34,7 @@ class Dialect:
         pad_multiple: Windows are zero-padded to a multiple of this.
         templates: Name of the file of prompt templates; None: the configuration of the segmenter says it.
         names: ``"words"``: name and synonyms of the vocabulary; ``"raw"``: the data set's official names.
+        background: Words for background where the vocabulary has none of its own.
         scale: Factor on cosines before the softmax.
         synonyms: How a class's words become one score.
         threshold: ``prob_thd``: a pixel whose best score is below becomes background; 0: none.
@@ -50,6 +51,7 @@ class Dialect:
     pad_multiple: int | None = None
     templates: str | None = None
     names: Literal["words", "raw"] = "words"
+    background: tuple[str, ...] = ()
     scale: float | None = None
     synonyms: str = "as configured in the segmenter"
     threshold: float = 0.0
@@ -59,7 +61,9 @@ class Dialect:
     def vocabulary(self, vocabulary: Vocabulary, official: tuple[str, ...]) -> Vocabulary:
         """The words that this dialect allows: the vocabulary, or the official names and nothing else."""
         if self.names == "words":
-            return vocabulary
+            if vocabulary.background or not self.background:
+                return vocabulary
+            return replace(vocabulary, background=self.background)
         return replace(
             vocabulary,
             classes=tuple(ClassSpec(name) for name in official),
@@ -69,7 +73,7 @@ class Dialect:
 
     def facts(self) -> dict[str, Any]:
         """All settings and the hash of the templates, as JSON."""
-        content = asdict(self)
+        content = asdict(self) | {"background": list(self.background)}
         content["templates_sha256"] = (
             digest(read_lines("templates", f"{self.templates}.txt")) if self.templates else None
         )
@@ -88,6 +92,14 @@ def dialect_for(name: str, dataset: str, *, background: bool) -> Dialect:
     """
     return DIALECTS.get(name)(dataset, background)
 
+
+_SCLIP_BACKGROUND = {
+    "voc21": "sky, wall, tree, wood, grass, road, sea, river, mountain, sands, desk, bed, building, cloud,"
+    " lamp, door, window, wardrobe, ceiling, shelf, curtain, stair, floor, hill, rail, fence",
+    "coco-object": "sky, wall, tree, wood, grass, road, sea, river, mountain, sands, desk, bed, building,"
+    " cloud, floor, hill, rail",
+}
+"""What the files of class names of this line have for background; other sets have the word itself."""
 
 _SOFTMAX_THEN_MAX = "softmax over all words of all classes, then maximum per class"
 
@@ -110,6 +122,7 @@ def _sclip(dataset: str, background: bool) -> Dialect:
         stride=112,
         pad_multiple=56,
         templates="imagenet80",
+        background=tuple(_SCLIP_BACKGROUND.get(dataset, "background").split(", ")) if background else (),
         scale=40.0,
         synonyms=_SOFTMAX_THEN_MAX,
         threshold=thresholds.get(dataset, 0.0),

@@ -7,12 +7,16 @@ and a softmax over channels turn into scores. Memory at full size does not grow 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ovseg.errors import InputError
 from ovseg.evaluation.predictions import Prediction
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["decide", "read_scores"]
 
@@ -49,25 +53,34 @@ def read_scores(path: Path) -> tuple[Scores, bool]:
 
 
 def decide(
-    values: Scores, size: tuple[int, int], *, logits: bool, scale: float, threshold: float, background: bool
+    values: Scores | torch.Tensor,
+    size: tuple[int, int],
+    *,
+    logits: bool,
+    scale: float,
+    threshold: float,
+    background: bool,
+    owners: torch.Tensor | None = None,
 ) -> Prediction:
     """Resize bilinearly, take the best class, send what is below the threshold to background.
 
     Args:
-        values: (K, h, w) float32.
+        values: (K, h, w) float32, or (T, h, w) of words of which several may mean one class.
         size: (H, W) of the truth.
         logits: Whether a softmax comes first.
         scale: Factor on logits.
         threshold: Scores below become class 0.
         background: Whether class 0 is background; without it the threshold has no place to send a pixel.
+        owners: (T,) class of each word: a class has the score of its best word. None: each is a class.
     """
     import torch
     from torch.nn.functional import interpolate
 
-    best = torch.full(size, -torch.inf)
-    total = torch.zeros(size)
-    labels = torch.zeros(size, dtype=torch.uint8)
-    for index, plane in enumerate(torch.from_numpy(values)):
+    planes = torch.as_tensor(values)
+    best = torch.full(size, -torch.inf, device=planes.device)
+    total = torch.zeros(size, device=planes.device)
+    labels = torch.zeros(size, dtype=torch.uint8, device=planes.device)
+    for index, plane in enumerate(planes):
         resized = interpolate(plane[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
         if logits:
             resized = resized * scale
@@ -75,9 +88,9 @@ def decide(
             top = torch.maximum(best, resized)
             total = total * torch.exp(best - top) + torch.exp(resized - top)
         better = resized > best
-        labels[better] = index
+        labels[better] = index if owners is None else int(owners[index])
         best = torch.where(better, resized, best)
     confidence = 1 / total if logits else best.clamp(0, 1)
     if background and threshold > 0:
         labels[confidence < threshold] = 0
-    return Prediction(labels.numpy(), confidence.to(torch.float16).numpy())
+    return Prediction(labels.cpu().numpy(), confidence.to(torch.float16).cpu().numpy())

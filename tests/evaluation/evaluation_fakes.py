@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import evaluation_trees as trees
 import numpy as np
@@ -21,6 +22,8 @@ class ColourSegmenter:
     def __init__(self, *, shift: int = 0, seconds: float = 0.0, name: str = "colours") -> None:
         self._shift, self._seconds, self._name = shift, seconds, name
         self.batches: list[int] = []
+        # It knows no words, so it has none that windows could be compared with.
+        self.encoders = SimpleNamespace(names=None, preset=name)
 
     def segment_batch(self, images: list[np.ndarray], vocabulary: Vocabulary) -> Sequence[Segmentation]:
         self.batches.append(len(images))

@@ -44,7 +44,19 @@ def test_tcl_takes_raw_names():
 
 def test_other_dialects_keep_the_vocabulary():
     words = Vocabulary((ClassSpec("boat", synonyms=("ship",)),))
-    assert dialect_for("sclip", "voc21", background=True).vocabulary(words, ("boat",)) is words
+    assert dialect_for("sclip", "voc20", background=False).vocabulary(words, ("boat",)) is words
+    assert dialect_for("ovseg", "voc21", background=True).vocabulary(words, ("boat",)) is words
+
+
+def test_background_words_come_from_the_vocabulary_or_else_from_the_dialect():
+    plain = Vocabulary((ClassSpec("boat"),))
+    voc = dialect_for("sclip", "voc21", background=True)
+    assert len(voc.vocabulary(plain, ("boat",)).background) == 26
+    assert len(dialect_for("sclip", "coco-object", background=True).background) == 17
+    assert dialect_for("sclip", "folder", background=True).background == ("background",)
+    assert dialect_for("sclip", "voc20", background=False).background == ()
+    own = Vocabulary((ClassSpec("boat"),), background=("quay",))
+    assert voc.vocabulary(own, ("boat",)) is own
 
 
 def test_facts_hold_every_setting_and_the_templates_hash():
