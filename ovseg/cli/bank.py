@@ -13,6 +13,7 @@ from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.classes import chosen_vocabulary
 from ovseg.cli.common import COMMAND_SETTINGS
 from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.cli.settings import DEFAULTS
 from ovseg.errors import InputError, UsageError
 from ovseg.support.config import BankConfig
@@ -63,6 +64,10 @@ Around = Annotated[
     _option("--around/--no-around", help="Whether what is around a class makes background prototypes."),
 ]
 Parts = Annotated[int, _option("--parts", help="Most parts (k-means clusters) a class.")]
+Assignments = Annotated[
+    list[str],
+    _option("--set", help="One setting, such as prototypes.merge=1.0 or support.text=0.3. Repeatable."),
+]
 Clean = Annotated[
     float,
     _option("--clean", help="Cosine to another class above which a background prototype is dropped."),
@@ -85,6 +90,7 @@ def build(
     parts: Parts = _DEFAULT.prototypes.parts,
     clean: Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
+    assignments: Assignments = _NONE,
     overwrite: Overwrite = False,
     preset: options.Preset = DEFAULTS.preset,
     image_size: options.ImageSize = _DEFAULT.image_size,
@@ -156,6 +162,7 @@ def add(
     parts: Parts = _DEFAULT.prototypes.parts,
     clean: Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
+    assignments: Assignments = _NONE,
     overwrite: Overwrite = False,
     preset: Annotated[
         str | None,
@@ -224,8 +231,8 @@ def _vocabulary(
 
 
 def _config(given: dict[str, Any]) -> BankConfig:
-    """Settings from the flags of a command."""
-    return replace(
+    """Settings from the flags of a command; ``--set`` goes last."""
+    config = replace(
         _DEFAULT,
         shots=given["shots"],
         image_size=given["image_size"],
@@ -238,6 +245,9 @@ def _config(given: dict[str, Any]) -> BankConfig:
             seed=given["seed"],
         ),
     )
+    for text in given["assignments"]:
+        config = overlay(config, parse_assignment(text), "--set")
+    return config
 
 
 def _listed(allow: Path | None, deny: Path | None) -> Listed:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ovseg.files import write_text
+from ovseg.files import TEMPORARY_PREFIX, write_text
 from ovseg.images.resize import resized
 
 __all__ = [
@@ -127,10 +127,11 @@ def write_index(folder: Path, classes: Sequence[tuple[str, str]]) -> None:
 
 
 def clear_sheets(folder: Path, names: Sequence[str]) -> None:
-    """Remove sheets of classes that are no longer there, and nothing else."""
+    """Remove sheets of classes that are no longer there, what a kill left half written, and nothing else."""
     wanted = {sheet_name(index, name) for index, name in enumerate(names)}
-    for path in folder.glob("*.html") if folder.is_dir() else ():
-        if _SHEET.fullmatch(path.name) and path.name not in wanted:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        old = _SHEET.fullmatch(path.name) and path.name not in wanted
+        if old or path.name.startswith(TEMPORARY_PREFIX):
             path.unlink()
 
 

@@ -34,7 +34,6 @@ from ovseg.prototypes import (
     class_bank,
     load_bank,
     merge_banks,
-    save_bank,
     text_table,
 )
 from ovseg.support.base import Origin, SupportSource
@@ -134,8 +133,7 @@ def build_prototypes(
     facts |= {"report": [report.to_json() for report in reports]}
     bank = merge_banks(parts, clean=config.prototypes.clean, facts=facts)
     write_index(sheets_folder(out), [(report.name, report.line()) for report in reports])
-    save_bank(bank, out)
-    work.close()
+    work.finish(bank, out)
     return BankBuild(bank, tuple(reports), resumed)
 
 

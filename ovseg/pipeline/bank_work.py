@@ -48,6 +48,22 @@ class BankWork:
         """Keep the bank of a class."""
         save_bank(bank, self._path(number))
 
+    def finish(self, bank: PrototypeBank, out: Path) -> None:
+        """Put the whole bank in its place, and remove the folder.
+
+        What a kill leaves of a file that is being written lies in the folder, and goes with it.
+
+        Raises:
+            OutputError: The bank cannot be written.
+        """
+        whole = self.folder / "whole.bank"
+        save_bank(bank, whole)
+        try:
+            whole.replace(out)
+        except OSError as error:
+            raise OutputError(f"cannot write {out}: {error.strerror}") from error
+        self.close()
+
     def close(self) -> None:
         """Remove the folder; not one that somebody else filled."""
         if not (self.folder / _PLAN).is_file() and any(self.folder.iterdir()):

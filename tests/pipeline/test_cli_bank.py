@@ -215,5 +215,8 @@ def test_defaults_of_flags_are_those_of_the_settings() -> None:
         "parts": 32,
         "clean": 0.85,
         "seed": 0,
+        "assignments": [],
     }
     assert _config(given) == BankConfig()
+    changed = _config(given | {"assignments": ["prototypes.merge=1.0", "support.text=0.3"]})
+    assert (changed.prototypes.merge, changed.support.text) == (1.0, 0.3)
