@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.launch import say, set_up_process
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.errors import UsageError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from ovseg.encoders.presets import Encoders
 
-__all__ = ["app"]
+__all__ = ["app", "print_table"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure ovseg's own parts.", rich_markup_mode=None)
 
@@ -39,6 +40,9 @@ def _option(*flags: str, **settings: Any) -> Any:
 @app.callback()
 def _root() -> None:
     """Measure ovseg's own parts."""
+
+
+app.command("diffusion")(diffusion)
 
 
 @app.command("discovery")
@@ -116,7 +120,7 @@ def discovery(
         lines = parse_settings(settings)
         where = Truth(photos, truth, object_photos, object_masks, object_list)
         rows = quality_table(encoders(), lines, where, limit=limit, tick=_ticker(quiet))
-        _print(rows, as_json=as_json)
+        print_table(rows, as_json=as_json)
         return
 
     loaded = encoders() if photos is not None else None
@@ -131,7 +135,7 @@ def discovery(
         rows.append(
             {"cells": large, "solver": "ovseg", "images": 1, "ms": 1e3 * seconds, "peak_gb": peak / 1e9}
         )
-    _print(rows, as_json=as_json)
+    print_table(rows, as_json=as_json)
 
 
 def _timings(
@@ -214,7 +218,7 @@ def _ticker(quiet: bool) -> Any:
     return tick
 
 
-def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def print_table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     """A Markdown table of all keys that occur, or JSON."""
     if as_json:
         import json

@@ -17,7 +17,7 @@ from ovseg.errors import ConfigError, DependencyMissing, InputError, WeightsUnav
 from ovseg.files import digest, file_sha256
 from ovseg.support.diffusion.config import DiffusionConfig
 
-__all__ = ["LICENCES", "ModelRecord", "find_model", "load_pipeline", "require_diffusers"]
+__all__ = ["LICENCES", "ModelRecord", "find_model", "load_pipeline", "quiet", "require_diffusers"]
 
 LICENCES = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "CreativeML OpenRAIL-M"}
 """Licences of models on the hub, as their cards state them."""
@@ -59,7 +59,7 @@ def require_diffusers() -> Any:
         DependencyMissing: It, or transformers, is not installed.
     """
     try:
-        with _quiet():
+        with quiet():
             import diffusers
             import transformers  # noqa: F401 (text encoders need it)
     except ImportError as error:
@@ -111,7 +111,7 @@ def load_pipeline(
     """
     diffusers = require_diffusers()
     try:
-        with _quiet():
+        with quiet():
             if record.kind == "file":
                 pipe = _load_file(diffusers, record.path, config, dtype)
             else:
@@ -128,7 +128,7 @@ def load_pipeline(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the remarks and bars that diffusers and transformers print while they load."""
     import logging
 
@@ -290,7 +290,7 @@ def _scheduler(diffusers: Any, own: Any, wanted: str) -> Any:
         return own
     kind = kinds["dpmsolver++" if wanted == "auto" else wanted]
     if kind.__name__ in fitting:
-        with _quiet():
+        with quiet():
             return kind.from_config(own.config)
     if wanted == "auto":
         return own

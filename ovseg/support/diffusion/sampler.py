@@ -52,17 +52,20 @@ class Sampler:
         record: Which model.
         config: How to sample.
         device: Where.
+        pipe: The pipeline, where it is loaded already.
 
     Attributes:
         note: What a user should be told about attribution, once known; empty if nothing.
     """
 
-    def __init__(self, record: ModelRecord, config: DiffusionConfig, device: torch.device) -> None:
+    def __init__(
+        self, record: ModelRecord, config: DiffusionConfig, device: torch.device, pipe: Any = None
+    ) -> None:
         self.record = record
         self.config = config
         self.device = device
         self.note = ""
-        self._pipe: Any = None
+        self._pipe = pipe
 
     @property
     def batch_size(self) -> int:

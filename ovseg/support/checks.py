@@ -1,0 +1,98 @@
+"""Is a support image any good? What it shows, to the image-text encoder, and whether it came before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.encoders.base import ImageTextEncoder
+from ovseg.images.resize import resized
+from ovseg.matching import prompt_table
+from ovseg.vocabulary import ClassSpec, Vocabulary
+from ovseg.vocabulary.lexicon import background_words, enrich
+
+__all__ = ["Judge", "Verdict", "likeness", "thumbnail"]
+
+_FLOOR = 1e-3
+"""Least probability relative to chance that a word may have: of what is less, nothing can be read."""
+_THUMB = 16
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an image shows.
+
+    Attributes:
+        margin: How much better the class fits the image than the best other word does: the difference of
+            their log probabilities relative to an average picture. Above 0 the class is the best.
+        rank: Place of the class among all words, from 1.
+        rival: The best other word.
+    """
+
+    margin: float
+    rank: int
+    rival: str
+
+
+class Judge:
+    """Compares whole images with the names of a vocabulary and with background words.
+
+    Words are taken relative to what they get from an average picture, so that a word of which the encoder
+    has but a faint idea is not drowned by those that it knows well.
+
+    Args:
+        names: Encoder of images and texts.
+        classes: The vocabulary.
+        device: Where the encoder computes.
+    """
+
+    def __init__(self, names: ImageTextEncoder, classes: Sequence[ClassSpec], device: torch.device) -> None:
+        self._names = names
+        self._device = device
+        words = [ClassSpec(word) for word in background_words()]
+        with torch.inference_mode():
+            known = enrich((*classes, *words), lambda texts: names.encode_text(texts).cpu().numpy())
+            table = prompt_table(
+                Vocabulary(known[: len(classes)]), [ClassSpec(spec.name) for spec in known[len(classes) :]]
+            )
+            self._table = table
+            self._head = names.prompt_head(table.prompts)
+            self._chance = table.by_group(self._head.chance)
+        self._index = {spec.name: index for index, spec in enumerate(table.groups)}
+
+    @torch.inference_mode()
+    def judge(self, pixels: npt.NDArray[np.uint8], name: str) -> Verdict:
+        """Compare an image with a class of the vocabulary.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            name: Name of the class.
+        """
+        side = self._names.image_side
+        image = torch.from_numpy(np.asarray(resized(pixels, (side, side)))).to(self._device)
+        feature = self._names.encode_image(image.permute(2, 0, 1)[None].float() / 255)[0]
+        probability = self._table.by_group(self._head(feature))
+        fit = torch.log(probability / self._chance.clamp(min=1e-9) + _FLOOR).cpu()
+        index = self._index[name]
+        own = float(fit[index])
+        rank = int((fit > own).sum()) + 1
+        fit[index] = -torch.inf
+        best = int(fit.argmax())
+        return Verdict(own - float(fit[best]), rank, self._table.groups[best].name)
+
+
+def thumbnail(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(768,) float32 of unit length: an image at 16 x 16, less its mean colour; zero for an even one."""
+    small = np.array(resized(pixels, (_THUMB, _THUMB)), np.float32)
+    small -= small.mean((0, 1))
+    length = np.float32(max(float(np.linalg.norm(small)), 1e-6))
+    return small.ravel() / length
+
+
+def likeness(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Correlation of two thumbnails, in [-1, 1]."""
+    return float(one @ other)

@@ -1,0 +1,117 @@
+"""How long a class takes, and how much of that is not the network's own work."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ovseg.support.diffusion.gallery import Gallery
+from ovseg.support.diffusion.prompting import Prompting
+from ovseg.support.diffusion.sampler import Request, Sampler
+from ovseg.vocabulary import ClassSpec
+
+__all__ = ["GenerationTime", "time_generation"]
+
+
+@dataclass(frozen=True)
+class GenerationTime:
+    """Medians over the rounds, in seconds for all pictures of a class.
+
+    Attributes:
+        images: Pictures.
+        seconds: All of it: from the prompt to files on disk, with attribution.
+        network: Forward passes of text encoder, U-Net (or transformer) and decoder, in a run without
+            attribution.
+        plain: That run in all, without files.
+    """
+
+    images: int
+    seconds: float
+    network: float
+    plain: float
+
+    @property
+    def outside(self) -> float:
+        """Share of the time that is not the network's own forward passes."""
+        return 1 - self.network / self.seconds
+
+
+def time_generation(
+    sampler: Sampler, prompting: Prompting, images: int, *, rounds: int = 3, word: str = "cat"
+) -> GenerationTime:
+    """Make the pictures of a class several times, with attribution and files, and without.
+
+    The two take turns. Forward passes are timed in the run without attribution, whose hooks would be
+    counted as the network's otherwise; the run in full is not disturbed by the clock.
+    """
+    plain = Sampler(sampler.record, replace(sampler.config, attribution=False), sampler.device, sampler.pipe)
+    spec = ClassSpec(word)
+    requests = [Request(prompting.prompt(spec, i), sampler.config.seed + i) for i in range(images)]
+    batches = [requests[i : i + sampler.batch_size] for i in range(0, images, sampler.batch_size)]
+    sampler.sample(batches[0])  # the first call of a kernel is not like the others
+    totals, networks, plains = [], [], []
+    for _ in range(rounds):
+        with _NetworkClock(sampler.pipe, sampler.device) as clock:
+            start = _now(sampler.device)
+            for batch in batches:
+                plain.sample(batch)
+            plains.append(_now(sampler.device) - start)
+        networks.append(clock.seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            gallery = Gallery(Path(folder), sampler.describe())
+            start = _now(sampler.device)
+            for batch in batches:
+                for request, sample in zip(batch, sampler.sample(batch), strict=True):
+                    gallery.put(request, sample, sampler.facts())
+            totals.append(_now(sampler.device) - start)
+    return GenerationTime(images, *map(statistics.median, (totals, networks, plains)))
+
+
+class _NetworkClock(contextlib.AbstractContextManager["_NetworkClock"]):
+    """Adds up the time of the forward passes of a pipeline's networks."""
+
+    def __init__(self, pipe: Any, device: torch.device) -> None:
+        self.seconds = 0.0
+        self._device = device
+        self._start = 0.0
+        self._hooks: list[Any] = []
+        self._networks = list(_networks(pipe))
+
+    def __enter__(self) -> _NetworkClock:
+        for network in self._networks:
+            self._hooks += [
+                network.register_forward_pre_hook(self._begin),
+                network.register_forward_hook(self._end),
+            ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _begin(self, *_: object) -> None:
+        self._start = _now(self._device)
+
+    def _end(self, *_: object) -> None:
+        self.seconds += _now(self._device) - self._start
+
+
+def _networks(pipe: Any) -> Iterator[torch.nn.Module]:
+    for name, part in pipe.components.items():
+        if isinstance(part, torch.nn.Module):
+            # The autoencoder's way back is no forward pass of the whole.
+            yield part.get_submodule("decoder") if name == "vae" else part
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

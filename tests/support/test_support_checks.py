@@ -1,0 +1,63 @@
+"""What a picture shows, and whether it came before."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from diffusion_doubles import COLOURS, ColourNames, picture
+
+from ovseg.support.checks import Judge, likeness, thumbnail
+from ovseg.vocabulary import ClassSpec
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(ColourNames(), [ClassSpec("tomato"), ClassSpec("frog")], torch.device("cpu"))
+
+
+def test_a_picture_of_its_class(judge):
+    verdict = judge.judge(picture(COLOURS["tomato"], 0), "tomato")
+    assert verdict.rank == 1
+    assert verdict.margin > 1
+
+
+def test_a_picture_of_another_class(judge):
+    verdict = judge.judge(picture(COLOURS["frog"], 0), "tomato")
+    assert verdict.rank > 1
+    assert verdict.rival == "frog"
+    assert verdict.margin < -1
+
+
+def test_a_picture_of_something_else(judge):
+    verdict = judge.judge(np.full((8, 8, 3), 128, np.uint8), "tomato")
+    assert verdict.margin < -1
+    assert verdict.rival not in ("tomato", "frog")
+
+
+def test_the_margin_by_hand(judge):
+    # Halfway between tomato and frog, on the line between their colours: both fit alike.
+    half = np.full((8, 8, 3), (128, 128, 0), np.uint8)
+    a, b = judge.judge(half, "tomato"), judge.judge(half, "frog")
+    assert a.margin == pytest.approx(b.margin, abs=1e-4)
+    # Squared distances: own 2 * 0.502 ** 2, grey's about 0.25, times 10, relative to an even chance.
+    n = len(judge._table.groups)
+    own, grey = math.exp(-10 * (0.498**2 + 0.502**2)), math.exp(-10 * 0.25)
+    total = 2 * own + (n - 2) * grey
+    expected = math.log(n * own / total + 1e-3) - math.log(n * grey / total + 1e-3)
+    assert a.margin == pytest.approx(expected, abs=0.05)
+
+
+def test_thumbnails():
+    one, other = picture(COLOURS["frog"], 1), picture(COLOURS["frog"], 2)
+    assert likeness(thumbnail(one), thumbnail(one)) == pytest.approx(1)
+    brighter = np.clip(one.astype(int) + 10, 0, 255).astype(np.uint8)
+    assert likeness(thumbnail(one), thumbnail(brighter)) > 0.98
+    even = thumbnail(np.full((9, 7, 3), 90, np.uint8))
+    assert not even.any()
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(2))
+    assert abs(likeness(thumbnail(a), thumbnail(b))) < 0.2
+    assert likeness(thumbnail(one), thumbnail(other)) < 0.5  # the colour alone makes no duplicate
