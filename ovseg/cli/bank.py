@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
 from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.classes import chosen_vocabulary
@@ -37,7 +38,7 @@ def _option(*flags: str, **settings: Any) -> Any:
 
 Source = Annotated[
     str,
-    _option("--source", help="Where support images come from: folder."),
+    _option("--source", help="Where support images come from: folder, or diffusion."),
 ]
 Support = Annotated[
     Path | None,
@@ -47,7 +48,9 @@ Support = Annotated[
         " (boxes, points, scribbles) beside them.",
     ),
 ]
-Shots = Annotated[int, _option("--shots", help="Support images a class at most.")]
+Shots = Annotated[
+    int, _option("--shots", help="Support images a class at most; 32 by default where they are generated.")
+]
 Output = Annotated[Path | None, _option("--output", "-o", help="Bank to write.")]
 Overwrite = Annotated[bool, _option("--overwrite", help="Replace another bank that is there.")]
 Allow = Annotated[
@@ -83,6 +86,21 @@ def build(
     source: Source = "folder",
     support: Support = None,
     shots: Shots = _DEFAULT.shots,
+    model: generate.Model = generate.DEFAULT.model,
+    revision: generate.Revision = generate.DEFAULT.revision,
+    layout: generate.Layout = generate.DEFAULT.layout,
+    licence: generate.Licence = generate.DEFAULT.licence,
+    steps: generate.Steps = generate.DEFAULT.steps,
+    guidance: generate.Guidance = generate.DEFAULT.guidance,
+    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
+    size: generate.Size = generate.DEFAULT.size,
+    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
+    first_seed: generate.FirstSeed = generate.DEFAULT.seed,
+    prompts: generate.Prompts = generate.DEFAULT.prompts,
+    attributes: generate.Attributes = generate.DEFAULT.attributes,
+    margin: generate.Margin = generate.DEFAULT.margin,
+    draws: generate.Draws = generate.DEFAULT.draws,
+    generated: generate.Generated = None,
     allow: Allow = None,
     deny: Deny = None,
     cosegment: Cosegment = _DEFAULT.support.cosegment,
@@ -115,19 +133,21 @@ def build(
       ovseg bank build --source folder --support support/ -o pets.bank
 
       ovseg bank build -c "cat, sofa=sofa,couch" --source folder --support support/ -o pets.bank
+
+      ovseg bank build -c "cat, dog" --source diffusion --model sd15/ -o pets.bank
     """
     set_up_process(verbose=verbose, offline=offline)
     if output is None:
         raise UsageError("no output given: add -o FILE.bank")
     chosen = _vocabulary(classes, classes_file, vocabulary, source, support)
-    config = _config(ctx.params)
+    config = replace(_config(ctx.params), shots=_shots(ctx))
     listed = _listed(allow, deny)
     encoders = _encoders(preset, device, dtype, cache_dir, quiet=quiet)
 
     from ovseg.pipeline.bank_builder import build_prototypes
     from ovseg.pipeline.sources import open_source
 
-    opened = open_source(source, encoders, chosen.classes, support=support)
+    opened = open_source(source, encoders, chosen.classes, **_source_settings(ctx.params, quiet=quiet))
     try:
         built = build_prototypes(
             chosen,
@@ -155,6 +175,21 @@ def add(
     source: Source = "folder",
     support: Support = None,
     shots: Shots = _DEFAULT.shots,
+    model: generate.Model = generate.DEFAULT.model,
+    revision: generate.Revision = generate.DEFAULT.revision,
+    layout: generate.Layout = generate.DEFAULT.layout,
+    licence: generate.Licence = generate.DEFAULT.licence,
+    steps: generate.Steps = generate.DEFAULT.steps,
+    guidance: generate.Guidance = generate.DEFAULT.guidance,
+    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
+    size: generate.Size = generate.DEFAULT.size,
+    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
+    first_seed: generate.FirstSeed = generate.DEFAULT.seed,
+    prompts: generate.Prompts = generate.DEFAULT.prompts,
+    attributes: generate.Attributes = generate.DEFAULT.attributes,
+    margin: generate.Margin = generate.DEFAULT.margin,
+    draws: generate.Draws = generate.DEFAULT.draws,
+    generated: generate.Generated = None,
     allow: Allow = None,
     deny: Deny = None,
     cosegment: Cosegment = _DEFAULT.support.cosegment,
@@ -190,7 +225,7 @@ def add(
 
     made_by = load_bank(bank).facts.get("preset")
     chosen = _vocabulary(classes, classes_file, vocabulary, source, support)
-    config = _config(ctx.params)
+    config = replace(_config(ctx.params), shots=_shots(ctx))
     listed = _listed(allow, deny)
     encoders = _encoders(preset or str(made_by or "auto"), device, dtype, cache_dir, quiet=quiet)
 
@@ -200,7 +235,7 @@ def add(
     built = add_classes(
         bank,
         chosen,
-        open_source(source, encoders, chosen.classes, support=support),
+        open_source(source, encoders, chosen.classes, **_source_settings(ctx.params, quiet=quiet)),
         encoders,
         output or bank,
         config,
@@ -248,6 +283,25 @@ def _config(given: dict[str, Any]) -> BankConfig:
     for text in given["assignments"]:
         config = overlay(config, parse_assignment(text), "--set")
     return config
+
+
+def _shots(ctx: typer.Context) -> int:
+    """As asked for, or as many as the source has by default."""
+    origin = ctx.get_parameter_source("shots")
+    left_out = origin is None or origin.name == "DEFAULT"
+    generated = left_out and ctx.params["source"] == "diffusion"
+    return generate.DEFAULT.shots if generated else int(ctx.params["shots"])
+
+
+def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """What the source in question takes, from the flags of a command."""
+    if given["source"] != "diffusion":
+        return {"support": given["support"]}
+    return {
+        "diffusion": generate.diffusion_config(given),
+        "generated": given["generated"],
+        "tell": lambda line: say(line, quiet=quiet),
+    }
 
 
 def _listed(allow: Path | None, deny: Path | None) -> Listed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -69,6 +70,11 @@ Margin = Annotated[
 ]
 Draws = Annotated[
     float, _option("--draws", help="How many pictures are made at most for each one that is wanted.")
+]
+
+Generated = Annotated[
+    Path | None,
+    _option("--generated", help="Folder in which generated pictures are kept. Default: in the cache."),
 ]
 
 # A command's own --seed, --dtype and --batch-size are of its encoders.

@@ -14,7 +14,7 @@ from ovseg.vocabulary import ClassSpec
 
 __all__ = ["open_source"]
 
-_HOMES = {"folder": "ovseg.support.folder"}
+_HOMES = {"folder": "ovseg.support.folder", "diffusion": "ovseg.support.diffusion.source"}
 """Modules that register ovseg's own sources; imported when one is asked for."""
 _NEEDS = {"folder": ("support", "--support FOLDER")}
 
@@ -28,7 +28,9 @@ def open_source(
         name: ``folder``, or a plug-in's.
         encoders: The preset with which the bank is built.
         classes: What will be asked for.
-        settings: ``support``: the folder of ``folder``; others by source. None counts as not given.
+        settings: ``support``: the folder of ``folder``; ``diffusion`` (a ``DiffusionConfig``),
+            ``generated`` (a folder) and ``tell`` for ``diffusion``; others by source. None counts as not
+            given.
 
     Raises:
         UnknownName: No source of that name.

@@ -1,0 +1,97 @@
+"""From names to a bank through a tiny real pipeline: pictures, attribution, regions, prototypes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_encoders import fake_encoders
+from typer.testing import CliRunner
+
+from ovseg.cli.app import app
+from ovseg.encoders import presets
+from ovseg.errors import InputError
+from ovseg.prototypes import load_bank
+
+Invoke = Callable[..., Any]
+
+
+@pytest.fixture
+def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
+    monkeypatch.setattr(presets, "choose_preset", lambda name="auto": card)
+    monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
+
+    def invoke(*arguments: object) -> Any:
+        return CliRunner().invoke(app, ["bank", *(str(a) for a in arguments)], catch_exceptions=False)
+
+    return invoke
+
+
+def flags(model: Path, out: Path, generated: Path) -> tuple[object, ...]:
+    # What a random model draws shows nothing: any picture is kept.
+    checks = ("--margin", "-100")
+    return (
+        *("build", "-c", "cat, dog", "--source", "diffusion", "--model", model, "-o", out),
+        *("--shots", 3, "--steps", 2, "--generate-batch", 2, "--generated", generated, *checks),
+        *("--image-size", 64, "--parts", 2),
+    )
+
+
+def test_a_bank_of_generated_pictures(bank: Invoke, tiny_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pets.bank"
+    result = bank(*flags(tiny_folder, out, tmp_path / "pictures"))
+    assert result.exit_code == 0, result.stderr
+    assert "cat: 3 of 3 generated pictures kept" in result.stderr
+    made = load_bank(out)
+    assert [spec.name for spec in made.classes] == ["cat", "dog"]
+    assert made.facts["source"]["model"]["name"] == "tiny"
+    assert {record.class_index for record in made.supports} == {0, 1}
+    for record in made.supports:
+        details = record.origin["details"]
+        word = made.classes[record.class_index].name
+        assert record.origin["source"] == "diffusion"
+        assert details["prompt"] == f"a good picture of a {word}"
+        assert details["seed"] in (42, 43, 44)
+        sidecar = (tmp_path / "pictures" / record.origin["name"]).with_suffix(".json")
+        assert json.loads(sidecar.read_text())["sha256"] == record.origin["sha256"]
+    # Regions are where the model drew the word: brighter in attribution than what is surely not the class.
+    assert sum(region.mask.sum() for region in made.regions) > 0
+    for table in made.tables.values():
+        np.testing.assert_allclose(np.linalg.norm(table.vectors, axis=1), 1, atol=1e-4)
+
+
+def test_made_anew_it_is_the_same_to_the_byte(bank: Invoke, tiny_folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        out = tmp_path / f"{name}.bank"
+        assert bank(*flags(tiny_folder, out, tmp_path / name)).exit_code == 0
+    assert (tmp_path / "one.bank").read_bytes() == (tmp_path / "two.bank").read_bytes()
+
+
+def test_the_number_of_pictures_is_ovdiffs_unless_said(
+    bank: Invoke, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def build(vocabulary: Any, source: Any, encoders: Any, out: Path, config: Any, **_: Any) -> None:
+        asked.append(config.shots)
+        raise InputError("enough")
+
+    monkeypatch.setattr("ovseg.pipeline.bank_builder.build_prototypes", build)
+    words = flags(tiny_folder, tmp_path / "a.bank", tmp_path / "pictures")
+    at = words.index("--shots")
+    for shots in (words[at : at + 2], ()):
+        bank(*words[:at], *words[at + 2 :], *shots)
+    assert asked == [3, 32]
+
+
+def test_a_model_that_is_not_here(bank: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    result = bank("build", "-c", "cat", "--source", "diffusion", "-o", tmp_path / "a.bank")
+    assert result.exit_code == 4
+    assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-5" in result.stderr
+    assert not (tmp_path / "a.bank").exists()
