@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from ovseg.encoders.base import GuideKey
 from ovseg.encoders.clip.load import LoadedClip, load_model
-from ovseg.encoders.clip.spec import ClipSpec
 from ovseg.encoders.clip.text import AS_IT_IS, ClipText
 from ovseg.encoders.clip.tower import Tower, tower_of
 from ovseg.encoders.clip.variants import DenseVariant, dense_variant
@@ -45,7 +44,6 @@ class ClipEncoder:
 
     Args:
         clip: A loaded model.
-        about: What it is, for run.json.
         device: Where it computes.
         dtype: Of its weights; features come back in float32.
         variant: Name of the dense variant.
@@ -66,7 +64,6 @@ class ClipEncoder:
     def __init__(
         self,
         clip: LoadedClip,
-        about: dict[str, Any],
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
@@ -78,13 +75,12 @@ class ClipEncoder:
         cache_dir: Path | None = None,
     ) -> None:
         self._variant: DenseVariant = dense_variant(variant)
-        self._tower: Tower = tower_of(clip.model.visual)
+        self._tower: Tower = tower_of(clip.model.visual, clip.mean, clip.std)
+        self._tower.dense.to(device=device, dtype=dtype)
         self._model = clip.model.to(device=device, dtype=dtype)
         self._text = ClipText(clip, device=device, cache_dir=cache_dir)
-        self._about = about
+        self._about = clip.about
         self._dtype = dtype
-        self._mean = torch.tensor(clip.mean, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(clip.std, device=device).view(1, 3, 1, 1)
         self.device = device
         self.mean = clip.mean
         self.templates = templates
@@ -103,7 +99,8 @@ class ClipEncoder:
     @torch.inference_mode()
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) of the training images' side to (B, E) of unit length."""
-        features = self._model.encode_image(self._normalized(images))
+        normalized = self._tower.dense.normalize(images.to(self.device))
+        features = self._model.encode_image(normalized.to(self._dtype))
         return F.normalize(features.float(), dim=-1)
 
     @torch.inference_mode()
@@ -123,7 +120,7 @@ class ClipEncoder:
             raise ValueError(f"variant {self._variant.name} needs features {missing} of the shape encoder")
         if images.shape[-2] % self.multiple or images.shape[-1] % self.multiple:
             raise ValueError(f"image {tuple(images.shape[-2:])} is no multiple of the patch {self.multiple}")
-        tokens, grid = self._tower.before_last(self._normalized(images))
+        tokens, grid = self._tower.before_last(images.to(self.device))
         before = Before(tokens, grid, self._tower.prefix, self._tower.last, guide or {})
         cells = self._variant.compute(before)
         words = self._tower.to_words(cells.flatten(1, 2))
@@ -151,24 +148,18 @@ class ClipEncoder:
             "scale": self.scale,
         }
 
-    def _normalized(self, images: torch.Tensor) -> torch.Tensor:
-        return ((images.to(self.device) - self._mean) / self._std).to(self._dtype)
 
-
-def load_clip(spec: str | ClipSpec, *, device: torch.device, **options: Any) -> ClipEncoder:
+def load_clip(spec: str, *, device: torch.device, **options: Any) -> ClipEncoder:
     """Load a CLIP model from files that are on this machine.
 
     Args:
-        spec: See :class:`ClipSpec`.
+        spec: See :mod:`ovseg.weights.spec`.
         device: Where it computes.
         options: Of :class:`ClipEncoder`.
 
     Raises:
         UnknownName: No such architecture, tag or variant.
-        UsageError: ``spec`` cannot be read, or the image tower not cell by cell.
+        UsageError: The spec is malformed, or the image tower cannot be read cell by cell.
         WeightsUnavailable: Weights or tokenizer are not here, or not of this model.
     """
-    spec = spec if isinstance(spec, ClipSpec) else ClipSpec.parse(spec)
-    clip = load_model(spec)
-    about = {"name": str(spec), "what": f"CLIP {spec}", "sha256": clip.sha256}
-    return ClipEncoder(clip, about, device=device, **options)
+    return ClipEncoder(load_model(spec), device=device, **options)

@@ -14,10 +14,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from ovseg.encoders.clip.files import CONFIG, ClipFiles, find_files
-from ovseg.encoders.clip.spec import ClipSpec
-from ovseg.errors import DependencyMissing, UsageError, WeightsUnavailable
-from ovseg.files import file_sha256
+from ovseg.encoders.near import near_names
+from ovseg.encoders.sources import card_for, folder_kind
+from ovseg.errors import DependencyMissing, UnknownName, UsageError, WeightsUnavailable
+from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.hub import snapshot_folder
+from ovseg.weights.locate import require_checked, sha256_of
+from ovseg.weights.spec import ModelSpec, parse_spec
+
+CONFIG = "open_clip_config.json"
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
 """Texts to (T, context) int64 tokens."""
@@ -32,60 +37,86 @@ class LoadedClip:
         tokenize: Its tokenizer.
         mean: Of its training images, per channel in [0, 1].
         std: Likewise.
-        files: What it was read from.
-        sha256: Of the weights file.
+        about: What it is, for run.json; ``sha256`` of the weights file among it.
     """
 
     model: Any
     tokenize: Tokenizer
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    files: ClipFiles
-    sha256: str
+    about: dict[str, Any]
 
 
-def load_model(spec: ClipSpec) -> LoadedClip:
+def load_model(spec: str) -> LoadedClip:
     """Load a model on the CPU in float32. Downloads nothing.
 
+    Args:
+        spec: See :mod:`ovseg.weights.spec`.
+
     Raises:
-        UnknownName: open_clip has no such architecture or tag.
-        UsageError: The configuration is no configuration of open_clip's.
+        UnknownName: There is no such architecture or tag.
+        UsageError: The spec is malformed or no CLIP model's, or the configuration none of open_clip's.
         WeightsUnavailable: Weights or tokenizer are not here, or are not of this model.
     """
-    files = find_files(spec)
-    build = _from_folder if files.config else _from_table
-    model, config = build(spec, files)
+    card = card_for(spec)
+    path = require_checked(card)
+    model_spec = parse_spec(card.spec or spec)
+    folder = snapshot_folder(path) if isinstance(card.at, HubFiles) else path.parent
+    if model_spec.source == "open_clip":
+        model, config = _from_table(model_spec)
+    elif model_spec.source in ("hf-hub", "local-dir") and folder_kind(folder) == "open_clip":
+        model, config = _from_folder(folder)
+    else:
+        raise UsageError(
+            f"{spec} is no CLIP model: take one such as ViT-B-16:openai or a folder with {CONFIG}"
+        )
     try:
-        _load_weights(model, files.weights)
+        _load_weights(model, path)
     # What open_clip's readers and converters raise for a file of another kind is not of one family.
     except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError, OSError, EOFError) as error:
-        raise _wrong_weights(files.weights, spec, error) from error
+        raise _wrong_weights(path, spec, error) from error
     except (SafetensorError, pickle.UnpicklingError) as error:
-        raise _wrong_weights(files.weights, spec, error) from error
+        raise _wrong_weights(path, spec, error) from error
     preprocess = model.visual.preprocess_cfg
     return LoadedClip(
         model=model.eval().requires_grad_(False),
-        tokenize=_tokenizer(spec, config, files),
+        tokenize=_tokenizer(spec, config, folder),
         mean=tuple(map(float, preprocess["mean"])),
         std=tuple(map(float, preprocess["std"])),
-        files=files,
-        sha256=file_sha256(files.weights),
+        about=_about(card, model_spec, path),
     )
 
 
-def _from_table(spec: ClipSpec, files: ClipFiles) -> tuple[Any, dict[str, Any]]:
-    """An architecture of open_clip's, with the normalization of the tag or of all its tags."""
+def _about(card: WeightCard, spec: ModelSpec, path: Path) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "what": card.what,
+        "spec": str(spec),
+        "sha256": sha256_of(path),
+        "licence": card.licence,
+    }
+
+
+def _from_table(spec: ModelSpec) -> tuple[Any, dict[str, Any]]:
+    """An architecture of open_clip's, with the normalization of the tag or of all its tags.
+
+    A tag also says whether its weights want QuickGELU; for a file of weights the architecture's name says it
+    (``ViT-B-16-quickgelu:/path``).
+    """
     import open_clip
 
-    architecture = str(spec.architecture)
-    row = files.table or _common_row(architecture)
+    architecture = spec.name
+    if architecture not in open_clip.list_models():
+        near = near_names(architecture, open_clip.list_models())
+        raise UnknownName(f"open_clip has no architecture {architecture!r}: {near}")
+    row = open_clip.get_pretrained_cfg(architecture, spec.tag) if spec.tag else _common_row(architecture)
     with _quiet():
         model = open_clip.create_model(
             architecture,
             load_weights=False,
             pretrained_text=False,
-            force_quick_gelu=bool(files.table.get("quick_gelu", False)),
-            force_preprocess_cfg={key: row[key] for key in ("mean", "std") if key in row},
+            force_quick_gelu=bool(row.get("quick_gelu", False)),
+            force_preprocess_cfg={key: row[key] for key in ("mean", "std")},
         )
     return model, open_clip.get_model_config(architecture)
 
@@ -106,11 +137,11 @@ def _common_row(architecture: str) -> dict[str, Any]:
     return {"mean": mean, "std": std}
 
 
-def _from_folder(spec: ClipSpec, files: ClipFiles) -> tuple[Any, dict[str, Any]]:
+def _from_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
     """The model that a folder's configuration describes."""
     import open_clip
 
-    path = files.weights.parent / CONFIG
+    path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
         hub_text = config["text_cfg"].get("hf_model_name")
@@ -119,7 +150,7 @@ def _from_folder(spec: ClipSpec, files: ClipFiles) -> tuple[Any, dict[str, Any]]
             f"{path} is no configuration of open_clip's: it wants model_cfg with text_cfg"
         ) from error
     if hub_text:
-        _require_cached(hub_text, "config.json", spec)
+        _require_cached(hub_text, "config.json")
     try:
         with _quiet():
             model = open_clip.create_model(
@@ -137,8 +168,8 @@ def _load_weights(model: Any, path: Path) -> None:
         load_checkpoint(model, str(path), strict=True, weights_only=True)
 
 
-def _tokenizer(spec: ClipSpec, config: dict[str, Any], files: ClipFiles) -> Tokenizer:
-    """The model's tokenizer, from its own folder or the hub's cache."""
+def _tokenizer(spec: str, config: dict[str, Any], folder: Path) -> Tokenizer:
+    """The model's tokenizer: open_clip's own, or the hub's from beside the weights or the cache."""
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 
     text = config.get("text_cfg", {})
@@ -148,13 +179,10 @@ def _tokenizer(spec: ClipSpec, config: dict[str, Any], files: ClipFiles) -> Toke
     if not name:
         simple: Tokenizer = SimpleTokenizer(context_length=context, **options)
         return simple
-    beside = files.config.parent if files.config else None
-    own = beside is not None and any(
-        (beside / f).is_file() for f in ("tokenizer.json", "tokenizer_config.json")
-    )
+    beside = any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json"))
     try:
         hub: Tokenizer = HFTokenizer(
-            str(beside) if own else name,
+            str(folder) if beside else name,
             context_length=context,
             tokenizer_mode=text.get("tokenizer_mode"),
             local_files_only=True,
@@ -164,22 +192,22 @@ def _tokenizer(spec: ClipSpec, config: dict[str, Any], files: ClipFiles) -> Toke
         raise DependencyMissing(f"CLIP {spec} needs transformers: run  pip install transformers") from error
     except (OSError, ValueError) as error:
         raise WeightsUnavailable(
-            f"the tokenizer {name} of CLIP {spec} is not on this machine: run  ovseg models download {spec}"
+            f"the tokenizer of CLIP {spec} is not on this machine: run  ovseg models download {spec}"
         ) from error
     return hub
 
 
-def _require_cached(repository: str, file: str, spec: ClipSpec) -> None:
+def _require_cached(repository: str, file: str) -> None:
     from huggingface_hub import try_to_load_from_cache
 
     if not isinstance(try_to_load_from_cache(repository, file), str):
         raise WeightsUnavailable(
-            f"{repository}, which CLIP {spec} takes its text tower from, is not on this machine:"
-            f" run  ovseg models download {spec}"
+            f"{repository}, whose text tower this CLIP model has, is not on this machine: run"
+            f"  ovseg models download hf-hub:{repository}"
         )
 
 
-def _wrong_weights(path: Path, spec: ClipSpec, error: Exception) -> WeightsUnavailable:
+def _wrong_weights(path: Path, spec: str, error: Exception) -> WeightsUnavailable:
     return WeightsUnavailable(f"{path} does not hold the weights of CLIP {spec}: {_line(error)}")
 
 

@@ -45,7 +45,7 @@ class ClipText:
         self._model = clip.model
         self._tokenize = clip.tokenize
         self._device = device
-        self._sha256 = clip.sha256
+        self._sha256 = clip.about["sha256"]
         self._folder = cache_dir / "texts" if cache_dir else None
         self._known: dict[str, dict[str, torch.Tensor]] = {}
 

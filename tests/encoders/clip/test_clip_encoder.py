@@ -103,7 +103,7 @@ def test_towers_of_other_kinds_are_refused(architecture):
     with torch.device("meta"):
         tower = _build_vision_tower(config["embed_dim"], vision)
     with pytest.raises(UsageError, match="cannot be read cell by cell"):
-        tower_of(tower)
+        tower_of(tower, MEAN, STD)
 
 
 @torch.inference_mode()
@@ -123,7 +123,7 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
         num_heads=3,
         num_classes=0,
     ).eval()
-    tower = tower_of(visual)
+    tower = tower_of(visual, (0, 0, 0), (1, 1, 1))
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     tokens, grid = tower.before_last(image)
     cells = tower.last.whole(tokens)
@@ -192,7 +192,7 @@ def text_side(cache, seed=0, sha256="a") -> tuple[ClipText, Counting]:
     from open_clip.tokenizer import SimpleTokenizer
 
     counting = Counting(SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"]))
-    clip = LoadedClip(tiny_model(seed=seed), counting, MEAN, STD, None, sha256)
+    clip = LoadedClip(tiny_model(seed=seed), counting, MEAN, STD, {"sha256": sha256})
     return ClipText(clip, device=CPU, cache_dir=cache), counting
 
 
