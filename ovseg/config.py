@@ -8,6 +8,7 @@ from typing import Any
 from ovseg.errors import ConfigError
 
 REFINERS = ("none", "pamr", "crf")
+BACKDROPS = ("rivals", "prototypes")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,19 @@ class SegmentConfig:
         lift: Exponent of a stuff name's probability over what it gets from an average class, among stuff.
         looks: Weight of colour, place and texture among stuff; 0 ignores them.
         thing_looks: The same among things, which come in more colours than stuff.
+        visual: Weight of likeness to the prototypes of a bank (a cosine, averaged over spaces) in a cell's
+            log score; 0 leaves the bank out.
+        bank_text: Whether the text side takes part beside a bank; if not, the bank decides alone.
+        backdrop: What stands for the background beside a bank's classes: ``rivals`` (what the classes on
+            average reach that suit a cell best: where they do not differ, nothing speaks for any) or
+            ``prototypes`` (the bank's own, of what is around the classes).
+        category_mass: Share of the image-level probability that the things which may occur must have; the
+            least likely ones beyond it are ruled out in that image. 1 rules out none.
         refine: How edges are refined: ``none``, ``pamr`` or ``crf``.
         refine_side: Longer side in pixels at which refinement works.
         abstain: Confidence in [0, 1] below which a pixel gets no answer; None never abstains.
         keep_scores: Whether a segmentation keeps every class's score on the grid.
+        keep_winners: Whether a segmentation keeps which prototype of a bank spoke for each cell.
         seed: Of whatever is drawn; nothing is, at the default settings.
 
     Raises:
@@ -49,10 +59,15 @@ class SegmentConfig:
     lift: float = 0.5
     looks: float = 1.0
     thing_looks: float = 0.5
+    visual: float = 8.0
+    bank_text: bool = True
+    backdrop: str = "rivals"
+    category_mass: float = 1.0
     refine: str = "pamr"
     refine_side: int = 256
     abstain: float | None = None
     keep_scores: bool = False
+    keep_winners: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,9 +75,14 @@ class SegmentConfig:
             raise ConfigError(f"image_size must be between 56 and 4096 pixels, not {self.image_size}")
         if self.refine not in REFINERS:
             raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
+        if self.backdrop not in BACKDROPS:
+            raise ConfigError(f"backdrop must be one of {', '.join(BACKDROPS)}, not {self.backdrop!r}")
+        if not 0 < self.category_mass <= 1:
+            raise ConfigError(f"category_mass must be above 0 and at most 1, not {self.category_mass}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
-        for name in ("spread", "gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks"):
+        weights = ("gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks", "visual")
+        for name in ("spread", *weights):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")
         for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):

@@ -127,7 +127,7 @@ def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | No
         device=device,
         cache_dir=cache_dir or default_cache_dir(),
     )
-    spaces = (Space("dinov2-layer9", "shape", layer=9), Space("classifier", "names"))
+    spaces = (Space("classifier", "names"), Space("dinov2-layer9", "shape", layer=9))
     return Encoders("offline", names, shape, device, OFFLINE.cards, spaces=spaces)
 
 

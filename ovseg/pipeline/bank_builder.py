@@ -24,6 +24,7 @@ from ovseg.outputs.support_sheet import (
     write_sheet,
 )
 from ovseg.pipeline.bank_report import BankBuild, ClassReport, Listed
+from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.bank_work import BankWork
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.support_views import SeenImage, SupportViewer
@@ -49,11 +50,12 @@ _MORE = 8
 
 @dataclass(frozen=True)
 class _Looked:
-    """A support image that was encoded; its pixels are let go but for the small picture."""
+    """A support image that was encoded; its pixels are let go but for the small picture and their hash."""
 
     origin: Origin
     size: tuple[int, int]
     picture: npt.NDArray[np.uint8]
+    pixels: str
     seen: SeenImage
     evidence: SupportEvidence
 
@@ -216,7 +218,7 @@ class _Builder:
             seen = self._viewer.see(image)
             size = (int(image.pixels.shape[0]), int(image.pixels.shape[1]))
             evidence = self._viewer.evidence(seen, image, index)
-            looked.append(_Looked(origin, size, picture, seen, evidence))
+            looked.append(_Looked(origin, size, picture, pixel_hash(image.pixels), seen, evidence))
             if len(looked) == shots:
                 break
         return looked, doubles
@@ -224,7 +226,7 @@ class _Builder:
 
 def _view(one: _Looked, region: FoundRegion) -> SupportView:
     origin = asdict(one.origin)
-    origin["details"] |= {"score": round(region.score, 6)}
+    origin["details"] |= {"score": round(region.score, 6), "pixels": one.pixels}
     features = {name: values.numpy() for name, values in one.seen.features.items()}
     record = SupportRecord(0, origin, one.size, one.seen.grid)
     return SupportView(record, region.foreground, region.background, features, one.seen.tokens.numpy())

@@ -15,11 +15,13 @@ from ovseg.config import SegmentConfig
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
 from ovseg.images import load_image
-from ovseg.matching import Evidence, fuse, look_evidence
 from ovseg.memory import Heap
+from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary
 from ovseg.pipeline.encode import EncodedImage, encode_image
+from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.prototypes import PrototypeBank
 from ovseg.refinement import label_map
 from ovseg.types import Segmentation
 from ovseg.vocabulary import Vocabulary, parse_classes
@@ -41,15 +43,27 @@ class Segmenter:
         encoders: A loaded preset.
         config: How to segment.
         note: One line on which preset was taken and how to get a better one.
+        bank: What the classes look like: a bank, or its file; without one, names decide alone.
+
+    Raises:
+        BankMismatch: The bank was made by other encoders.
     """
 
-    def __init__(self, encoders: Encoders, config: SegmentConfig | None = None, note: str = "") -> None:
+    def __init__(
+        self,
+        encoders: Encoders,
+        config: SegmentConfig | None = None,
+        note: str = "",
+        *,
+        bank: PrototypeBank | Path | str | None = None,
+    ) -> None:
         self.encoders = encoders
         self.config = config or SegmentConfig()
         self.note = note
         self._watch = Stopwatch(encoders.device)
         self._heap = Heap()
         self._named: dict[str, NamedClasses] = {}
+        self.bank = None if bank is None else BankInUse(bank, encoders)
 
     @classmethod
     def from_preset(
@@ -60,6 +74,7 @@ class Segmenter:
         dtype: str = "auto",
         config: SegmentConfig | None = None,
         cache_dir: Path | None = None,
+        bank: PrototypeBank | Path | str | None = None,
     ) -> Segmenter:
         """Load a preset's encoders; downloads nothing.
 
@@ -69,18 +84,20 @@ class Segmenter:
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
             config: How to segment.
             cache_dir: Where converted weights are kept.
+            bank: A bank of prototypes, or its file.
 
         Raises:
             UnknownName: No preset of that name.
             UsageError: No such device or dtype.
             WeightsUnavailable: Weights are missing or have another hash.
+            BankMismatch: The bank was made by other encoders, or is no bank.
         """
         place = resolve_device(device)
         card = choose_preset(preset)
         encoders = load_preset(
             card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
         )
-        return cls(encoders, config, preset_note(preset, card))
+        return cls(encoders, config, preset_note(preset, card), bank=bank)
 
     @property
     def preset(self) -> str:
@@ -94,19 +111,23 @@ class Segmenter:
 
     def describe(self) -> dict[str, Any]:
         """Preset, device, weights with hashes and licences, settings: JSON-able, for run.json."""
-        return self.encoders.describe() | {"note": self.note, "config": self.config.to_dict()}
+        about = self.encoders.describe() | {"note": self.note, "config": self.config.to_dict()}
+        return about if self.bank is None else about | {"bank": self.bank.describe()}
 
-    def segment(self, image: ImageLike, classes: Vocabulary | Sequence[str]) -> Segmentation:
+    def segment(self, image: ImageLike, classes: Vocabulary | Sequence[str] | None = None) -> Segmentation:
         """Segment one image.
 
         Args:
             image: A path, a Pillow image, or (H, W, 3) uint8 RGB.
-            classes: A vocabulary, or names as ``-c`` takes them (``"cat"``, ``"sofa=sofa,couch"``).
+            classes: A vocabulary, or names as ``-c`` takes them (``"cat"``, ``"sofa=sofa,couch"``); None:
+                those of the bank.
 
         Raises:
             InputError: The file cannot be read as an image.
             UsageError: No classes, or one twice.
         """
+        if classes is None:
+            classes = bank_vocabulary(self.bank.bank) if self.bank is not None else []
         vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
         return self.segment_batch([_pixels(image)], vocabulary)[0]
 
@@ -123,7 +144,8 @@ class Segmenter:
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
         """Encode an image once; :meth:`decide` may then be asked with many vocabularies."""
-        return encode_image(pixels, self.encoders, self.config, self._watch)
+        spaces = () if self.bank is None else self.bank.spaces
+        return encode_image(pixels, self.encoders, self.config, self._watch, spaces)
 
     @torch.inference_mode()
     def decide(
@@ -132,28 +154,40 @@ class Segmenter:
         """Label an encoded image."""
         named = self._prepared(vocabulary)
         config = self.config
-        has_background = named.vocabulary.has_background
-        evidence = Evidence(
-            text=named.score(encoded.text),
-            image=named.score(encoded.whole),
-            chance=named.chance,
-            foreground=encoded.foreground,
-            looks=look_evidence(encoded.looks, named.looks),
-        )
-        scores = fuse(evidence, named.is_stuff, len(vocabulary), has_background=has_background, config=config)
+        scores = name_scores(encoded, named, config)
+        details: dict[str, Any] = {}
+        if self.bank is not None:
+            without = self.bank.own_supports(pixels)
+            matched = self.bank.fuse(
+                encoded, scores, vocabulary, config, without=without, explain=config.keep_winners
+            )
+            scores = matched.scores
+            details = _winners(matched, encoded.grid)
         height, width = encoded.grid
         grid = scores.T.reshape(-1, height, width)
         labels, confidence = label_map(
             grid, pixels, refine=config.refine, refine_side=config.refine_side, abstain=config.abstain
         )
         kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
-        return Segmentation(labels, confidence, named.vocabulary.names, scores=kept)
+        return Segmentation(labels, confidence, named.vocabulary.names, scores=kept, details=details)
 
     def _prepared(self, vocabulary: Vocabulary) -> NamedClasses:
         key = vocabulary.hash
         if key not in self._named:
             self._named[key] = NamedClasses.prepare(vocabulary, self.encoders.names)
         return self._named[key]
+
+
+def _winners(matched: BankMatch, grid: tuple[int, int]) -> dict[str, Any]:
+    """``winners``: by space, (h, w) rows of the bank's table that spoke for the cells, and cosines."""
+    if matched.winners is None:
+        return {}
+    return {
+        "winners": {
+            name: (rows.reshape(grid).cpu().numpy(), scores.reshape(grid).cpu().numpy())
+            for name, (rows, scores) in matched.winners.items()
+        }
+    }
 
 
 def _pixels(image: ImageLike) -> npt.NDArray[np.uint8]:

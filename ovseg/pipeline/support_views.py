@@ -14,6 +14,7 @@ from ovseg.config import SegmentConfig
 from ovseg.discovery.support import SupportEvidence
 from ovseg.encoders.presets import Encoders
 from ovseg.pipeline.encode import encode_image
+from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.support.base import UNKNOWN, SupportImage
@@ -36,14 +37,14 @@ class SeenImage:
         grid: (h, w).
         tokens: (N, D) last-layer tokens of the shape encoder.
         features: By space, (N, D) unit-length features.
-        text: (N, G) probabilities of the names and words.
+        scores: (N, K + 1) of background and classes: names, foreground and looks together.
         foreground: (N,) probability of belonging to an object, or None.
     """
 
     grid: tuple[int, int]
     tokens: torch.Tensor
     features: dict[str, torch.Tensor]
-    text: torch.Tensor
+    scores: torch.Tensor
     foreground: torch.Tensor | None
 
 
@@ -60,7 +61,7 @@ class SupportViewer:
         self._encoders, self._named, self._config = encoders, named, config
         self._watch = Stopwatch(encoders.device)
         self._kept: OrderedDict[str, SeenImage] = OrderedDict()
-        words = [{word.casefold() for word in spec.words} for spec in named.table.groups]
+        words = [{word.casefold() for word in spec.words} for spec in named.vocabulary.classes]
         self._context = [index for index, own in enumerate(words) if own & set(CONTEXT)]
 
     @torch.inference_mode()
@@ -75,7 +76,7 @@ class SupportViewer:
                 grid=encoded.grid,
                 tokens=encoded.tokens.float().cpu(),
                 features={name: values.cpu() for name, values in encoded.visual.items()},
-                text=self._named.score(encoded.text).float().cpu(),
+                scores=name_scores(encoded, self._named, self._config).float().cpu(),
                 foreground=None if encoded.foreground is None else encoded.foreground.float().cpu(),
             )
         self._kept.move_to_end(key)
@@ -86,20 +87,23 @@ class SupportViewer:
     def evidence(self, seen: SeenImage, image: SupportImage, index: int) -> SupportEvidence:
         """What is known of an image's cells for the class at ``index``.
 
+        Its probability is that of the text side with foreground and looks, all classes and background words
+        competing: this finds stuff too, of which an encoder may have no picture.
+
         Tokens are those of the shape encoder where somebody marked the image, since what is grown stays
         within it; elsewhere those of the first space of prototypes, which compare across images.
         """
         marked = image.mark is not None
         tokens = seen.tokens if marked else seen.features[self._encoders.spaces[0].name]
-        context = [group for group in self._context if group != index]
+        context = [1 + other for other in self._context if other != index]
         return SupportEvidence(
             tokens=tokens,
             grid=seen.grid,
-            text=seen.text[:, index],
+            text=seen.scores[:, 1 + index],
             foreground=seen.foreground,
             attribution=None if image.attribution is None else on_grid(image.attribution, seen.grid),
             mark=None if image.mark is None else mark_on_grid(image.mark, seen.grid),
-            context=seen.text[:, context].T if context else None,
+            context=seen.scores[:, context].T if context else None,
         )
 
 

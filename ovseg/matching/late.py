@@ -1,0 +1,98 @@
+"""Late fusion: what the text side says of a cell, and how like the prototypes of a bank it looks.
+
+``log score = log text + visual * likeness``. What has no prototypes gets what its best rivals reach on
+average, so that the bank says nothing about it: a class that the bank lacks falls back to the text side, and
+the background is neither favoured nor ruled out. Likenesses that hardly differ between classes hardly move
+the text's answer: a bank counts as much as it tells classes apart.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ovseg.config import SegmentConfig
+from ovseg.matching.visual import VisualMatch
+
+__all__ = ["fuse_bank", "likely_classes", "ruled_out"]
+
+_LEAST = 1e-4
+"""Least score of the text side: beyond it a name is not less likely, only less known."""
+_RIVALS = 3
+"""Classes whose mean likeness stands for what has no prototypes."""
+
+
+def fuse_bank(
+    scores: Tensor, match: VisualMatch | None, *, has_background: bool, config: SegmentConfig
+) -> Tensor:
+    """Scores of the text side, moved by a bank.
+
+    Args:
+        scores: (N, K + 1) in [0, 1], background first.
+        match: Of the same cells, or None: the bank has nothing for these classes.
+        has_background: Whether a cell may be none of the classes.
+        config: ``visual``, ``bank_text``, ``backdrop``.
+
+    Returns:
+        (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is 0 where there is no background.
+    """
+    if match is None or not len(match.classes) or config.visual == 0:
+        return scores
+    best = match.similarity.topk(min(_RIVALS, match.similarity.shape[1]), dim=1).values.mean(dim=1)
+    likeness = best[:, None].expand(-1, scores.shape[1]).clone()
+    if bool((match.rest > -1).any()):
+        likeness[:, 1:] = torch.minimum(match.rest, best)[:, None]
+    likeness[:, match.classes + 1] = match.similarity
+    if config.backdrop == "prototypes" and match.background is not None:
+        likeness[:, 0] = match.background
+    logits = config.visual * likeness
+    if config.bank_text:
+        logits = logits + torch.log(scores.clamp(min=_LEAST))
+    else:
+        logits = _without(logits, match, has_background=has_background)
+    if not has_background:
+        logits[:, 0] = -torch.inf
+    return torch.softmax(logits, dim=1)
+
+
+def _without(logits: Tensor, match: VisualMatch, *, has_background: bool) -> Tensor:
+    """Only classes with prototypes (and background) can be the answer of a bank alone."""
+    able = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+    able[match.classes + 1] = True
+    able[0] = has_background
+    return torch.where(able, logits, -torch.inf)
+
+
+def likely_classes(image: Tensor, things: Tensor, mass: float) -> Tensor:
+    """Which classes may occur in an image (OVDiff's category filter, by a rule for any number of classes).
+
+    OVDiff keeps classes of at least 1/K of the probability, ten at most. Here the likeliest things are kept
+    that together have ``mass`` of the things' probability: many where the image leaves much open, few where
+    it does not, however many were asked for. Stuff is always kept, as in OVDiff.
+
+    Args:
+        image: (K,) probabilities of the classes for the whole image.
+        things: (K,) bool.
+        mass: In (0, 1]; 1 keeps all.
+
+    Returns:
+        (K,) bool.
+    """
+    if mass >= 1 or not bool(things.any()):
+        return torch.ones_like(things)
+    share = torch.where(things, image, 0.0)
+    order = torch.argsort(share, descending=True, stable=True)
+    before = torch.cumsum(share[order], dim=0) - share[order]
+    kept = torch.zeros_like(things)
+    kept[order] = before < mass * share.sum()
+    return kept | ~things
+
+
+def ruled_out(scores: Tensor, likely: Tensor) -> Tensor:
+    """(N, K + 1) scores without the classes that are not ``likely`` (K,) bool; rows sum to 1 again."""
+    kept = scores.clone()
+    kept[:, 1:] = torch.where(likely, kept[:, 1:], 0.0)
+    total = kept.sum(dim=1, keepdim=True)
+    # A cell that nothing but ruled out classes fits is shared out among the others.
+    some = torch.cat([torch.zeros_like(likely[:1]), likely]).float()
+    return torch.where(total > 0, kept / total.clamp(min=1e-12), some / some.sum().clamp(min=1))

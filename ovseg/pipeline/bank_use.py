@@ -1,0 +1,146 @@
+"""A bank in use: its classes matched with those of a vocabulary, its prototypes with an image's cells."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.config import SegmentConfig
+from ovseg.encoders.base import Space
+from ovseg.encoders.presets import Encoders
+from ovseg.matching.late import fuse_bank
+from ovseg.matching.visual import VisualMatcher
+from ovseg.pipeline.encode import EncodedImage
+from ovseg.prototypes import PrototypeBank, check_identities, load_bank
+from ovseg.refinement import spread_affinity
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["BankInUse", "BankMatch", "bank_vocabulary", "pixel_hash"]
+
+
+def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
+    """SHA-256 of an image's size and (H, W, 3) pixels: the same picture, whatever its file."""
+    shape = np.array(pixels.shape, np.int64).tobytes()
+    return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def bank_vocabulary(bank: PrototypeBank, *, has_background: bool = True) -> Vocabulary:
+    """The classes of a bank as a vocabulary."""
+    return Vocabulary(bank.classes, has_background=has_background, source="bank")
+
+
+@dataclass(frozen=True)
+class BankMatch:
+    """What a bank says of one image's cells.
+
+    Attributes:
+        scores: (N, K + 1) of text and bank together.
+        winners: By space, (N,) row of the bank's table that speaks for the cell's best class (-1: none), and
+            (N,) its cosine; None where it was not asked for.
+    """
+
+    scores: torch.Tensor
+    winners: dict[str, tuple[torch.Tensor, torch.Tensor]] | None
+
+
+class BankInUse:
+    """A bank with the encoders that made it.
+
+    Args:
+        bank: The bank, or its file.
+        encoders: A loaded preset.
+
+    Raises:
+        BankMismatch: The bank was made by other encoders, or is no bank.
+    """
+
+    def __init__(self, bank: PrototypeBank | Path | str, encoders: Encoders) -> None:
+        self.path = None if isinstance(bank, PrototypeBank) else Path(bank)
+        self.bank = bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank))
+        check_identities(self.bank, encoders.identities())
+        self._device = encoders.device
+        self.spaces: tuple[Space, ...] = tuple(
+            space for space in encoders.spaces if len(self.bank.tables.get(space.name, ()))
+        )
+        self._matchers: dict[str, VisualMatcher] = {}
+        self._pictures: dict[str, list[int]] = {}
+        for index, record in enumerate(self.bank.supports):
+            key = record.origin.get("details", {}).get("pixels")
+            if key:
+                self._pictures.setdefault(str(key), []).append(index)
+
+    def matcher(self, vocabulary: Vocabulary) -> VisualMatcher:
+        """The bank's prototypes of a vocabulary's classes."""
+        key = vocabulary.hash
+        if key not in self._matchers:
+            self._matchers[key] = VisualMatcher(
+                self.bank, self.places(vocabulary), [space.name for space in self.spaces], self._device
+            )
+        return self._matchers[key]
+
+    def places(self, vocabulary: Vocabulary) -> list[int]:
+        """For each class of the bank its index in the vocabulary, by name first, then by synonym; or -1."""
+        by_name = {spec.name.casefold(): index for index, spec in enumerate(vocabulary.classes)}
+        by_word: dict[str, int] = {}
+        for index, spec in enumerate(vocabulary.classes):
+            for word in spec.words:
+                by_word.setdefault(word.casefold(), index)
+        found = []
+        for spec in self.bank.classes:
+            places = [by_name.get(spec.name.casefold(), -1)]
+            places += [by_word.get(word.casefold(), -1) for word in spec.words]
+            found.append(next((place for place in places if place >= 0), -1))
+        return found
+
+    def missing(self, vocabulary: Vocabulary) -> list[str]:
+        """Classes that the bank has no picture of; they are decided by the text side."""
+        present = set(self.matcher(vocabulary).present)
+        return [spec.name for index, spec in enumerate(vocabulary.classes) if index not in present]
+
+    def own_supports(self, pixels: npt.NDArray[np.uint8]) -> list[int]:
+        """Support images that are this very picture: it is no witness for itself."""
+        return self._pictures.get(pixel_hash(pixels), []) if self._pictures else []
+
+    def fuse(
+        self,
+        encoded: EncodedImage,
+        scores: torch.Tensor,
+        vocabulary: Vocabulary,
+        config: SegmentConfig,
+        *,
+        without: list[int],
+        explain: bool = False,
+    ) -> BankMatch:
+        """Move the text side's scores (N, K + 1) by the bank.
+
+        Features are spread along the affinities of the image first, as text features are.
+        """
+        matcher = self.matcher(vocabulary)
+        if not matcher.present:
+            return BankMatch(scores, None)
+        features = encoded.visual
+        if config.spread > 0:
+            affinity = spread_affinity(encoded.tokens, config.spread)
+            features = {name: affinity @ values for name, values in features.items()}
+        cells = matcher.prepare(features)
+        match = matcher.match(cells, without)
+        fused = fuse_bank(scores, match, has_background=vocabulary.has_background, config=config)
+        if not explain:
+            return BankMatch(fused, None)
+        return BankMatch(fused, matcher.winners(cells, fused.argmax(dim=1) - 1, without))
+
+    def describe(self) -> dict[str, Any]:
+        """Which bank it is, for run.json."""
+        return {
+            "bank": None if self.path is None else self.path.name,
+            "plan": self.bank.facts.get("plan"),
+            "classes": len(self.bank.classes),
+            "prototypes": {name: len(table) for name, table in self.bank.tables.items()},
+            "spaces": [space.name for space in self.spaces],
+        }
