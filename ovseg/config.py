@@ -54,7 +54,7 @@ class SegmentConfig:
     spread: float = 20.0
     gate: float = 0.5
     mass: float = 0.6
-    other_things: float = 0.2
+    other_things: float = 0.1
     other_stuff: float = 0.6
     lift: float = 0.5
     looks: float = 1.0

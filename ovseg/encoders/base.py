@@ -103,8 +103,14 @@ class ImageTextEncoder(Protocol):
         """(…, D) features to (…, E) unit-length embeddings in the space of the texts, for retrieval."""
         ...
 
-    def prompt_head(self, prompts: Sequence[str]) -> PromptHead:
-        """A head that scores features against the prompts, each against all others."""
+    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> PromptHead:
+        """A head that scores features against the prompts, each against all others.
+
+        Args:
+            prompts: Texts.
+            asked: The first so many are what is asked for, the others stand for everything else; an encoder
+                may use that for pictures that are like none of the prompts. None: all are asked for.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

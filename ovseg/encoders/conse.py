@@ -29,6 +29,7 @@ from ovseg.vocabulary.lexicon import NEAREST
 
 _RETRIEVAL_CLASSES = 10
 _RETRIEVAL_TEMPERATURE = 2.0
+_LIKENESS_WIDTH = 0.03
 
 
 class ConseHead:
@@ -61,6 +62,7 @@ class ConseEncoder:
         cache_dir: Where text embeddings are kept between runs; None keeps none.
         image_temperature: Of the softmax over class logits.
         text_temperature: Of the softmax over prompts' cosine similarities.
+        likeness: Similarity to a prompt that is asked for at which half of a class's vote for it counts.
     """
 
     dense_sides: tuple[int, ...] = (320, 480)
@@ -81,6 +83,7 @@ class ConseEncoder:
         cache_dir: Path | None = None,
         image_temperature: float = 1.0,
         text_temperature: float = 0.05,
+        likeness: float = 0.35,
     ) -> None:
         self._classifier = classifier.to(device)
         self._sentences = sentences
@@ -90,6 +93,7 @@ class ConseEncoder:
         self.device = device
         self.image_temperature = image_temperature
         self.text_temperature = text_temperature
+        self.likeness = likeness
         self._known: dict[str, torch.Tensor] = {}
 
     @torch.inference_mode()
@@ -140,10 +144,21 @@ class ConseEncoder:
                 save_file({"embeddings": embeddings, "sha256": record}, temporary)
         return embeddings
 
-    def prompt_head(self, prompts: Sequence[str]) -> ConseHead:
-        """A head over class logits; see the module's text for its formula."""
+    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ConseHead:
+        """A head over class logits; see the module's text for its formula.
+
+        Votes are shares, so a class that is like no prompt still gives all of its vote away: a zebra votes
+        for "person" where no better word is there. What such a class gives to prompts that are asked for goes
+        to the others, in proportion to its votes for them.
+        """
         similarity = self.class_embeddings @ self.encode_text(prompts).T
         votes = torch.softmax(similarity / self.text_temperature, dim=-1)
+        if asked is not None and 0 < asked < len(prompts):
+            wanted, rest = votes[:, :asked], votes[:, asked:]
+            nearest = similarity[:, :asked].max(dim=1, keepdim=True).values
+            kept = wanted * torch.sigmoid((nearest - self.likeness) / _LIKENESS_WIDTH)
+            lost = (wanted - kept).sum(dim=1, keepdim=True)
+            votes = torch.cat([kept, rest * (1 + lost / rest.sum(dim=1, keepdim=True))], dim=1)
         return ConseHead(votes.to(self.device), self.image_temperature)
 
     def describe(self) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class PromptTable:
     groups: tuple[ClassSpec, ...]
     classes: int
 
+    @property
+    def asked(self) -> int:
+        """How many of the prompts belong to the classes; they come first."""
+        return int((self.owners < self.classes).sum())
+
     def by_group(self, probabilities: torch.Tensor) -> torch.Tensor:
         """(…, T) probabilities of prompts to (…, G) of groups, summed."""
         shape = (*probabilities.shape[:-1], len(self.groups))

@@ -45,7 +45,8 @@ class NamedClasses:
         ]
         full = Vocabulary(known[: len(vocabulary)], words, vocabulary.has_background, vocabulary.source)
         table = prompt_table(full, background)
-        head = names.prompt_head(table.prompts)
+        # Where every pixel gets one of the names, the nearest one is wanted, however far it is.
+        head = names.prompt_head(table.prompts, table.asked if vocabulary.has_background else None)
         chance = table.by_group(head.chance)
         is_stuff = torch.tensor([spec.kind == "stuff" for spec in table.groups], device=chance.device)
         return cls(vocabulary, table, head, chance, is_stuff)

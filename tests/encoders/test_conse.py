@@ -90,6 +90,21 @@ def test_votes_are_a_softmax_over_the_prompts():
     torch.testing.assert_close(head.chance, expected.mean(0))
 
 
+def test_a_class_that_is_like_no_prompt_asked_for_votes_for_the_others():
+    plain = encoder(text_temperature=0.5).prompt_head(["red", "green", "odd"]).votes
+    votes = encoder(text_temperature=0.5).prompt_head(["red", "green", "odd"], asked=1).votes
+    torch.testing.assert_close(votes[0], plain[0], rtol=0, atol=1e-6)  # red itself: its similarity is 1
+    # Green and blue are nothing like red: what they gave it goes to the others as they share them.
+    assert votes[1:, 0].max() < 1e-4
+    torch.testing.assert_close(votes[1, 1] / votes[1, 2], plain[1, 1] / plain[1, 2])
+    torch.testing.assert_close(votes.sum(1), torch.ones(3))
+
+
+def test_without_anything_else_every_vote_stays():
+    plain = encoder().prompt_head(["red", "green"]).votes
+    torch.testing.assert_close(encoder().prompt_head(["red", "green"], asked=2).votes, plain)
+
+
 def test_the_head_is_the_mean_of_votes_under_the_class_probabilities():
     votes = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
     logits = torch.log(torch.tensor([[[0.5, 0.5], [0.2, 0.8]]]))

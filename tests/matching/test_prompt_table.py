@@ -14,6 +14,7 @@ def test_names_synonyms_and_attributes_belong_to_their_class():
     assert table.prompts == ("cat", "kitten", "whiskers", "dog", "puppy", "collar", "fox")
     assert table.owners.tolist() == [0, 0, 0, 1, 1, 1, 2]
     assert table.classes == 2
+    assert table.asked == 6
 
 
 def test_a_text_that_two_claim_goes_to_the_first():

@@ -71,7 +71,7 @@ class ColourNames:
     def describe(self) -> dict[str, Any]:
         return {"name": "colour words"}
 
-    def prompt_head(self, prompts: Sequence[str]) -> ColourHead:
+    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ColourHead:
         self.heads += 1
         return ColourHead(torch.stack([colour_of(text) for text in prompts]))
 

@@ -134,7 +134,7 @@ class ClipEncoder:
         """(T, E) unit-length embeddings of names in a template set (default: the encoder's own)."""
         return self._text.encode(words, templates or self.templates).to(self.device)
 
-    def prompt_head(self, prompts: Sequence[str]) -> ClipHead:
+    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ClipHead:
         """A head over unit-length features; see :class:`ClipHead`."""
         return ClipHead(self.encode_words(prompts), self.scale)
 
