@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli import bank, bench, convert, demo, discover, doctor, evaluate, models, segment, support
+from ovseg.cli import bank, bench, convert, demo, discover, doctor, evaluate, models, pool, segment, support
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 from ovseg.version import __version__
 
@@ -24,6 +24,7 @@ app.command("discover", context_settings=COMMAND_SETTINGS)(discover.discover)
 app.command("demo", context_settings=COMMAND_SETTINGS)(demo.demo)
 app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
 app.add_typer(bank.app, name="bank")
+app.add_typer(pool.app, name="pool")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(support.app, name="support")
 app.add_typer(models.app, name="models")

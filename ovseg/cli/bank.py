@@ -16,12 +16,13 @@ from ovseg.cli.common import COMMAND_SETTINGS
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.cli.settings import DEFAULTS
-from ovseg.errors import InputError, UsageError
+from ovseg.errors import UsageError
 from ovseg.support.config import BankConfig
 
 if TYPE_CHECKING:
     from ovseg.encoders.presets import Encoders
-    from ovseg.pipeline.bank_report import BankBuild, Listed
+    from ovseg.pipeline.bank_report import BankBuild
+    from ovseg.support.listed import Listed
     from ovseg.vocabulary import Vocabulary
 
 __all__ = ["app"]
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Banks of prototypes: build, look i
 
 _DEFAULT = BankConfig()
 _NONE: list[str] = []
+_NO_PATHS: list[Path] = []
 
 
 def _option(*flags: str, **settings: Any) -> Any:
@@ -38,7 +40,9 @@ def _option(*flags: str, **settings: Any) -> Any:
 
 Source = Annotated[
     str,
-    _option("--source", help="Where support images come from: folder, or diffusion."),
+    _option(
+        "--source", help="Where support images come from: folder, retrieval (from a pool), or diffusion."
+    ),
 ]
 Support = Annotated[
     Path | None,
@@ -47,6 +51,11 @@ Support = Annotated[
         help="For source folder: SUPPORT/CLASS/*.jpg, with NAME.mask.png, masks/NAME.png or NAME.marks.json"
         " (boxes, points, scribbles) beside them.",
     ),
+]
+Pool = Annotated[Path | None, _option("--pool", help="For source retrieval: a pool (see ovseg pool build).")]
+Photos = Annotated[
+    list[Path],
+    _option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
 ]
 Shots = Annotated[
     int, _option("--shots", help="Support images a class at most; 32 by default where they are generated.")
@@ -85,6 +94,8 @@ def build(
     vocabulary: options.VocabularyName = None,
     source: Source = "folder",
     support: Support = None,
+    pool: Pool = None,
+    photos: Photos = _NO_PATHS,
     shots: Shots = _DEFAULT.shots,
     model: generate.Model = generate.DEFAULT.model,
     revision: generate.Revision = generate.DEFAULT.revision,
@@ -135,6 +146,8 @@ def build(
       ovseg bank build -c "cat, sofa=sofa,couch" --source folder --support support/ -o pets.bank
 
       ovseg bank build -c "cat, dog" --source diffusion --model sd15/ -o pets.bank
+
+      ovseg bank build -c "cat, dog" --source retrieval --pool photos.pool -o pets.bank
     """
     set_up_process(verbose=verbose, offline=offline)
     if output is None:
@@ -174,6 +187,8 @@ def add(
     vocabulary: options.VocabularyName = None,
     source: Source = "folder",
     support: Support = None,
+    pool: Pool = None,
+    photos: Photos = _NO_PATHS,
     shots: Shots = _DEFAULT.shots,
     model: generate.Model = generate.DEFAULT.model,
     revision: generate.Revision = generate.DEFAULT.revision,
@@ -295,6 +310,8 @@ def _shots(ctx: typer.Context) -> int:
 
 def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """What the source in question takes, from the flags of a command."""
+    if given["source"] == "retrieval":
+        return {"pool": given["pool"], "photos": given["photos"] or None}
     if given["source"] != "diffusion":
         return {"support": given["support"]}
     return {
@@ -305,23 +322,9 @@ def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
 
 
 def _listed(allow: Path | None, deny: Path | None) -> Listed:
-    from ovseg.pipeline.bank_report import Listed
+    from ovseg.support.listed import Listed, read_list
 
-    return Listed(_lines(allow), _lines(deny))
-
-
-def _lines(path: Path | None) -> tuple[str, ...]:
-    """Lines of a list; ``#`` starts a comment line."""
-    if path is None:
-        return ()
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read list {path}: {error}") from error
-    found = tuple(line for line in lines if line and not line.startswith("#"))
-    if not found:
-        raise UsageError(f"the list {path} is empty")
-    return found
+    return Listed(read_list(allow), read_list(deny))
 
 
 def _encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:

@@ -23,7 +23,7 @@ from ovseg.outputs.support_sheet import (
     write_index,
     write_sheet,
 )
-from ovseg.pipeline.bank_report import BankBuild, ClassReport, Listed
+from ovseg.pipeline.bank_report import BankBuild, ClassReport
 from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.bank_work import BankWork
 from ovseg.pipeline.names import NamedClasses
@@ -39,6 +39,7 @@ from ovseg.prototypes import (
 )
 from ovseg.support.base import Origin, SupportSource
 from ovseg.support.config import BankConfig
+from ovseg.support.listed import Listed
 from ovseg.version import __version__
 from ovseg.vocabulary import ClassSpec, Vocabulary
 

@@ -1,38 +1,13 @@
-"""Which support images may be used, and what became of each class of a bank."""
+"""What became of each class of a bank."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ovseg.prototypes import PrototypeBank
-from ovseg.support.base import Origin
 
-__all__ = ["BankBuild", "ClassReport", "Listed"]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Which support images may be used: patterns of names, or starts of SHA-256 hashes (8 digits and more).
-
-    Attributes:
-        allow: If any, an image must match one of them.
-        deny: An image must match none of them.
-    """
-
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-
-    def accepts(self, origin: Origin) -> bool:
-        """Whether the image from there may be used."""
-        return not self._on(origin, self.deny) and (not self.allow or self._on(origin, self.allow))
-
-    @staticmethod
-    def _on(origin: Origin, patterns: Sequence[str]) -> bool:
-        name, sha256 = origin.name, origin.sha256
-        return any(fnmatchcase(name, p) or (len(p) >= 8 and sha256.startswith(p.lower())) for p in patterns)
+__all__ = ["BankBuild", "ClassReport"]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset
 from ovseg.errors import OutputError
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_report import BankBuild, Listed
+from ovseg.pipeline.bank_report import BankBuild
 from ovseg.pipeline.sources import as_source
 from ovseg.prototypes import PrototypeBank, check_identities, load_bank, merge_banks, save_bank
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
+from ovseg.support.listed import Listed
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 __all__ = ["add_classes", "build_bank"]

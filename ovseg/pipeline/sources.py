@@ -14,9 +14,13 @@ from ovseg.vocabulary import ClassSpec
 
 __all__ = ["open_source"]
 
-_HOMES = {"folder": "ovseg.support.folder", "diffusion": "ovseg.support.diffusion.source"}
+_HOMES = {
+    "folder": "ovseg.support.folder",
+    "retrieval": "ovseg.support.pool.retrieval",
+    "diffusion": "ovseg.support.diffusion.source",
+}
 """Modules that register ovseg's own sources; imported when one is asked for."""
-_NEEDS = {"folder": ("support", "--support FOLDER")}
+_NEEDS = {"folder": ("support", "--support FOLDER"), "retrieval": ("pool", "--pool POOL")}
 
 
 def open_source(
@@ -25,12 +29,12 @@ def open_source(
     """Open a source.
 
     Args:
-        name: ``folder``, or a plug-in's.
+        name: ``folder``, ``retrieval``, or a plug-in's.
         encoders: The preset with which the bank is built.
         classes: What will be asked for.
-        settings: ``support``: the folder of ``folder``; ``diffusion`` (a ``DiffusionConfig``),
-            ``generated`` (a folder) and ``tell`` for ``diffusion``; others by source. None counts as not
-            given.
+        settings: ``support``: the folder of ``folder``; ``pool``: the pool of ``retrieval``, ``photos``:
+            where its folders lie now; ``diffusion`` (a ``DiffusionConfig``), ``generated`` (a folder) and
+            ``tell`` for ``diffusion``; others by source. None counts as not given.
 
     Raises:
         UnknownName: No source of that name.

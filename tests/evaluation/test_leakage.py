@@ -10,7 +10,8 @@ from skimage import data as photos
 
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.leakage import DISTANCE, check, image_hash, near_copies, refuse
+from ovseg.evaluation.leakage import check, refuse
+from ovseg.images.perceptual import DISTANCE, image_hash, near_copies
 
 NAMES = ("astronaut", "coffee", "rocket")
 

@@ -15,7 +15,7 @@ from support_photos import mask, photo, support_folder
 import ovseg
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
 from ovseg.pipeline.bank_builder import build_prototypes, sheets_folder
-from ovseg.pipeline.bank_report import BankBuild, Listed
+from ovseg.pipeline.bank_report import BankBuild
 from ovseg.pipeline.banks import add_classes
 from ovseg.pipeline.sources import open_source
 from ovseg.pipeline.support_views import mark_on_grid
@@ -23,6 +23,7 @@ from ovseg.prototypes import KINDS, PrototypeConfig, load_bank
 from ovseg.support.base import UNKNOWN
 from ovseg.support.config import BankConfig
 from ovseg.support.folder import FolderSource
+from ovseg.support.listed import Listed
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 CONFIG = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))

@@ -1,0 +1,322 @@
+"""``ovseg pool``: folders of unlabelled photos, embedded once, searched by words or by a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.cli.common import COMMAND_SETTINGS, one_line
+from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.progress import shown_progress
+from ovseg.errors import UsageError
+from ovseg.support.pool.config import PoolConfig, RetrievalConfig
+
+if TYPE_CHECKING:
+    from ovseg.encoders.presets import Encoders
+    from ovseg.support.pool.model import Pool
+    from ovseg.support.pool.ranking import Hit, Ranking
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Pools: unlabelled photos, searched by words or by a picture.")
+
+_DEFAULT = PoolConfig()
+_SEARCH = RetrievalConfig()
+_NONE: list[str] = []
+_NO_PATHS: list[Path] = []
+
+
+def _option(*flags: str, **settings: Any) -> Any:
+    return typer.Option(*flags, show_envvar=False, **settings)
+
+
+PoolFile = Annotated[Path, typer.Argument(help="The pool.", metavar="POOL", show_default=False)]
+Photos = Annotated[
+    list[Path],
+    _option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
+]
+Allow = Annotated[
+    Path | None,
+    _option("--allow", help="File with a photo a line (name, pattern or SHA-256): no others are results."),
+]
+Deny = Annotated[Path | None, _option("--deny", help="File with photos that are no results, likewise.")]
+
+
+@app.command("build", context_settings=COMMAND_SETTINGS)
+def build(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of photos.", metavar="DIR…", show_default=False)
+    ],
+    output: Annotated[Path, _option("--output", "-o", help="The pool to write or bring up to date.")],
+    crops: Annotated[
+        int, _option("--crops", help="Parts of each photo encoded beside the whole: 0, 4, 9 or 16.")
+    ] = _DEFAULT.crops,
+    licence: Annotated[
+        str | None, _option("--licence", help="Licence of the photos, as it will stand in banks.")
+    ] = None,
+    licences: Annotated[
+        Path | None,
+        _option(
+            "--licences",
+            help="CSV with columns file (or name) and licence. Default: licences.csv in a folder, if there.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, _option("--overwrite", help="Replace a pool of another encoder or other settings.")
+    ] = False,
+    preset: options.Preset = "auto",
+    batch_size: Annotated[
+        int, _option("--batch-size", "-b", help="Views a forward pass; 0: 8 on a CPU, 64 on a GPU.")
+    ] = 0,
+    workers: Annotated[int, _option("--workers", help="Threads that decode.")] = 2,
+    recursive: options.Recursive = True,
+    include: options.Include = _NONE,
+    exclude: options.Exclude = _NONE,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Embed folders of photos, or bring a pool up to date: only new and changed photos are encoded.
+
+    The same command goes on where it was stopped. Files that cannot be read are listed (exit code 3).
+
+    For example:
+
+      ovseg pool build photos/ -o photos.pool
+    """
+    set_up_process(verbose=verbose, offline=offline)
+    config = PoolConfig(crops)
+
+    from ovseg.runs.pool import build_pool
+    from ovseg.support.pool.licences import licence_of
+
+    known = licence_of(folders, licences, licence)
+    encoders = _encoders(preset, device, dtype, cache_dir, quiet=quiet)
+    try:
+        with shown_progress(quiet=quiet) as progress:
+            summary = build_pool(
+                folders, output, encoders, config, licence=known,
+                include=include, exclude=exclude, recursive=recursive,
+                workers=workers, batch=batch_size, overwrite=overwrite, progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        say("interrupted: what is encoded is kept; the same command goes on from there")
+        raise
+    failed = summary.pool.failed
+    say(
+        f"{len(summary.pool)} photos are in the pool, {summary.encoded} of them encoded now;"
+        f" {summary.removed} are gone, {len(failed)} could not be read",
+        quiet=quiet,
+    )
+    if as_json:
+        facts = _facts(output, summary.pool) | {"encoded": summary.encoded, "removed": summary.removed}
+        typer.echo(json.dumps(facts))
+    else:
+        typer.echo(one_line(output))
+    if failed:
+        raise typer.Exit(3)
+
+
+@app.command("search", context_settings=COMMAND_SETTINGS)
+def search(
+    pool: PoolFile,
+    text: Annotated[
+        str | None, typer.Argument(help='What to look for: "a red bicycle".', show_default=False)
+    ] = None,
+    image: Annotated[
+        Path | None, _option("--image", help="Look for photos like this picture instead.")
+    ] = None,
+    k: Annotated[int, _option("-k", help="Photos at most.")] = 20,
+    rivals: Annotated[
+        list[str],
+        _option("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
+    ] = _NONE,
+    allow: Allow = None,
+    deny: Deny = None,
+    margin: Annotated[
+        float | None,
+        _option(
+            "--margin", help="Leave out photos whose probability over the best rival's is below e to this."
+        ),
+    ] = _SEARCH.margin,
+    everything: Annotated[
+        bool, _option("--all", help="Leave out nothing: neither photos off topic nor near copies.")
+    ] = False,
+    rerank: Annotated[
+        bool, _option("--rerank/--no-rerank", help="Order by probability against other words as well.")
+    ] = True,
+    html: Annotated[Path | None, _option("--html", help="Write a page with the photos found.")] = None,
+    photos: Photos = _NO_PATHS,
+    preset: Annotated[
+        str | None, _option("--preset", help="Which encoders. Default: those that made the pool.")
+    ] = None,
+    device: options.Device = "auto",
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Find photos by words, or by a picture.
+
+    For example:
+
+      ovseg pool search photos.pool "a red bicycle" -k 20
+
+      ovseg pool search photos.pool --image bicycle.jpg --html found.html
+    """
+    if (text is None) == (image is None):
+        raise UsageError("say what to look for: a text, or --image FILE (one of the two)")
+    if text is not None and not text.strip():
+        raise UsageError("the text is empty: say what to look for")
+    if k < 1:
+        raise UsageError(f"-k must be at least 1, not {k}")
+    set_up_process(verbose=verbose, offline=offline)
+    config = replace(_SEARCH, margin=margin, nearness=_SEARCH.nearness if rerank else None)
+    if everything:
+        config = replace(config, margin=None, distance=None)
+
+    from ovseg.support.listed import Listed, read_list
+    from ovseg.support.pool.file import read_pool, require_identity
+    from ovseg.support.pool.search import PoolSearch
+
+    listed = Listed(read_list(allow), read_list(deny))
+    opened = read_pool(pool)
+    encoders = _encoders(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
+    require_identity(pool, opened, encoders.names)
+    searcher = PoolSearch(opened, encoders.names, encoders.device, config)
+    if text is not None:
+        words = [part.strip() for part in ",".join(rivals).split(",") if part.strip()]
+        ranking = searcher.by_words([text.strip()], k, rivals=words, listed=listed)
+    else:
+        ranking = searcher.by_image(_image_features(image, opened, encoders), k, listed=listed)
+    _say_dropped(ranking, quiet=quiet)
+    if html is not None:
+        from ovseg.files import write_text
+        from ovseg.outputs.contact_sheet import contact_sheet
+
+        title = text.strip() if text is not None else str(image)
+        roots = _roots(opened, photos)
+        write_text(html, contact_sheet(title, opened, ranking, roots))
+    if as_json:
+        typer.echo(json.dumps(_results(pool, text, image, opened, ranking, searcher.describe())))
+        return
+    for rank, hit in enumerate(ranking.hits, start=1):
+        typer.echo(one_line(_row(rank, hit, opened)))
+    if html is not None:
+        say(f"page: {html}", quiet=quiet)
+
+
+@app.command("info", context_settings=COMMAND_SETTINGS)
+def info(pool: PoolFile, as_json: options.Json = False) -> None:
+    """What a pool is: photos, encoder, settings, licences, and files that could not be read.
+
+    ovseg pool info photos.pool
+    """
+    from ovseg.support.pool.file import read_pool
+
+    opened = read_pool(pool)
+    facts = _facts(pool, opened)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        shown = (
+            ", ".join(f"{name}: {count}" for name, count in value.items())
+            if isinstance(value, dict)
+            else value
+        )
+        if isinstance(value, list):
+            shown = "; ".join(map(str, value)) or "none"
+        typer.echo(one_line(f"{key}: {shown}"))
+
+
+def _encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:
+    from ovseg.device import resolve_device, resolve_dtype
+    from ovseg.encoders.presets import choose_preset, load_preset, preset_note
+
+    place = resolve_device(device)
+    card = choose_preset(preset)
+    say(preset_note(preset, card), quiet=quiet)
+    cache = Path(cache_dir) if cache_dir else None
+    return load_preset(card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache)
+
+
+def _image_features(image: Path | None, pool: Pool, encoders: Encoders) -> Any:
+    from ovseg.images import load_image
+    from ovseg.support.pool.views import encode_views, view_boxes, views
+
+    whole = view_boxes(pool.config)[:1]
+    squares = views(load_image(Path(str(image))).pixels, whole, encoders.names.image_side)
+    return encode_views(squares, encoders.names, encoders.device, 1)[0]
+
+
+def _roots(pool: Pool, photos: list[Path]) -> list[Path] | None:
+    if photos and len(photos) != len(pool.roots):
+        raise UsageError(f"the pool has {len(pool.roots)} folders: give --photos as often, in their order")
+    return photos or None
+
+
+def _say_dropped(ranking: Ranking, *, quiet: bool) -> None:
+    counts: dict[str, int] = {}
+    for dropped in ranking.dropped:
+        kind = "near copies" if dropped.reason.startswith("near copy") else dropped.reason
+        counts[kind] = counts.get(kind, 0) + 1
+    if counts:
+        what = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        say(f"left out: {what} (--all shows them, --json says which)", quiet=quiet)
+
+
+def _row(rank: int, hit: Hit, pool: Pool) -> str:
+    sure = "" if hit.probability is None else f"{hit.probability:6.3f}"
+    return f"{rank:4d}  {hit.similarity:6.3f}  {sure:6}  {pool.name(hit.photo)}"
+
+
+def _entry(hit: Hit, pool: Pool) -> dict[str, Any]:
+    entry = pool.entries[hit.photo]
+    return {
+        "file": pool.name(hit.photo),
+        "similarity": round(hit.similarity, 6),
+        "probability": None if hit.probability is None else round(hit.probability, 6),
+        "margin": None if hit.margin is None else round(hit.margin, 6),
+        "box": [round(side, 4) for side in pool.boxes[hit.view].tolist()],
+        "sha256": entry.sha256,
+        "licence": entry.licence,
+    }
+
+
+def _results(
+    path: Path, text: str | None, image: Path | None, pool: Pool, ranking: Ranking, how: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "pool": str(path),
+        "query": text if text is not None else str(image),
+        "results": [_entry(hit, pool) for hit in ranking.hits],
+        "left_out": [_entry(d.hit, pool) | {"reason": d.reason} for d in ranking.dropped],
+        **how,
+    }
+
+
+def _facts(path: Path, pool: Pool) -> dict[str, Any]:
+    from collections import Counter
+
+    return {
+        "pool": str(path),
+        "photos": len(pool),
+        "views": len(pool.owners),
+        "crops": pool.config.crops,
+        "folders": list(pool.roots),
+        "preset": pool.preset,
+        "identity": dict(pool.identity),
+        "licences": dict(Counter(entry.licence for entry in pool.entries)),
+        "failed": [{"file": pool.place(root, name), "reason": reason} for root, name, reason in pool.failed],
+    }
