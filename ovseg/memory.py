@@ -1,9 +1,10 @@
 """Memory of this process: how much it holds, and what malloc keeps back of what was freed.
 
-Photos of many sizes leave holes of many sizes in the heap of the C library. glibc keeps them, since only its
-top can shrink by itself and blocks of up to 32 MiB come to lie in it; what is in use stays the same from
-photo to photo, what is resident creeps up by hundreds of megabytes. ``malloc_trim`` gives the holes back;
-to do so after every photo would cost as many page faults as it saves memory, so it waits for a slack.
+Blocks of up to 32 MiB lie in the heap of the C library, and only its top can shrink by itself. Whatever small
+thing stays behind among them (oneDNN's kernels for each size of image: ``cli.launch`` switches that cache
+off, a program that imports ovseg may not) keeps holes that the next photos do not fit; what is in use stays
+the same, what is resident creeps up by hundreds of megabytes. ``malloc_trim`` gives the holes back; to do so
+after every photo would cost page faults, so it waits for a slack.
 """
 
 from __future__ import annotations

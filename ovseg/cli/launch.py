@@ -47,6 +47,10 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
     # OpenMP's threads spin while they wait, by default, and take the cores from the threads that read and
     # write images, and from other programs: on two busy cores that made a run several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # oneDNN keeps 1024 kernels, one for each layer and size of image. They are small, but lie all over the
+    # heap and keep what was freed around them from being used again in one piece: with photos of many sizes a
+    # run grew by hundreds of megabytes. To make them anew costs some hundredths of a second a photo.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
 def launch(

@@ -22,9 +22,9 @@ class SaliencyDecoder(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, h, w, D) last-layer tokens to (B, 8h, 8w) foreground probability in [0, 1]."""
         x = tokens.permute(0, 3, 1, 2)
-        x = torch.relu(self.bn1(self.upconv1(x)))
-        x = torch.relu(self.bn2(self.upconv2(x)))
-        x = torch.relu(self.bn3(self.upconv3(x)))
+        x = self.bn1(self.upconv1(x)).relu_()
+        x = self.bn2(self.upconv2(x)).relu_()
+        x = self.bn3(self.upconv3(x)).relu_()
         return torch.sigmoid(self.final_conv(x))[:, 0]
 
 
