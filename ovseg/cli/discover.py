@@ -55,6 +55,7 @@ def discover(
         _option("--min-score", help="Drop objects below this score, from 0 (keep all) to 1: nothing here."),
     ] = _DEFAULT.min_score,
     preset: options.Preset = "auto",
+    shape: options.Shape = None,
     image_size: Annotated[
         int,
         _option("--image-size", help="See an image with as many pixels as a square of this side."),
@@ -150,7 +151,7 @@ def discover(
     from ovseg.runs import run_segmentation
 
     finder = Discoverer.from_preset(
-        preset, device=device, dtype=dtype, cache_dir=Path(cache_dir) if cache_dir else None
+        preset, shape=shape, device=device, dtype=dtype, cache_dir=Path(cache_dir) if cache_dir else None
     )
     finder.config = replace(finder.config, **given)
     say(finder.note, quiet=quiet)

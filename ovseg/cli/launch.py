@@ -89,6 +89,7 @@ def launch(
     keep_scores = settings.segment.keep_scores or "scores" in settings.run.formats
     segmenter = Segmenter.from_preset(
         settings.preset,
+        roles=settings.roles,
         device=settings.device,
         dtype=settings.dtype,
         config=replace(settings.segment, keep_scores=keep_scores),

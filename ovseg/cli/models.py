@@ -1,28 +1,43 @@
-"""``ovseg models``: weights on record, and whether they are here."""
+"""``ovseg models``: weights on record, whether they are here, and the one command that fetches them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.launch import say, set_up_process
+
+if TYPE_CHECKING:
+    from ovseg.weights import WeightCard, WeightStatus
 
 app = typer.Typer(
     no_args_is_help=True, help="Presets and weights: source, licence, hash, size, whether present."
 )
+
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        help="Presets, weights or models (ViT-B-16:openai, timm:NAME, hf-hub:OWNER/REPO).",
+        metavar="NAMES",
+        show_default=False,
+    ),
+]
 
 
 @app.command("list", context_settings=COMMAND_SETTINGS)
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every weights file that a preset can use, and every preset.
+    """List every preset and all weights on record.
 
-    Nothing is downloaded, loaded or imported: a file is present when the package that ships it is installed.
-    Hashes are checked when weights are loaded (and by ovseg doctor).
+    Nothing is downloaded, loaded or imported: weights are present when the package that ships them is
+    installed, or the hub's cache on this machine holds them. Hashes are checked when weights are loaded (and
+    by ovseg doctor). Any other model of open_clip, timm or the hub can be named by its spec.
 
     For example:
 
@@ -36,7 +51,6 @@ def list_models(
     weights = list_weights()
     presets = [card for _, card in PRESETS]
     if as_json:
-        rows = [asdict(row) | {"present": row.present, "path": str(row.path or "")} for row in weights]
         table = {
             "presets": [
                 {
@@ -47,22 +61,118 @@ def list_models(
                 }
                 for card in presets
             ],
-            "weights": rows,
+            "weights": [_row(row) for row in weights],
         }
         typer.echo(json.dumps(table, indent=2))
         return
     typer.echo("Presets, best first (--preset auto takes the first that is present)\n")
     for card in presets:
+        licences = "; ".join(dict.fromkeys(weight.licence for weight in card.cards))
         typer.echo(f"  {card.name:<12} {_presence(card.present):<8} {card.summary}")
+        typer.echo(f"      licences: {licences}")
+        if not card.present:
+            typer.echo(f"      get it: {card.install}")
     typer.echo("\nWeights\n")
     for row in weights:
-        typer.echo(
-            f"  {row.name:<28} {_presence(row.present):<8} {(row.size_bytes or 0) / 1e6:6.1f} MB  {row.what}"
+        _print_short(row)
+
+
+@app.command("info", context_settings=COMMAND_SETTINGS)
+def info(
+    names: Names,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say all that is known of presets, weights or models: source, revision, hash, licence, place.
+
+    Nothing is downloaded. A model that is not on record gets what its library says of it.
+
+    For example:
+
+      ovseg models info default
+
+      ovseg models info timm:vit_small_patch16_224.dino ViT-L-14:openai --json
+    """
+    from ovseg.weights import weight_status
+
+    rows = [weight_status(card) for name in names for card in _cards(name)]
+    if as_json:
+        typer.echo(json.dumps([_row(row) for row in rows], indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row.name}: {row.what}")
+        for key, value in _row(row).items():
+            if key not in ("name", "what") and value not in ("", None):
+                typer.echo(f"  {key:<11} {value}")
+
+
+@app.command("download", context_settings=COMMAND_SETTINGS)
+def download(
+    names: Names,
+    offline: options.Offline = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be fetched; fetch nothing.")
+    ] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch the weights of presets or models from the Hugging Face hub into its cache.
+
+    This is the only command that fetches anything. The hub's own variables count (HF_HOME, HF_HUB_CACHE,
+    HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE). Each file's hash is compared with the one on record or, where none
+    is, with the hub's, and recorded in ovseg's cache, to be checked whenever the weights are loaded. Prints
+    the path of each weights file.
+
+    For example:
+
+      ovseg models download default
+
+      ovseg models download timm:vit_small_patch14_reg4_dinov2.lvd142m
+    """
+    set_up_process(verbose=0, offline=offline)
+    from ovseg.errors import WeightsUnavailable
+    from ovseg.weights import default_cache_dir
+    from ovseg.weights.cards import HubFiles
+    from ovseg.weights.hub import download as fetch
+    from ovseg.weights.locate import find_file, require_checked
+
+    cards = list(dict.fromkeys(card for name in names for card in _cards(name)))
+    elsewhere = [c for c in cards if not isinstance(c.at, HubFiles) and find_file(c) is None]
+    if elsewhere:
+        raise WeightsUnavailable(
+            f"weights {', '.join(c.name for c in elsewhere)} do not come from the hub: run "
+            f" {elsewhere[0].install}"
         )
-        typer.echo(f"      {row.source}, {row.file}")
-        typer.echo(f"      licence {row.licence}; SHA-256 {row.sha256}")
-        if not row.present:
-            typer.echo(f"      get it: {row.install}")
+    for card in cards:
+        say(f"{card.name}: {card.at}, licence {card.licence}", quiet=quiet)
+        if find_file(card) is not None:
+            typer.echo(str(require_checked(card)))
+        elif dry_run:
+            say(f"would fetch {', '.join(card.at.files) or 'its weights'}", quiet=quiet)  # type: ignore[union-attr]
+        else:
+            path = fetch(card, default_cache_dir(), lambda file: say(f"  {file}", quiet=quiet))
+            typer.echo(str(path))
+
+
+def _cards(name: str) -> tuple[WeightCard, ...]:
+    """Weights of a preset, or those that a name or spec means."""
+    from ovseg.encoders.presets import PRESETS
+    from ovseg.encoders.sources import card_for
+
+    return PRESETS.get(name).cards if name in PRESETS else (card_for(name),)
+
+
+def _row(row: WeightStatus) -> dict[str, Any]:
+    return asdict(row) | {"present": row.present, "path": str(row.path or "")}
+
+
+def _print_short(row: WeightStatus) -> None:
+    size = f"{row.size_bytes / 1e6:6.1f} MB" if row.size_bytes else "        ?"
+    use = {True: "commercial use allowed", False: "no commercial use", None: "commercial use: see licence"}
+    typer.echo(f"  {row.name:<28} {_presence(row.present):<8} {size}  {row.what}")
+    typer.echo(f"      {row.source}, {row.file}" + (f"; as {row.spec}" if row.spec else ""))
+    typer.echo(f"      licence {row.licence}; {use[row.commercial]}")
+    typer.echo(f"      SHA-256 {row.sha256 or 'recorded when the file is first seen'}")
+    if not row.present:
+        typer.echo(f"      get it: {row.install}")
 
 
 def _presence(present: bool) -> str:

@@ -68,6 +68,25 @@ Preset = Annotated[
         help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
     ),
 ]
+Clip = Annotated[
+    str | None,
+    _option("--clip", help="Model for words: ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH."),
+]
+Shape = Annotated[
+    str | None,
+    _option("--shape", help="Model for shapes: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
+]
+Look = Annotated[
+    str | None,
+    _option("--look", help="Model in whose space prototypes live: as --shape, or a diffusion pipeline."),
+]
+DenseVariant = Annotated[
+    str | None,
+    _option(
+        "--dense-variant",
+        help="How CLIP is read cell by cell: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
+    ),
+]
 ImageSize = Annotated[
     int,
     _option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ovseg.cli.overlay import nested, overlay, parse_assignment, read_toml
 from ovseg.config import SegmentConfig
 from ovseg.runs.config import RunConfig, parse_shard
+
+if TYPE_CHECKING:
+    from ovseg.encoders.roles import Roles
 
 __all__ = ["DEFAULTS", "FLAGS", "InputSettings", "Settings", "resolve"]
 
@@ -41,6 +44,10 @@ class Settings:
 
     Attributes:
         preset: Name of the preset.
+        clip: Model in the role names, in place of the preset's; None: the preset's.
+        shape: Likewise in the role shape.
+        look: Likewise in the role look.
+        dense_variant: How CLIP is read cell by cell; None: as the preset says.
         device: Where to compute.
         dtype: In which precision.
         cache_dir: Folder of converted weights; None: the user's cache folder.
@@ -54,6 +61,10 @@ class Settings:
     """
 
     preset: str = "auto"
+    clip: str | None = None
+    shape: str | None = None
+    look: str | None = None
+    dense_variant: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     cache_dir: str | None = None
@@ -65,11 +76,22 @@ class Settings:
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
+    @property
+    def roles(self) -> Roles:
+        """Models that take the place of the preset's own."""
+        from ovseg.encoders.roles import Roles
+
+        return Roles(self.clip, self.shape, self.look, self.dense_variant)
+
 
 DEFAULTS = Settings()
 
 FLAGS: dict[str, str] = {
     "preset": "preset",
+    "clip": "clip",
+    "shape": "shape",
+    "look": "look",
+    "dense_variant": "dense_variant",
     "device": "device",
     "dtype": "dtype",
     "cache_dir": "cache_dir",

@@ -105,8 +105,9 @@ class DenseViT(DenseModule):
         mean: Per-channel mean of the model's training images, in [0, 1].
         std: Per-channel deviation, likewise.
         antialias: How learned positions are brought to another grid: DINO and DINOv2 were published with
-            plain bicubic interpolation, DINOv2 with registers, and timm itself, with antialiasing (which in
-            PyTorch changes the kernel even where the grid grows).
+            plain bicubic interpolation (and an offset of a tenth of a cell, which later ports and this one
+            leave out), DINOv2 with registers, and timm itself, with antialiasing (which in PyTorch changes
+            the kernel even where the grid grows).
     """
 
     def __init__(

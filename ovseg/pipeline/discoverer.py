@@ -14,7 +14,8 @@ import torch
 
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
-from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
+from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.roles import Roles
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.memory import Heap
@@ -55,6 +56,7 @@ class Discoverer:
         cls,
         preset: str = "auto",
         *,
+        shape: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
         config: DiscoveryConfig | None = None,
@@ -62,16 +64,22 @@ class Discoverer:
     ) -> Discoverer:
         """Load a preset's encoders; downloads nothing.
 
+        Args:
+            preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
+            shape: Spec of a visual encoder that takes the place of the preset's own.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+            config: How to find objects; by default what suits the encoder.
+            cache_dir: Where converted weights are kept.
+
         Raises:
-            UnknownName: No preset of that name.
+            UnknownName: No preset or model of that name.
             UsageError: No such device or dtype.
             WeightsUnavailable: Weights are missing or have another hash.
         """
         place = resolve_device(device)
-        card = choose_preset(preset)
-        encoders = load_preset(
-            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
-        )
+        card = choose_preset(preset, Roles(shape=shape))
+        encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
         return cls(encoders, config, preset_note(preset, card))
 
     @property

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ovseg.config import SegmentConfig
 from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset, load_preset, preset_note
+from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.roles import Roles
 from ovseg.images import load_image
 from ovseg.memory import Heap
 from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary
@@ -70,6 +71,7 @@ class Segmenter:
         cls,
         preset: str = "auto",
         *,
+        roles: Roles = Roles(),  # noqa: B008 (frozen)
         device: str = "auto",
         dtype: str = "auto",
         config: SegmentConfig | None = None,
@@ -80,6 +82,7 @@ class Segmenter:
 
         Args:
             preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
+            roles: Models that take the place of the preset's own.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
             config: How to segment.
@@ -87,16 +90,14 @@ class Segmenter:
             bank: A bank of prototypes, or its file.
 
         Raises:
-            UnknownName: No preset of that name.
+            UnknownName: No preset or model of that name.
             UsageError: No such device or dtype.
             WeightsUnavailable: Weights are missing or have another hash.
             BankMismatch: The bank was made by other encoders, or is no bank.
         """
         place = resolve_device(device)
-        card = choose_preset(preset)
-        encoders = load_preset(
-            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
-        )
+        card = choose_preset(preset, roles)
+        encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
         return cls(encoders, config, preset_note(preset, card), bank=bank)
 
     @property

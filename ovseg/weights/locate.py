@@ -72,6 +72,14 @@ def require_checked(card: WeightCard) -> Path:
     return path
 
 
+def known_sha256(card: WeightCard) -> str | None:
+    """The hash on record, or else that of the file as it is here; None if there is none."""
+    if card.sha256:
+        return card.sha256
+    path = find_file(card)
+    return sha256_of(path) if path else None
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, read once for as long as its size and time stay what they are."""
     state = path.stat()

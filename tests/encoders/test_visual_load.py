@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from clip_models import STD, save_folder, tiny_model
 from safetensors.torch import save_file
 from shaken import pictures, shaken
 
@@ -62,6 +63,21 @@ def test_a_folder_with_another_models_weights_is_refused_by_name(folder):
         WeightsUnavailable, match=r"of another shape, as .* \(1, 1, 384\) for \(1, 1, 192\)|of another"
     ):
         load_visual(f"local-dir:{folder}")
+
+
+@torch.inference_mode()
+def test_a_folder_of_open_clip_lends_its_visual_side(tmp_path):
+    model = tiny_model()
+    encoder = load_visual(f"local-dir:{save_folder(tmp_path, model)}")
+    assert encoder.patch == 8
+    assert encoder._vit.normalize.std.flatten().tolist() == pytest.approx(list(STD))
+    images = pictures(32, 32)
+    expected = model.visual.forward_intermediates(
+        encoder._vit.normalize(images), indices=[1], output_fmt="NLC", intermediates_only=True,
+        normalize_intermediates=False,
+    )["image_intermediates"][0]  # fmt: skip
+    found = encoder.encode(images, [(1, "token"), (-2, "key")])
+    torch.testing.assert_close(found[(1, "token")].flatten(1, 2), expected)
 
 
 def test_folders_that_are_none(tmp_path, folder):

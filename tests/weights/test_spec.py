@@ -16,6 +16,7 @@ from ovseg.weights.spec import ModelSpec, parse_spec
     [
         ("ViT-B-16:openai", ModelSpec("open_clip", "ViT-B-16", tag="openai")),
         ("ViT-B-16:/w/model.pt", ModelSpec("open_clip", "ViT-B-16", file=Path("/w/model.pt"))),
+        ("ViT-B-16:own.safetensors", ModelSpec("open_clip", "ViT-B-16", file=Path("own.safetensors"))),
         ("timm:vit_base_patch8_224.dino", ModelSpec("timm", "vit_base_patch8_224.dino")),
         (
             "timm:vit_base_patch8_224:/w/x.pth",

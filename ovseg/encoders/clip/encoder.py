@@ -126,6 +126,10 @@ class ClipEncoder:
         words = self._tower.to_words(cells.flatten(1, 2))
         return words.reshape(*cells.shape[:3], -1)
 
+    def embed(self, features: torch.Tensor) -> torch.Tensor:
+        """(…, E) features to unit length: pictures and texts are in one space as they are."""
+        return F.normalize(features.float(), dim=-1)
+
     def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
         """(T, E) unit-length embeddings of texts as they stand, on the CPU."""
         return self._text.encode(texts, AS_IT_IS)

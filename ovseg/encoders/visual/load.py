@@ -68,7 +68,12 @@ def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
 
 
 def _clip(spec: str) -> DenseModule:
-    raise UsageError(f"{spec} cannot be a visual encoder yet")
+    """The visual side of a CLIP model."""
+    from ovseg.encoders.clip.load import load_model
+    from ovseg.encoders.visual.clip_tower import tower_of
+
+    clip = load_model(spec)
+    return tower_of(clip.model.visual, mean=clip.mean, std=clip.std)
 
 
 def _config(folder: Path) -> dict[str, Any]:

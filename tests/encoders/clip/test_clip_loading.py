@@ -155,19 +155,19 @@ def activation(loaded) -> str:
 def test_a_tag_is_found_in_the_hubs_cache_with_its_activation_and_normalization(tmp_path, small_table):
     import open_clip
 
-    repo = tmp_path / "hub" / "models--timm--vit_base_patch16_clip_224.openai"
+    repo = tmp_path / "hub" / "models--timm--vit_base_patch16_clip_224.metaclip_400m"
     save_folder(repo / "snapshots" / ("a" * 40), tiny_model())
     (repo / "refs").mkdir()
     (repo / "refs" / "main").write_text("a" * 40)
-    loaded = load_model("ViT-B-16:openai")
+    loaded = load_model("ViT-B-16:metaclip_400m")
     assert loaded.mean == pytest.approx(open_clip.OPENAI_DATASET_MEAN)
     assert loaded.std == pytest.approx(open_clip.OPENAI_DATASET_STD)
     assert activation(loaded) == "QuickGELU"
-    assert loaded.about["spec"] == "ViT-B-16:openai"
+    assert loaded.about["spec"] == "ViT-B-16:metaclip_400m"
     # Its hash is recorded when it is first seen, and held to.
     save_folder(repo / "snapshots" / ("a" * 40), tiny_model(seed=1))
     with pytest.raises(WeightsUnavailable, match="SHA-256"):
-        load_model("ViT-B-16:openai")
+        load_model("ViT-B-16:metaclip_400m")
 
 
 def test_a_file_of_weights_has_the_activation_of_its_architectures_name(folder, small_table):

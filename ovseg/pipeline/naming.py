@@ -1,0 +1,160 @@
+"""What an encoder makes of a name: words like it, what is known of it, and what it will be confused with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ovseg.encoders.base import ImageTextEncoder
+from ovseg.errors import UsageError
+from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary, vocabulary_names
+from ovseg.vocabulary.lexicon import background_words, enrich, lexicon
+
+LIKELY = 0.99
+"""Another class is likely to be confused with a name when it is nearer than this share of all known words."""
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """Another word or class and how near it is.
+
+    Attributes:
+        name: The word or class.
+        cosine: Of the two in the encoder's text space, the nearest pair of their words.
+        share: Of all known words, how many are farther away.
+    """
+
+    name: str
+    cosine: float
+    share: float
+
+    @property
+    def likely(self) -> bool:
+        """Whether the two are likely to be confused."""
+        return self.share >= LIKELY
+
+
+@dataclass(frozen=True)
+class NameReport:
+    """All that decides how a name is looked for.
+
+    Attributes:
+        spec: The class with its gaps filled from the lexicon.
+        templates: Name of the template set, or empty: words go in as they stand.
+        examples: What the encoder reads for the name, a few.
+        nearest: The nearest words of the lexicon, the background list and the shipped vocabularies.
+        others: The other classes of the list, the nearest first.
+        attributes: Cosine of each attribute with the name: one far from its name describes something else.
+        known: How many words ``share`` is of.
+    """
+
+    spec: ClassSpec
+    templates: str
+    examples: tuple[str, ...]
+    nearest: tuple[Nearness, ...]
+    others: tuple[Nearness, ...]
+    attributes: tuple[tuple[str, float], ...]
+    known: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "name": self.spec.name,
+            "words": list(self.spec.words),
+            "kind": self.spec.kind,
+            "looks": list(self.spec.looks),
+            "negatives": list(self.spec.negatives),
+            "attributes": [{"text": text, "cosine": cosine} for text, cosine in self.attributes],
+            "templates": self.templates,
+            "examples": list(self.examples),
+            "known_words": self.known,
+            "nearest": [vars(entry) for entry in self.nearest],
+            "others": [vars(entry) | {"likely": entry.likely} for entry in self.others],
+        }
+
+
+def known_words() -> tuple[str, ...]:
+    """Words of the lexicon, the background list and the shipped vocabularies, each once."""
+    words = [word for entry in lexicon() for word in entry.words]
+    words += background_words()
+    for name in vocabulary_names():
+        words += [word for spec in load_vocabulary(name).classes for word in spec.words]
+    return tuple(dict.fromkeys(word.casefold() for word in words))
+
+
+def explain_names(
+    asked: Sequence[ClassSpec],
+    vocabulary: Vocabulary | None,
+    names: ImageTextEncoder,
+    *,
+    top: int = 8,
+    templates: Sequence[str] = (),
+) -> list[NameReport]:
+    """Ask an encoder about names.
+
+    Words are compared as they stand, without templates, which pull all words together.
+
+    Args:
+        asked: The names.
+        vocabulary: The list that they will compete in, with or without them; None: they compete with each
+            other.
+        names: The encoder of the role *names*.
+        top: How many near words are returned.
+        templates: Patterns of the encoder's template set, with ``{}`` for the word.
+
+    Raises:
+        UsageError: No names.
+    """
+    if not asked:
+        raise UsageError('no names given: write ovseg names "sofa"')
+    listed = vocabulary.classes if vocabulary else ()
+    given = {spec.name.casefold(): spec for spec in (*asked, *listed)}
+    specs = [given[spec.name.casefold()] for spec in asked]
+    rivals = [spec for spec in given.values() if vocabulary is None or spec in listed]
+
+    def embed(texts: Sequence[str]) -> torch.Tensor:
+        return F.normalize(names.encode_text(list(texts)).float().cpu(), dim=-1)
+
+    nearness = names.nearness
+    full = enrich(
+        specs,
+        None if nearness is None else lambda texts: embed(texts).numpy(),
+        *(() if nearness is None else (nearness,)),
+    )
+    reference = known_words()
+    vectors = embed(reference)
+    patterns = list(templates) or ["{}"]
+    reports = []
+    for spec in full:
+        own = embed(spec.words)
+        cosines = (own @ vectors.T).amax(0)
+        apart = torch.tensor([word not in {w.casefold() for w in spec.words} for word in reference])
+        scale = cosines[apart].sort().values
+
+        def near(name: str, cosine: float, scale: torch.Tensor = scale) -> Nearness:
+            farther = int(torch.searchsorted(scale, torch.tensor(cosine)))
+            return Nearness(name, round(cosine, 4), round(farther / max(1, len(scale)), 4))
+
+        order = [i for i in cosines.argsort(descending=True, stable=True).tolist() if apart[i]][:top]
+        others = [
+            near(rival.name, float((own @ embed(rival.words).T).max()))
+            for rival in rivals
+            if rival.name.casefold() != spec.name.casefold()
+        ]
+        attributes = [(text, round(float((own @ embed([text]).T).max()), 4)) for text in spec.attributes]
+        reports.append(
+            NameReport(
+                spec=spec,
+                templates=str(getattr(names, "templates", "")) if templates else "",
+                examples=tuple(pattern.replace("{}", spec.name) for pattern in patterns[:3]),
+                nearest=tuple(near(reference[i], float(cosines[i])) for i in order),
+                others=tuple(sorted(others, key=lambda entry: -entry.cosine)),
+                attributes=tuple(attributes),
+                known=int(apart.sum()),
+            )
+        )
+    return reports

@@ -1,0 +1,103 @@
+"""Presets made of models by their specs, end to end with small random models in folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from clip_models import save_folder, tiny_model
+from safetensors.torch import save_file
+
+from ovseg.config import SegmentConfig
+from ovseg.encoders.presets import choose_preset
+from ovseg.encoders.roles import Roles
+from ovseg.errors import WeightsUnavailable
+from ovseg.files import file_sha256
+from ovseg.pipeline import Segmenter
+from ovseg.pipeline.discoverer import Discoverer
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``clip``, ``shape`` and ``pipeline``: an open_clip, a timm and a diffusers folder."""
+    pytest.importorskip("diffusers")
+    from tiny_diffusion import save_tiny_pipeline
+
+    root = tmp_path_factory.mktemp("models")
+    save_folder(root / "clip", tiny_model())
+    torch.manual_seed(0)
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=2)
+    (root / "shape").mkdir()
+    save_file(vit.state_dict(), root / "shape" / "model.safetensors")
+    config = {"architecture": "vit_tiny_patch16_224", "model_args": {"depth": 2}}
+    (root / "shape" / "config.json").write_text(json.dumps(config))
+    save_tiny_pipeline(root / "pipeline")
+    return root
+
+
+@pytest.fixture
+def photo() -> Any:
+    return np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+
+
+@pytest.mark.parametrize("variant", ["proxyclip", "naclip"])
+def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp_path: Path) -> None:
+    roles = Roles(f"local-dir:{models / 'clip'}", f"local-dir:{models / 'shape'}", None, variant)
+    config = SegmentConfig(image_size=64)
+    segmenter = Segmenter.from_preset("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
+    result = segmenter.segment(photo, ["cat", "dog=dog,puppy"])
+    assert result.labels.shape == (64, 96)
+    assert set(np.unique(result.labels)) <= {0, 1, 2}
+    again = Segmenter.from_preset("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
+    assert np.array_equal(again.segment(photo, ["cat", "dog=dog,puppy"]).labels, result.labels)
+    about = segmenter.describe()
+    assert about["preset"].startswith("custom")
+    assert [len(weights["sha256"]) for weights in about["weights"]] == [64, 64]
+    assert [space.name for space in segmenter.encoders.spaces] == ["shape-token", "words"]
+
+
+def test_a_pipeline_is_the_first_space_of_prototypes(models: Path) -> None:
+    roles = Roles(*(f"local-dir:{models / name}" for name in ("clip", "shape", "pipeline")))
+    encoders = choose_preset("auto", roles).load(CPU, torch.float32, None)
+    assert [space.name for space in encoders.spaces] == ["look-query", "shape-token", "words"]
+    identity = encoders.identity(encoders.spaces[0])
+    assert identity["encoder"]["timestep"] == 200
+
+
+def test_a_folder_finds_objects(models: Path, photo: Any) -> None:
+    roles = Roles(*(f"local-dir:{models / name}" for name in ("clip", "shape")))
+    finder = Discoverer(choose_preset("auto", roles).load(CPU, torch.float32, None))
+    found = finder.discover(photo)
+    assert all(region.mask.shape == (64, 96) for region in found.regions)
+
+
+def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    for part in ("clip", "shape"):
+        shutil.copytree(models / part, folder / part)
+    weights = folder / "shape" / "model.safetensors"
+    table = {
+        "format": "ovseg-preset",
+        "version": 1,
+        "summary": "small",
+        "licence": "Apache-2.0",
+        "roles": {"clip": "clip", "shape": "shape", "dense_variant": "value"},
+        "sha256": {"shape/model.safetensors": file_sha256(weights)},
+    }
+    (folder / "preset.json").write_text(json.dumps(table))
+    encoders = choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
+    assert encoders.preset == "small"
+    assert encoders.names.describe()["variant"] == "value"
+    other = choose_preset(f"local-dir:{folder}", Roles(dense_variant="sclip"))
+    assert other.load(CPU, torch.float32, tmp_path).names.describe()["variant"] == "sclip"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(WeightsUnavailable, match="recorded is"):
+        choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
