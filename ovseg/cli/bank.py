@@ -41,7 +41,9 @@ def _option(*flags: str, **settings: Any) -> Any:
 Source = Annotated[
     str,
     _option(
-        "--source", help="Where support images come from: folder, retrieval (from a pool), or diffusion."
+        "--source",
+        help="Where support images come from: folder, retrieval (from a pool), diffusion, or auto"
+        " (from the pool what it holds, the rest generated).",
     ),
 ]
 Support = Annotated[
@@ -52,7 +54,9 @@ Support = Annotated[
         " (boxes, points, scribbles) beside them.",
     ),
 ]
-Pool = Annotated[Path | None, _option("--pool", help="For source retrieval: a pool (see ovseg pool build).")]
+Pool = Annotated[
+    Path | None, _option("--pool", help="For retrieval and auto: a pool (see ovseg pool build).")
+]
 Photos = Annotated[
     list[Path],
     _option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
@@ -148,6 +152,8 @@ def build(
       ovseg bank build -c "cat, dog" --source diffusion --model sd15/ -o pets.bank
 
       ovseg bank build -c "cat, dog" --source retrieval --pool photos.pool -o pets.bank
+
+      ovseg bank build -c "cat, unicorn" --source auto --pool photos.pool --model sd15/ -o pets.bank
     """
     set_up_process(verbose=verbose, offline=offline)
     if output is None:
@@ -310,15 +316,18 @@ def _shots(ctx: typer.Context) -> int:
 
 def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """What the source in question takes, from the flags of a command."""
-    if given["source"] == "retrieval":
-        return {"pool": given["pool"], "photos": given["photos"] or None}
-    if given["source"] != "diffusion":
-        return {"support": given["support"]}
-    return {
+    retrieval = {"pool": given["pool"], "photos": given["photos"] or None}
+    generation = {
         "diffusion": generate.diffusion_config(given),
         "generated": given["generated"],
         "tell": lambda line: say(line, quiet=quiet),
     }
+    by_source: dict[str, dict[str, Any]] = {
+        "retrieval": retrieval,
+        "diffusion": generation,
+        "auto": retrieval | generation,
+    }
+    return by_source.get(given["source"], {"support": given["support"]})
 
 
 def _listed(allow: Path | None, deny: Path | None) -> Listed:

@@ -18,9 +18,14 @@ _HOMES = {
     "folder": "ovseg.support.folder",
     "retrieval": "ovseg.support.pool.retrieval",
     "diffusion": "ovseg.support.diffusion.source",
+    "auto": "ovseg.support.auto",
 }
 """Modules that register ovseg's own sources; imported when one is asked for."""
-_NEEDS = {"folder": ("support", "--support FOLDER"), "retrieval": ("pool", "--pool POOL")}
+_NEEDS = {
+    "folder": ("support", "--support FOLDER"),
+    "retrieval": ("pool", "--pool POOL"),
+    "auto": ("pool", "--pool POOL"),
+}
 
 
 def open_source(
@@ -29,12 +34,13 @@ def open_source(
     """Open a source.
 
     Args:
-        name: ``folder``, ``retrieval``, or a plug-in's.
+        name: ``folder``, ``retrieval``, ``diffusion``, ``auto``, or a plug-in's.
         encoders: The preset with which the bank is built.
         classes: What will be asked for.
         settings: ``support``: the folder of ``folder``; ``pool``: the pool of ``retrieval``, ``photos``:
             where its folders lie now; ``diffusion`` (a ``DiffusionConfig``), ``generated`` (a folder) and
-            ``tell`` for ``diffusion``; others by source. None counts as not given.
+            ``tell`` for ``diffusion``; those of both for ``auto``; others by source. None counts as not
+            given.
 
     Raises:
         UnknownName: No source of that name.

@@ -17,8 +17,8 @@ from ovseg.vocabulary.lexicon import background_words, enrich
 
 __all__ = ["Judge", "Verdict", "likeness", "thumbnail"]
 
-_FLOOR = 1e-3
-"""Least probability relative to chance that a word may have: of what is less, nothing can be read."""
+_LEAST = 1e-12
+"""Least probability of a word."""
 _THUMB = 16
 
 
@@ -27,8 +27,8 @@ class Verdict:
     """What an image shows.
 
     Attributes:
-        margin: How much better the class fits the image than the best other word does: the difference of
-            their log probabilities relative to an average picture. Above 0 the class is the best.
+        margin: How much better the class fits the image than the best other word does: the logarithm of the
+            ratio of their probabilities. Above 0 the class is the best.
         rank: Place of the class among all words, from 1.
         rival: The best other word.
     """
@@ -41,8 +41,8 @@ class Verdict:
 class Judge:
     """Compares whole images with the names of a vocabulary and with background words.
 
-    Words are taken relative to what they get from an average picture, so that a word of which the encoder
-    has but a faint idea is not drowned by those that it knows well.
+    Classes have the prompts that they have when photos are segmented: names, synonyms and attributes, those
+    of the lexicon among them. Without these, words of which the encoder has no picture (person) hardly pass.
 
     Args:
         names: Encoder of images and texts.
@@ -61,7 +61,6 @@ class Judge:
             )
             self._table = table
             self._head = names.prompt_head(table.prompts)
-            self._chance = table.by_group(self._head.chance)
         self._index = {spec.name: index for index, spec in enumerate(table.groups)}
 
     @torch.inference_mode()
@@ -75,8 +74,7 @@ class Judge:
         side = self._names.image_side
         image = torch.from_numpy(np.asarray(resized(pixels, (side, side)))).to(self._device)
         feature = self._names.encode_image(image.permute(2, 0, 1)[None].float() / 255)[0]
-        probability = self._table.by_group(self._head(feature))
-        fit = torch.log(probability / self._chance.clamp(min=1e-9) + _FLOOR).cpu()
+        fit = torch.log(self._table.by_group(self._head(feature)).clamp(min=_LEAST)).cpu()
         index = self._index[name]
         own = float(fit[index])
         rank = int((fit > own).sum()) + 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_encoders import fake_encoders
+from support_photos import photo
 from typer.testing import CliRunner
 
 from ovseg.cli.app import app
@@ -95,3 +96,46 @@ def test_a_model_that_is_not_here(bank: Invoke, tmp_path: Path, monkeypatch: pyt
     assert result.exit_code == 4
     assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-5" in result.stderr
     assert not (tmp_path / "a.bank").exists()
+
+
+def test_auto_takes_from_the_pool_what_it_holds(
+    bank: Invoke, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        box = (2 * number, 3, 96, 64)
+        photo(tmp_path / "photos" / f"{number}.png", "tomato", box, seed=number)
+    pool = tmp_path / "photos.pool"
+    made = CliRunner().invoke(app, ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
+    assert made.exit_code == 0, made.stderr
+    out = tmp_path / "mixed.bank"
+    words = [*flags(tiny_folder, out, tmp_path / "pictures")]
+    words[words.index("cat, dog")] = "tomato, cat"
+    words[words.index("diffusion")] = "auto"
+    result = bank(*words, "--pool", pool)
+    assert result.exit_code == 0, result.stderr
+    assert "tomato: retrieved, since 3 photos of the pool surely show it" in result.stderr
+    assert "cat: generated, since" in result.stderr
+    sources = {(record.class_index, record.origin["source"]) for record in load_bank(out).supports}
+    assert sources == {(0, "retrieval"), (1, "diffusion")}
+    for record in load_bank(out).supports:
+        assert "photos of the pool surely show it" in record.origin["details"]["auto"]
+
+
+def test_auto_needs_no_model_where_the_pool_holds_all(
+    bank: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for number in range(3):
+        photo(tmp_path / "photos" / f"{number}.png", "frog", (5 * number, 6, 94, 62), seed=number)
+    pool, out = tmp_path / "photos.pool", tmp_path / "a.bank"
+    CliRunner().invoke(app, ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
+    small = ("--image-size", 64, "--parts", 2)
+    result = bank("build", "-c", "frog", "--source", "auto", "--pool", pool, "-o", out, *small)
+    assert result.exit_code == 0, result.stderr
+    assert load_bank(out).facts["source"]["generation"]["model"] is None
+    other = bank(
+        "build", "-c", "frog, cat", "--source", "auto", "--pool", pool, "-o", tmp_path / "b.bank", *small
+    )
+    assert other.exit_code == 4
+    assert "cat must be generated" in other.stderr
+    assert "hf download" in other.stderr

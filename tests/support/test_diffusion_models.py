@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
 
 import pytest
 import torch
+from single_file import save_single_file
 
 from ovseg.errors import ConfigError, DependencyMissing, InputError, WeightsUnavailable
 from ovseg.support.diffusion.config import DiffusionConfig
@@ -156,6 +158,19 @@ def test_a_single_file_needs_a_layout(tmp_path):
     file.write_bytes(b"x")
     with pytest.raises(WeightsUnavailable, match="--layout"):
         load(file)
+
+
+def test_a_single_file(tiny_folder, tmp_path):
+    whole = load(tiny_folder)
+    file = save_single_file(whole, tmp_path / "model.safetensors")
+    record = find(file, layout=str(tiny_folder), licence="mine")
+    assert (record.kind, record.name, record.licence) == ("file", "model.safetensors", "mine")
+    assert record.identity == hashlib.sha256(file.read_bytes()).hexdigest()
+    found = load(file, layout=str(tiny_folder))
+    for part in ("unet", "vae", "text_encoder"):
+        state, expected = (getattr(pipe, part).state_dict() for pipe in (found, whole))
+        assert state.keys() == expected.keys()
+        assert all(torch.equal(state[key], expected[key]) for key in state)
 
 
 def test_without_diffusers(monkeypatch):

@@ -42,12 +42,19 @@ def test_the_margin_by_hand(judge):
     half = np.full((8, 8, 3), (128, 128, 0), np.uint8)
     a, b = judge.judge(half, "tomato"), judge.judge(half, "frog")
     assert a.margin == pytest.approx(b.margin, abs=1e-4)
-    # Squared distances: own 2 * 0.502 ** 2, grey's about 0.25, times 10, relative to an even chance.
-    n = len(judge._table.groups)
-    own, grey = math.exp(-10 * (0.498**2 + 0.502**2)), math.exp(-10 * 0.25)
-    total = 2 * own + (n - 2) * grey
-    expected = math.log(n * own / total + 1e-3) - math.log(n * grey / total + 1e-3)
-    assert a.margin == pytest.approx(expected, abs=0.05)
+    # Squared distances: to its own colour 0.502 ** 2 + 0.498 ** 2, to grey 3 / 4 of about 1; times -10.
+    own, grey = -10 * (0.498**2 + 0.502**2), -10 * (0.002**2 * 2 + 0.5**2)
+    words = judge._head.colours
+    prompts = sum(1 for colour in words.tolist() if colour == [1.0, 0.0, 0.0])
+    assert prompts == 1
+    assert a.margin == pytest.approx(own - grey - math.log(_most_prompts_of_a_grey_word(judge)), abs=1e-3)
+    assert a.rival not in ("tomato", "frog")
+
+
+def _most_prompts_of_a_grey_word(judge: Judge) -> int:
+    counts = torch.bincount(judge._table.owners)
+    counts[[judge._index["tomato"], judge._index["frog"]]] = 0
+    return int(counts.max())
 
 
 def test_thumbnails():

@@ -37,8 +37,8 @@ class DiffusionConfig:
         dtype: ``auto`` (float16 on CUDA, float32 elsewhere), ``float32``, ``bfloat16`` or ``float16``.
         seed: Seed of the first picture of every class; the next ones count up.
         attribution: Whether to record cross-attention.
-        margin: Least log of how much better the class fits a picture than the best other word does, each
-            relative to an average picture; below it the picture is replaced. None accepts all pictures.
+        margin: Least logarithm of the class's probability over that of the best other word, as the
+            image-text encoder sees a picture; below it the picture is replaced. None accepts all pictures.
         duplicate: Correlation of two pictures' thumbnails from which the later one is a duplicate.
         draws: How many pictures may be made at most for each one that is wanted.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ovseg.encoders.presets import Encoders
+from ovseg.errors import OvsegError
 from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
 from ovseg.support.checks import Judge, Verdict, likeness, thumbnail
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.gallery import Entry, Gallery
-from ovseg.support.diffusion.models import find_model
+from ovseg.support.diffusion.models import find_model, require_diffusers
 from ovseg.support.diffusion.prompting import Prompting, load_prompting
 from ovseg.support.diffusion.sampler import Request, Sampler
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["DiffusionSource", "Drawn", "open_diffusion"]
+__all__ = ["DiffusionSource", "Drawn", "describe_before_opening", "open_diffusion", "open_generation"]
 
 
 @dataclass(frozen=True)
@@ -223,10 +225,10 @@ def open_diffusion(
         DependencyMissing: diffusers is not installed.
     """
     from ovseg.device import resolve_device
-    from ovseg.support.diffusion.models import require_diffusers
 
     record = find_model(config)
-    require_diffusers()
+    if find_spec("diffusers") is None:  # imported with the first picture that is missing: that takes seconds
+        require_diffusers()
     place = device or (encoders.device if encoders is not None else resolve_device("auto"))
     sampler = Sampler(record, config, place)
     judge = None
@@ -236,16 +238,35 @@ def open_diffusion(
     return DiffusionSource(sampler, gallery, load_prompting(config.prompts), judge, tell)
 
 
+def describe_before_opening(config: DiffusionConfig) -> dict[str, Any]:
+    """What the source would be: its settings, and its model where it is on this machine."""
+    try:
+        model: dict[str, Any] | None = find_model(config).to_dict()
+    except OvsegError:
+        model = None  # whoever needs it is told why
+    # Where a model lies says nothing of what it is.
+    settings = {name: value for name, value in config.to_dict().items() if name not in ("model", "layout")}
+    return {"source": DiffusionSource.name, "model": model, "settings": settings}
+
+
 @SUPPORT_SOURCES.register("diffusion")
-def _open(
+def open_generation(
     *,
     encoders: Encoders,
     classes: Sequence[ClassSpec],
     diffusion: DiffusionConfig | None = None,
     generated: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
-    **_: Any,
 ) -> DiffusionSource:
+    """The source as ``open_source`` opens it.
+
+    Args:
+        encoders: A loaded preset, which judges the pictures.
+        classes: The vocabulary.
+        diffusion: What is generated, and how.
+        generated: Where pictures are kept; None: ``generated/`` in the cache.
+        tell: Gets lines for the user.
+    """
     from ovseg.weights import default_cache_dir
 
     folder = generated or default_cache_dir() / "generated"
