@@ -1,8 +1,10 @@
 """Marks grown to regions: what a person touched, carried on to the cells that belong to it.
 
-The random walker (Grady, TPAMI 2006): each cell belongs to the kind of mark that a walk from it, along edges
-weighted by the likeness of features, reaches first. Here the walk goes between the cells of a vision
-transformer and not between pixels, and may jump to any cell of like features.
+Where cells of the class are marked, every cell goes with the mark that it is most like. A box marks none of
+them: there likely cells are taken as seeds, and the random walker (Grady, TPAMI 2006) decides on the rest:
+each cell belongs to the kind that a walk from it, along edges weighted by likeness and nearness, reaches
+first. From a point, of which there is one against many, the walker reaches too little; from boxes it keeps
+more of the object than the other rule.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["box_seeds", "far_seeds", "grow_marks"]
+__all__ = ["box_seeds", "liker_cells", "walk"]
 
-SHARPNESS = 12.0
+SHARPNESS = 24.0
 """Inverse temperature of likeness in the weight of an edge."""
 REACH = 6.0
 """Distance in cells over which an edge loses a factor e in weight."""
@@ -21,7 +23,7 @@ SEEDS = 0.25
 """Share of the cells that are taken as seeds of what nobody marked."""
 
 
-def grow_marks(tokens: Tensor, grid: tuple[int, int], inside: Tensor, outside: Tensor) -> Tensor:
+def walk(tokens: Tensor, grid: tuple[int, int], inside: Tensor, outside: Tensor) -> Tensor:
     """Probability that a walk from each cell reaches a mark of the class before one of the rest.
 
     Args:
@@ -57,11 +59,25 @@ def box_seeds(tokens: Tensor, outside: Tensor) -> Tensor:
     return _least(near, int((~outside).sum()))
 
 
-def far_seeds(tokens: Tensor, inside: Tensor) -> Tensor:
-    """(N,) bool: the quarter of all cells that are least like the marked ones."""
+def liker_cells(tokens: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+    """(N,) bool: cells that are liker to a mark of the class than to any other mark.
+
+    Where nothing is marked as not the class, the quarter of the cells that are least like the class stands
+    for it, and a cell must be liker to the class than halfway between the two.
+
+    Args:
+        tokens: (N, D) features that group what belongs together within the image.
+        inside: (N,) bool, cells marked as the class, at least one.
+        outside: (N,) bool, cells marked as not the class.
+    """
     units = F.normalize(tokens.float(), dim=1)
-    near = (units @ units[inside].T).max(dim=1).values.masked_fill(inside, torch.inf)
-    return _least(near, int((~inside).sum()))
+    near = (units @ units[inside].T).max(dim=1).values
+    if bool(outside.any()):
+        far = (units @ units[outside].T).max(dim=1).values
+    else:
+        least = units[near.argsort(stable=True)[: max(1, round(SEEDS * len(near)))]]
+        far = (units @ F.normalize(least.mean(dim=0), dim=0) + near.max()) / 2
+    return ((near > far) | inside) & ~outside
 
 
 def _least(values: Tensor, candidates: int) -> Tensor:

@@ -19,7 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ovseg.discovery.cosegment import attention, cosegment
-from ovseg.discovery.grow import box_seeds, far_seeds, grow_marks
+from ovseg.discovery.grow import box_seeds, liker_cells, walk
 from ovseg.discovery.support_config import SupportConfig
 
 __all__ = ["FoundRegion", "SupportConfig", "SupportEvidence", "find_support_regions"]
@@ -189,10 +189,15 @@ def _marked(one: SupportEvidence) -> FoundRegion:
         inside = said & (one.mark > 0) & (one.mark == one.mark.nan_to_num(0).max())
     outside = said & (one.mark <= 0)
     if not bool(said.all()):
-        if not bool(inside.any()) and bool(outside.any()):
-            inside = box_seeds(one.tokens, outside)
         if bool(inside.any()):
-            inside, outside = _grown(one, inside, outside)
+            grown = _connected(one, liker_cells(one.tokens, inside, outside), inside)
+        elif bool(outside.any()):
+            inside = box_seeds(one.tokens, outside)
+            grown = _connected(one, walk(one.tokens, one.grid, inside, outside) > 0.5, inside)
+        else:
+            grown = inside
+        outside = outside | ~(grown | said)
+        inside = grown
     if not bool(inside.any()):
         return _rejected(one, "its marks name no cell of the class")
     mask = inside.reshape(one.grid).cpu().numpy()
@@ -202,14 +207,11 @@ def _marked(one: SupportEvidence) -> FoundRegion:
     return FoundRegion(mask, apart, 1.0)
 
 
-def _grown(one: SupportEvidence, inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
-    """(N,) bool each: cells that are the class, connected with marked ones, and cells that are not."""
-    far = outside if bool(outside.any()) else far_seeds(one.tokens, inside)
-    share = grow_marks(one.tokens, one.grid, inside, far)
-    parts, _ = ndimage.label((share > 0.5).reshape(one.grid).cpu().numpy())
-    wanted = np.unique(parts[inside.reshape(one.grid).cpu().numpy()])
-    kept = torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(inside.device)
-    return kept, ~kept & (share <= 0.5)
+def _connected(one: SupportEvidence, cells: Tensor, marked: Tensor) -> Tensor:
+    """(N,) bool: the parts of ``cells`` that hold a marked one."""
+    parts, _ = ndimage.label(cells.reshape(one.grid).cpu().numpy())
+    wanted = np.unique(parts[marked.reshape(one.grid).cpu().numpy()])
+    return torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(cells.device)
 
 
 def _stretched(likeness: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg.discovery.grow import box_seeds, far_seeds, grow_marks
+from ovseg.discovery.grow import box_seeds, liker_cells, walk
 from ovseg.discovery.support import SupportConfig, SupportEvidence, find_support_regions
 
 GRID = (8, 12)
@@ -31,7 +31,7 @@ def only(*cells: tuple[int, int]) -> torch.Tensor:
 
 def test_one_cell_of_each_kind_grows_to_the_square():
     tokens, truth = scene()
-    share = grow_marks(tokens, GRID, only((4, 5)), only((0, 0)))
+    share = walk(tokens, GRID, only((4, 5)), only((0, 0)))
     assert share.dtype == torch.float32
     torch.testing.assert_close(share > 0.5, truth)
     assert share[only((4, 5))] == 1
@@ -41,13 +41,13 @@ def test_one_cell_of_each_kind_grows_to_the_square():
 def test_shares_are_those_of_the_linear_system_by_hand():
     # Three cells in a row, all alike: the middle one is as near to either mark.
     tokens = torch.ones(3, 4)
-    share = grow_marks(tokens, (1, 3), torch.tensor([True, False, False]), torch.tensor([False, False, True]))
+    share = walk(tokens, (1, 3), torch.tensor([True, False, False]), torch.tensor([False, False, True]))
     torch.testing.assert_close(share, torch.tensor([1.0, 0.5, 0.0]))
 
 
 def test_everything_marked_stays_as_it_is():
     tokens, truth = scene()
-    torch.testing.assert_close(grow_marks(tokens, GRID, truth, ~truth), truth.float())
+    torch.testing.assert_close(walk(tokens, GRID, truth, ~truth), truth.float())
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -55,7 +55,7 @@ def test_a_kind_that_is_missing_is_an_error(inside: bool):
     tokens, _ = scene()
     some, none = only((4, 5)), torch.zeros(GRID, dtype=torch.bool).flatten()
     with pytest.raises(ValueError, match="either kind"):
-        grow_marks(tokens, GRID, *((some, none) if inside else (none, some)))
+        walk(tokens, GRID, *((some, none) if inside else (none, some)))
 
 
 def test_seeds_of_a_box_lie_on_its_object():
@@ -67,11 +67,14 @@ def test_seeds_of_a_box_lie_on_its_object():
     assert not bool((seeds & ~truth).any())
 
 
-def test_far_seeds_lie_off_the_marked_object():
+def test_cells_go_with_the_mark_that_they_are_like():
     tokens, truth = scene()
-    seeds = far_seeds(tokens, only((4, 5)))
-    assert int(seeds.sum()) == round(0.25 * 95)
-    assert not bool((seeds & truth).any())
+    torch.testing.assert_close(liker_cells(tokens, only((4, 5)), only((0, 0), (7, 11))), truth)
+    torch.testing.assert_close(liker_cells(tokens, only((4, 5)), only()), truth)
+    # A mark stays what it is, whatever it looks like.
+    kept = liker_cells(tokens, only((4, 5), (0, 3)), only((3, 4)))
+    assert bool(kept[only((0, 3))])
+    assert not bool(kept[only((3, 4))])
 
 
 @pytest.mark.parametrize("kind", ["point", "point and not", "box"])
