@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,11 @@ import typer
 from ovseg.cli import options
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.overlay import overlay, parse_assignment
+from ovseg.config import SegmentConfig
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.errors import UsageError
+from ovseg.prototypes.config import PrototypeConfig
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +27,7 @@ __all__ = ["app", "print_table"]
 app = typer.Typer(no_args_is_help=True, help="Measure ovseg's own parts.", rich_markup_mode=None)
 
 _DEFAULT = DiscoveryConfig()
+_NONE: list[str] = []
 _SETTINGS = (
     "saliency,"
     + ",".join(f"cut+saliency:token{layer}@{tau}" for layer in (-1, -2, -3) for tau in (0.3, 0.4, 0.5))
@@ -136,6 +141,83 @@ def discovery(
             {"cells": large, "solver": "ovseg", "images": 1, "ms": 1e3 * seconds, "peak_gb": peak / 1e9}
         )
     print_table(rows, as_json=as_json)
+
+
+@app.command("shots")
+def shots(
+    root: Annotated[Path, _option("--root", help="Folder data set: images/, masks/ and classes.txt.")],
+    work: Annotated[Path, _option("--work", help="Folder for encoded images, kept for the next call.")],
+    vocabulary: options.VocabularyName = None,
+    shots: Annotated[
+        str, _option("--shots", help="Numbers of support images a class, ascending; 0: names alone.")
+    ] = "0,1,2,3,5",
+    seed: options.Seed = 0,
+    images: Annotated[
+        int | None, _option("--images", help="Measure on so many images at most, evenly taken.")
+    ] = None,
+    assignments: Annotated[
+        list[str],
+        _option("--set", help="One setting, such as segment.visual=8 or prototypes.parts=8. Repeatable."),
+    ] = _NONE,
+    refine: options.Refine = "none",
+    preset: options.Preset = "auto",
+    device: options.Device = "auto",
+    cache_dir: options.CacheDir = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """How figures grow with given support: zero, one and few shots, on a data set with masks.
+
+    Support images are drawn for each class with their masks; all of them are left out of the measuring, for
+    every number of shots. Every pixel gets one of the classes.
+
+    For example:
+
+      ovseg bench shots --root mydata --vocabulary names.toml --work shots/
+    """
+    set_up_process(verbose=0, offline=True)
+    numbers = _shot_numbers(shots)
+    chosen = _ShotSettings(segment=SegmentConfig(refine=refine))
+    for text in assignments:
+        chosen = overlay(chosen, parse_assignment(text), "--set")
+
+    from ovseg.device import resolve_device
+    from ovseg.encoders.presets import load_preset
+    from ovseg.evaluation.datasets.folder import folder_classes, load_folder
+    from ovseg.vocabulary import Vocabulary, load_vocabulary
+
+    dataset = load_folder(root, background=False)
+    words = load_vocabulary(vocabulary) if vocabulary else Vocabulary(folder_classes(root), source=str(root))
+    encoders = load_preset(
+        preset, device=resolve_device(device), cache_dir=Path(cache_dir) if cache_dir else None
+    )
+
+    from ovseg.pipeline.shots_bench import ShotsBench
+    from ovseg.pipeline.shots_table import as_table
+
+    bench = ShotsBench(
+        dataset, words.without_background(), encoders, chosen.segment, work, tick=_ticker(quiet)
+    )
+    rows = bench.rows(numbers, seed=seed, images=images, prototypes=chosen.prototypes)
+    _print(as_table(rows), as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _ShotSettings:
+    """What ``--set`` can change in ``ovseg bench shots``."""
+
+    segment: SegmentConfig = field(default_factory=SegmentConfig)
+    prototypes: PrototypeConfig = field(default_factory=PrototypeConfig)
+
+
+def _shot_numbers(text: str) -> list[int]:
+    parts = text.replace(" ", "").split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--shots takes whole numbers, such as 0,1,3, not {text!r}")
+    numbers = [int(part) for part in parts]
+    if numbers != sorted(set(numbers)) or numbers[-1] == 0:
+        raise UsageError(f"--shots takes ascending numbers, the last one above 0, not {text!r}")
+    return numbers
 
 
 def _timings(
