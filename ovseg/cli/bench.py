@@ -199,7 +199,7 @@ def shots(
         dataset, words.without_background(), encoders, chosen.segment, work, tick=_ticker(quiet)
     )
     rows = bench.rows(numbers, seed=seed, images=images, prototypes=chosen.prototypes)
-    _print(as_table(rows), as_json=as_json)
+    print_table(as_table(rows), as_json=as_json)
 
 
 @dataclass(frozen=True)
