@@ -1,4 +1,4 @@
-"""``ovseg bench shots`` on photos of two colours, of which the names know one."""
+"""``ovseg bench shots`` on photos of two colours that the fake encoders have no words for."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from typer.testing import CliRunner
 from ovseg.cli.app import app
 from ovseg.encoders import presets
 
-COLOURS = {"tomato": (230, 20, 20), "teal": (20, 160, 160)}
+COLOURS = {"mauve": (160, 40, 160), "teal": (40, 160, 160)}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Six photos, half tomato, half a colour that the fake encoders have no word for."""
+    """Six photos, each of two colours."""
     folder = tmp_path / "set"
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True)
-    (folder / "classes.txt").write_text("tomato\nteal\n")
+    (folder / "classes.txt").write_text("mauve\nteal\n")
     generator = np.random.default_rng(0)
     for i in range(6):
         labels = np.zeros((64, 96), np.uint8)
         labels[:, 32 + 8 * (i % 3) :] = 1
-        pixels = np.array([COLOURS["tomato"], COLOURS["teal"]])[labels]
+        pixels = np.array([COLOURS["mauve"], COLOURS["teal"]])[labels]
         pixels = (pixels + generator.integers(-15, 16, pixels.shape)).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{i}.png")
         Image.fromarray(labels).save(folder / "masks" / f"{i}.png")
