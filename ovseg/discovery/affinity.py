@@ -14,6 +14,9 @@ __all__ = ["Affinity", "build_affinity"]
 BLOCK_BYTES = 2 << 20
 """Size of a row block on the CPU: it stays in the cache between the product and the threshold, and between
 the two products that `Affinity.links` makes of it."""
+WHOLE_BYTES = 8 << 20
+"""On the CPU, links of at most this are kept as one block, mirrored: one product with the whole matrix is
+then quicker than two with each of its parts."""
 FLOAT_BYTES = 1 << 30
 """Links of more than this are kept as bytes and widened a block at a time."""
 
@@ -23,8 +26,8 @@ class Affinity:
     """Thresholded cosine affinity of a batch of images, ``W = epsilon + (1 - epsilon) * links``.
 
     Links are symmetric, so only the row blocks of the upper triangle are kept: half the products, half the
-    memory, and every block is read once for both of its places. A batch on an accelerator has one block, the
-    whole matrix.
+    memory, and every block is read once for both of its places. Images of few cells, and a batch on an
+    accelerator, have one block, the whole matrix.
 
     Attributes:
         blocks: For rows ``a:b`` a tensor (B, b - a, N - a) of zeros and ones, float32 or uint8.
@@ -100,6 +103,8 @@ def build_affinity(
     size = rows.shape[1]
     if block_rows is None:
         on_cpu = rows.device.type == "cpu"
+        if on_cpu and 4 * size * size <= WHOLE_BYTES:
+            return Affinity((_mirrored(rows, tau, max(64, -(-size // 4))),), size, epsilon)
         block_rows = max(64, BLOCK_BYTES // (4 * size)) if on_cpu else size
     floats = rows.shape[0] * size * size * 2 <= FLOAT_BYTES
     blocks = []
@@ -107,6 +112,18 @@ def build_affinity(
         cosine = rows[:, start : start + block_rows] @ rows[:, start:].transpose(1, 2)
         blocks.append(cosine.gt_(tau) if floats else cosine.gt(tau).to(torch.uint8))
     return Affinity(tuple(blocks), size, epsilon)
+
+
+def _mirrored(rows: Tensor, tau: float, height: int) -> Tensor:
+    """(B, N, N) float32 links of unit ``rows`` (B, N, D): upper triangle in blocks, the lower its image."""
+    size = rows.shape[1]
+    links = rows.new_empty(rows.shape[0], size, size)
+    for start in range(0, size, height):
+        stop = start + height
+        part = (rows[:, start:stop] @ rows[:, start:].transpose(1, 2)).gt_(tau)
+        links[:, start:stop, start:] = part
+        links[:, start:, start:stop] = part.transpose(1, 2)
+    return links
 
 
 def images_at_once(size: int, budget: int = 4 << 30) -> int:
