@@ -10,6 +10,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.bench_diffusion import diffusion
+from ovseg.cli.bench_index import index
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.config import SegmentConfig
@@ -48,6 +49,7 @@ def _root() -> None:
 
 
 app.command("diffusion")(diffusion)
+app.command("index")(index)
 
 
 @app.command("discovery")

@@ -63,7 +63,7 @@ Leakage = Annotated[
     list[Path],
     typer.Option(
         "--leakage",
-        help="Folder of support or pool photos: report near copies of evaluation images in it. Repeatable.",
+        help="Folder of photos, or a pool: report near copies of evaluation images in it. Repeatable.",
         show_envvar=False,
     ),
 ]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.launch import set_up_process
 from ovseg.errors import UsageError
+from ovseg.support.pool.config import RetrievalConfig
+
+_SEARCH = RetrievalConfig()
 
 __all__ = ["compare", "discovery", "merge", "retrieval", "table"]
 
@@ -124,30 +129,88 @@ def discovery(
 
 
 def retrieval(
-    rankings: Annotated[
-        Path, typer.Option("--rankings", help="JSON: class to image names, best first.", show_envvar=False)
-    ],
     labels: Annotated[
         Path,
         typer.Option("--labels", help="CSV with file and label, or JSON: name to labels.", show_envvar=False),
     ],
+    rankings: Annotated[
+        Path | None,
+        typer.Option("--rankings", help="JSON: class to image names, best first.", show_envvar=False),
+    ] = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option("--pool", help="Measure the search of this pool instead.", show_envvar=False),
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option("--vocabulary", help="With --pool: the classes to look for.", show_envvar=False),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            "--groups",
+            help="Lines NAME: LABEL, LABEL: which labels are images of a class.",
+            show_envvar=False,
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", help="With --pool: see ovseg pool search.", show_envvar=False),
+    ] = _SEARCH.margin,
+    rerank: Annotated[
+        bool,
+        typer.Option("--rerank/--no-rerank", help="With --pool: see ovseg pool search.", show_envvar=False),
+    ] = True,
     k: Annotated[
         list[int] | None, typer.Option("-k", help="Depth of precision; repeatable.", show_envvar=False)
     ] = None,
+    device: options.Device = "auto",
+    cache_dir: options.CacheDir = None,
     output: Results = None,
     as_json: options.Json = False,
 ) -> None:
     """Images found for names: precision at k and mean average precision against image-level labels.
 
     ovseg evaluate retrieval --rankings found.json --labels labels.csv -k 5
+
+    ovseg evaluate retrieval --pool photos.pool --vocabulary voc20 --labels labels.csv -k 5
     """
-    from ovseg.evaluation.retrieval import read_labels, read_rankings, retrieval_scores
+    from ovseg.evaluation.retrieval import read_groups, read_labels, read_rankings, retrieval_scores
 
     depths = tuple(k) if k else (1, 5, 10)
     if min(depths) < 1:
         raise UsageError(f"-k must be at least 1, not {min(depths)}")
-    results = retrieval_scores(read_rankings(rankings), read_labels(labels), depths)
+    if (rankings is None) == (pool is None) or (pool is None) != (vocabulary is None):
+        raise UsageError("give --rankings, or --pool with --vocabulary")
+    known = read_labels(labels, None if groups is None else read_groups(groups))
+    if rankings is not None:
+        found = read_rankings(rankings)
+    else:
+        config = replace(_SEARCH, margin=margin, nearness=_SEARCH.nearness if rerank else None)
+        found = _pool_rankings(Path(str(pool)), str(vocabulary), config, max(depths), device, cache_dir)
+    results = retrieval_scores(found, known, depths)
     _print(results, output, as_json=as_json)
+
+
+def _pool_rankings(
+    pool: Path, vocabulary: str, config: RetrievalConfig, depth: int, device: str, cache_dir: str | None
+) -> dict[str, list[str]]:
+    """What a pool gives for the classes of a vocabulary."""
+    set_up_process(verbose=0, offline=True)
+
+    from ovseg.device import resolve_device
+    from ovseg.encoders.presets import load_preset
+    from ovseg.evaluation.retrieval import pool_rankings
+    from ovseg.support.pool.file import read_pool, require_identity
+    from ovseg.support.pool.search import PoolSearch
+    from ovseg.vocabulary import load_vocabulary
+
+    opened, words = read_pool(pool), load_vocabulary(vocabulary)
+    cache = Path(cache_dir) if cache_dir else None
+    encoders = load_preset(opened.preset, device=resolve_device(device), cache_dir=cache)
+    require_identity(pool, opened, encoders.names)
+    search = PoolSearch(opened, encoders.names, encoders.device, config)
+    return pool_rankings(search, words.classes, depth)
 
 
 def _print(results: dict[str, Any], output: Path | None, *, as_json: bool) -> None:

@@ -11,7 +11,10 @@ from skimage import data as photos
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.folder import load_folder
 from ovseg.evaluation.leakage import check, refuse
+from ovseg.images import load_image
 from ovseg.images.perceptual import DISTANCE, image_hash, near_copies
+from ovseg.support.pool.file import write_pool
+from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 
 NAMES = ("astronaut", "coffee", "rocket")
 
@@ -65,5 +68,21 @@ def test_leaks_are_reported_and_refused(tmp_path):
     assert [entry[:2] for entry in pool["copies"]] == [["coffee", "copy"]]
     with pytest.raises(DatasetError, match=r"1 near copies .* the first is copy in pool"):
         refuse(report)
+    # A pool file knows the hashes; its photos need not be there.
+    items = [
+        PoolItem(
+            PoolEntry(0, name, "0" * 64, 1, 1, (9, 9)),
+            image_hash(load_image(tmp_path / "pool" / name).pixels),
+            np.zeros((1, 2), np.float16),
+            np.array([[0, 0, 1, 1]], np.float32),
+        )
+        for name in ("cat.jpg", "copy.jpg")
+    ]
+    write_pool(tmp_path / "x.pool", pool_of(items, ["/gone"], {}, "fake"))
+    (in_file,) = check(data, [tmp_path / "x.pool"])["pools"]
+    assert (in_file["folder"], in_file["images"]) == ("x.pool", 2)
+    assert [[entry[0], entry[1], entry[2]] for entry in in_file["copies"]] == [
+        ["coffee", "copy.jpg", pool["copies"][0][2]]
+    ]
     (tmp_path / "pool/copy.jpg").unlink()
     refuse(check(data, [tmp_path / "pool"]))

@@ -7,10 +7,13 @@ from ovseg.errors import InputError
 from ovseg.evaluation.retrieval import (
     average_precision,
     precision_at,
+    read_groups,
     read_labels,
     read_rankings,
     retrieval_scores,
 )
+from ovseg.prompts import prompt_path
+from ovseg.vocabulary import load_vocabulary
 
 LABELS = {"a": {"cat"}, "b": {"cat", "dog"}, "c": {"dog"}, "d": {"cow"}}
 
@@ -83,3 +86,34 @@ def test_damaged_labels(tmp_path):
         read_labels(tmp_path / "labels.csv")
     with pytest.raises(InputError, match="cannot read labels"):
         read_labels(tmp_path / "missing.csv")
+
+
+def test_what_is_possible_counts_where_there_are_few():
+    labels = {"a": {"cow"}, "b": {"dog"}, "c": {"dog"}}
+    scores = retrieval_scores({"cow": ["b", "a", "c"], "dog": ["b", "c", "a"]}, labels, (3,))
+    assert scores["precision"]["3"] == pytest.approx((1 / 3 + 2 / 3) / 2)
+    assert scores["precision_of_possible"]["3"] == 1.0
+
+
+def test_groups_of_labels(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,wnid,label\na.jpg,n1,Tabby\nb.jpg,n2,beagle\nc.jpg,n3,pot\n")
+    (tmp_path / "groups.txt").write_text("# kinds\ncat: n1, tiger cat\ndog: Beagle\n")
+    groups = read_groups(tmp_path / "groups.txt")
+    assert groups == {"cat": {"n1", "tiger cat"}, "dog": {"beagle"}}
+    labels = read_labels(tmp_path / "labels.csv", groups)
+    assert labels == {
+        "a.jpg": {"tabby", "cat"},
+        "b.jpg": {"beagle", "dog"},
+        "c.jpg": {"pot"},
+    }
+    (tmp_path / "groups.txt").write_text("no colon\n")
+    with pytest.raises(InputError, match="a line needs name: label, label"):
+        read_groups(tmp_path / "groups.txt")
+
+
+def test_the_shipped_groups_are_of_vocs_classes():
+    groups = read_groups(prompt_path("datasets", "imagenet-voc.txt"))
+    assert list(groups) == [spec.name for spec in load_vocabulary("voc20").classes]
+    members = [member for group in groups.values() for member in group]
+    assert len(members) == len(set(members))
+    assert all(member.startswith("n0") or member.startswith("n1") for member in members)

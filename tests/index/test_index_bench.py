@@ -1,0 +1,61 @@
+"""The measurement of searches: made-up vectors, figures, command."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ovseg.cli.app import app
+from ovseg.index import IndexConfig
+from ovseg.index.benchmark import clustered_vectors, time_index
+
+
+def test_vectors_lie_in_clusters_that_the_seed_decides():
+    vectors = clustered_vectors(400, 64, 5, seed=1)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert (vectors == clustered_vectors(400, 64, 5, seed=1)).all()
+    other = clustered_vectors(100, 64, 5, seed=1, part=1)
+    assert not np.isin(other[:, 0], vectors[:, 0]).any()
+    # Each new vector has near neighbours among the old ones; vectors of other seeds have none.
+    near = (other @ vectors.T).max(1)
+    assert near.mean() > (clustered_vectors(100, 64, 5, seed=2) @ vectors.T).max(1).mean() + 0.2
+
+
+@pytest.mark.parametrize("backend", ["torch", "faiss"])
+def test_figures_of_a_search(backend):
+    if backend == "faiss":
+        pytest.importorskip("faiss")
+    vectors, queries = clustered_vectors(3000, 32, 30, 0), clustered_vectors(100, 32, 30, 0, part=1)
+    row = time_index(vectors, queries, IndexConfig(kind="ivf", backend=backend), runs=1)
+    assert row["recall"] >= 0.97
+    assert row["recall_at_10"] >= 0.99
+    assert row["exact_ms"] / row["ms"] == pytest.approx(row["speedup"])
+    assert time_index(vectors, queries, IndexConfig(kind="flat", backend=backend), runs=1)["recall"] == 1
+
+
+def test_command():
+    arguments = (
+        "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
+    )
+    result = CliRunner().invoke(app, [*arguments.split(), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert [row["kind"] for row in json.loads(result.stdout)] == ["flat", "ivf"]
+    wrong = CliRunner().invoke(app, ["bench", "index", "--kinds", "tree"])
+    assert wrong.exit_code == 2
+    assert "index kind must be one of" in wrong.stderr
+    assert CliRunner().invoke(app, ["bench", "index", "--vectors", "0"]).exit_code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["faiss", "torch"])
+def test_the_chosen_settings_reach_their_recall_on_200k_vectors(backend):
+    if backend == "faiss":
+        pytest.importorskip("faiss")
+    vectors, queries = clustered_vectors(200_000, 128, 1000, 0), clustered_vectors(200, 128, 1000, 0, part=1)
+    row = time_index(vectors, queries, IndexConfig(backend=backend), runs=1)
+    assert row["kind"] == "ivf"
+    assert row["recall"] >= 0.98
+    assert row["speedup"] > 1
