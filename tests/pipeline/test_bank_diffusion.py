@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_encoders import fake_encoders
+from PIL import Image
 from support_photos import photo
 from typer.testing import CliRunner
 
 from ovseg.cli.app import app
+from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import InputError
+from ovseg.pipeline import Segmenter
 from ovseg.prototypes import load_bank
 
 Invoke = Callable[..., Any]
@@ -64,6 +67,19 @@ def test_a_bank_of_generated_pictures(bank: Invoke, tiny_folder: Path, tmp_path:
     assert sum(region.mask.sum() for region in made.regions) > 0
     for table in made.tables.values():
         np.testing.assert_allclose(np.linalg.norm(table.vectors, axis=1), 1, atol=1e-4)
+
+
+def test_a_photo_is_segmented_with_it(bank: Invoke, tiny_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pets.bank"
+    assert bank(*flags(tiny_folder, out, tmp_path / "pictures")).exit_code == 0
+    segmenter = Segmenter(fake_encoders(), SegmentConfig(image_size=64), bank=out)
+    support = next((tmp_path / "pictures").rglob("*cat*/0000000042.png"))
+    with Image.open(support) as image:
+        larger = image.resize((96, 64))
+    result = segmenter.segment(larger)
+    assert result.names == ("background", "cat", "dog")
+    assert result.labels.shape == (64, 96)
+    assert set(np.unique(result.labels)) <= {0, 1, 2}
 
 
 def test_made_anew_it_is_the_same_to_the_byte(bank: Invoke, tiny_folder: Path, tmp_path: Path) -> None:

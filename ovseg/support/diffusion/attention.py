@@ -52,7 +52,8 @@ def cross_attention(
     Returns:
         (B, N) float32.
     """
-    logits = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    # Scaled before the product, which half precision may not hold otherwise.
+    logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
         logits = logits + mask
     attention = torch.softmax(logits, dim=-1, dtype=torch.float32)
@@ -131,6 +132,8 @@ class AttentionRecorder:
             query = attn.norm_q(query)
         if attn.norm_k is not None:
             key = attn.norm_k(key)
+        if attn.upcast_attention:
+            query, key = query.float(), key.float()
         if mask is not None:
             mask = mask[-count:, None]  # (B, 1, 1, T)
         weights = self._token_weights(key)
