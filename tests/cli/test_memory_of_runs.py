@@ -10,7 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from ovseg.cli.launch import set_up_process
+
 DATA = Path(os.environ.get("OVSEG_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "0"), ("64", "64")])
+def test_commands_switch_off_the_cache_of_kernels_unless_the_user_sets_it(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+) -> None:
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", given or "")
+    if given is None:
+        monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    set_up_process(verbose=0, offline=False)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == kept
 
 
 @pytest.mark.slow
