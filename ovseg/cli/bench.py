@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.bench_clip import clip
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
 from ovseg.cli.launch import say, set_up_process
@@ -48,6 +49,7 @@ def _root() -> None:
     """Measure ovseg's own parts."""
 
 
+app.command("clip")(clip)
 app.command("diffusion")(diffusion)
 app.command("index")(index)
 

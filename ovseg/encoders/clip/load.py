@@ -110,7 +110,7 @@ def _from_table(spec: ModelSpec) -> tuple[Any, dict[str, Any]]:
         near = near_names(architecture, open_clip.list_models())
         raise UnknownName(f"open_clip has no architecture {architecture!r}: {near}")
     row = open_clip.get_pretrained_cfg(architecture, spec.tag) if spec.tag else _common_row(architecture)
-    with _quiet():
+    with quiet():
         model = open_clip.create_model(
             architecture,
             load_weights=False,
@@ -152,7 +152,7 @@ def _from_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
     if hub_text:
         _require_cached(hub_text, "config.json")
     try:
-        with _quiet():
+        with quiet():
             model = open_clip.create_model(
                 f"local-dir:{path.parent}", load_weights=False, pretrained_text=False
             )
@@ -164,7 +164,7 @@ def _from_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
 def _load_weights(model: Any, path: Path) -> None:
     from open_clip.factory import load_checkpoint
 
-    with _quiet():
+    with quiet():
         load_checkpoint(model, str(path), strict=True, weights_only=True)
 
 
@@ -220,7 +220,7 @@ def _line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """open_clip reports what it does as warnings of the root logger, which it also sets up; neither here."""
     root, handler, level = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
     root.addHandler(handler)

@@ -1,0 +1,110 @@
+"""``ovseg bench clip``: what a dialect costs beyond its encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.cli.launch import say, set_up_process
+from ovseg.errors import UsageError
+
+
+def _option(*flags: str, **settings: Any) -> Any:
+    return typer.Option(*flags, show_envvar=False, **settings)
+
+
+def clip(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of photos. Without it pictures are made up.", show_default=False),
+    ] = None,
+    clip: Annotated[
+        str, _option("--clip", help="A model of CLIP, or an architecture of open_clip: then untrained.")
+    ] = "ViT-B-16",
+    shape: Annotated[
+        str, _option("--shape", help="The guide: a model, or an architecture of timm: then untrained.")
+    ] = "vit_base_patch8_224",
+    variant: Annotated[str, _option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
+    dialect: Annotated[str, _option("--dialect", help="sclip or tcl.")] = "sclip",
+    images: Annotated[int, _option("--images", help="Photos in one pass.", min=1)] = 2,
+    size: Annotated[str, _option("--size", help="Width and height of made up pictures.")] = "500x375",
+    repeats: Annotated[int, _option("--repeats", help="Measurements.", min=1)] = 5,
+    threads: Annotated[int, _option("--threads", help="CPU threads.", min=1)] = 2,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Seconds per image of a dialect's whole path, against bare forward passes of the same windows.
+
+    Words are those of VOC with background. Time does not depend on what the weights are, so without weights
+    the architectures are measured as they are before training.
+
+    For example:
+
+      ovseg bench clip --threads 1
+
+      ovseg bench clip photos/ --clip ViT-B-16:openai --shape timm:vit_base_patch8_224.dino --device cuda
+    """
+    set_up_process(verbose=0, offline=True)
+
+    import torch
+
+    from ovseg.cli.bench import print_table
+    from ovseg.device import resolve_device, resolve_dtype
+    from ovseg.encoders.clip.load import load_model
+    from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
+    from ovseg.encoders.visual.load import load_visual
+    from ovseg.evaluation.dialects import dialect_for
+    from ovseg.pipeline.clip_benchmark import time_dialect, voc_words
+
+    torch.set_num_threads(threads)
+    place = resolve_device(device)
+    kind = resolve_dtype(dtype, place)
+    settings = dialect_for(dialect, "voc21", background=True)
+    if settings.crop is None:
+        raise UsageError(f"dialect {dialect} has no windows to measure: use sclip or tcl")
+    pictures = _photos(photos, images, size)
+    loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
+    names, plain = clip_pair(loaded, variant=variant, device=place, dtype=kind)
+    if ":" in shape:
+        guide = load_visual(shape, device=place, dtype=kind)
+    else:
+        guide = untrained_shape(shape, device=place, dtype=kind)
+    words, dataset = voc_words(settings)
+    timing = time_dialect(
+        names, plain, guide, pictures, words, dataset, settings,
+        repeats=repeats, tick=lambda: say("one more", quiet=quiet),
+    )  # fmt: skip
+    row = {
+        "clip": clip,
+        "shape": shape if names.guide else "",
+        "variant": variant,
+        "dialect": dialect,
+        "device": f"{place.type}, {str(kind).removeprefix('torch.')}",
+        "images": timing.images,
+        "windows": timing.windows,
+        "s per image": timing.total,
+        "s per image, encoders alone": timing.bare,
+        "ratio": timing.ratio,
+        "encoders' share": timing.share,
+    }
+    print_table([row], as_json=as_json)
+
+
+def _photos(folder: Path | None, count: int, size: str) -> list[Any]:
+    if folder is not None:
+        from ovseg.images import find_images, load_image
+
+        return [load_image(image.path).pixels for image in find_images([folder])[:count]]
+    import numpy as np
+
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--size takes WIDTHxHEIGHT in pixels, such as 500x375, not {size!r}")
+    generator = np.random.default_rng(0)
+    shape = (int(height), int(width), 3)
+    return [generator.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)]

@@ -1,0 +1,143 @@
+"""What a dialect costs beyond its encoders: the whole path against bare passes of the same windows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.encoders.base import GuideKey
+from ovseg.encoders.clip.encoder import ClipEncoder
+from ovseg.encoders.presets import Encoders
+from ovseg.encoders.shape import DinoShape
+from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
+from ovseg.evaluation.datasets.catalog import DATASETS
+from ovseg.evaluation.dialects import Dialect
+from ovseg.pipeline.dialect import DialectPredictor
+from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.vocabulary import Vocabulary, load_vocabulary
+
+__all__ = ["DialectTiming", "time_dialect", "voc_words"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DialectTiming:
+    """Medians over repeats, in seconds.
+
+    Attributes:
+        images: In one pass.
+        windows: Windows of all of them.
+        total: Seconds per image of the whole path, from pixels to labels.
+        bare: Seconds per image of the encoders' forward passes of the same windows: CLIP's without a variant,
+            and the shape encoder's where the variant has a guide.
+        ratio: Of the two, the median of the repeats' own ratios.
+        share: What part of the whole path is spent in the encoders (the variant counts as theirs).
+    """
+
+    images: int
+    windows: int
+    total: float
+    bare: float
+    ratio: float
+    share: float
+
+
+def time_dialect(
+    names: ClipEncoder,
+    plain: ClipEncoder,
+    shape: DinoShape,
+    photos: Sequence[Pixels],
+    words: Vocabulary,
+    dataset: Dataset,
+    dialect: Dialect,
+    *,
+    repeats: int = 5,
+    tick: Callable[[], None] = lambda: None,
+) -> DialectTiming:
+    """Measure one pass over photos; whole and bare take turns, so that a busy machine burdens both.
+
+    Args:
+        names: CLIP, read as its variant says.
+        plain: The same model without a variant.
+        shape: The guide.
+        photos: (H, W, 3) uint8 RGB, predicted together.
+        words: As `DialectPredictor` takes it.
+        dataset: Likewise.
+        dialect: Likewise.
+        repeats: Measurements, after one that is not counted.
+        tick: Called after each.
+    """
+    seen = _Seen(names, shape)
+    encoders = Encoders("benchmark", names, shape, names.device, ())
+    recording = Encoders("benchmark", seen, seen, names.device, ())  # type: ignore[arg-type]
+    DialectPredictor(recording, words, dataset, dialect).predict(photos)
+    predictor = DialectPredictor(encoders, words, dataset, dialect)
+    predictor.predict(photos)
+    rows = []
+    for _ in range(repeats):
+        before = predictor.encoder_seconds
+        whole, bare = Stopwatch(names.device), Stopwatch(names.device)
+        with whole:
+            predictor.predict(photos)
+        inside = predictor.encoder_seconds - before
+        with bare:
+            for windows in seen.windows:
+                plain.encode_dense(windows)
+            for windows, keys in seen.guides:
+                shape.encode(windows, keys)
+        rows.append((whole.seconds, bare.seconds, inside))
+        tick()
+    count = len(photos)
+    return DialectTiming(
+        images=count,
+        windows=sum(len(windows) for windows in seen.windows),
+        total=statistics.median(row[0] for row in rows) / count,
+        bare=statistics.median(row[1] for row in rows) / count,
+        ratio=statistics.median(row[0] / row[1] for row in rows),
+        share=statistics.median(row[2] / row[0] for row in rows),
+    )
+
+
+def voc_words(dialect: Dialect) -> tuple[Vocabulary, Dataset]:
+    """VOC's words under a dialect, and its classes with background; there are no files behind them."""
+    card = DATASETS.get("voc21")
+    names = official_names(card)
+
+    def no_truth() -> npt.NDArray[np.uint8]:
+        raise NotImplementedError("a benchmark reads no truth")
+
+    samples = (Sample("made-up", Path(), no_truth),)
+    dataset = Dataset(card, Path(), "made up", names, samples, has_background=True)
+    words = replace(load_vocabulary("voc21"), has_background=True)
+    return dialect.vocabulary(words, dataset.foreground), dataset
+
+
+class _Seen:
+    """Both encoders, with a record of the batches that they were given."""
+
+    def __init__(self, names: ClipEncoder, shape: DinoShape) -> None:
+        self._names, self._shape = names, shape
+        self.patch = shape.patch
+        self.windows: list[torch.Tensor] = []
+        self.guides: list[tuple[torch.Tensor, tuple[GuideKey, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._names, name)
+
+    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
+        """See `ClipEncoder.encode_dense`."""
+        self.windows.append(images)
+        return self._names.encode_dense(images, guide)
+
+    def encode(self, images: torch.Tensor, wanted: tuple[GuideKey, ...]) -> dict[GuideKey, torch.Tensor]:
+        """See `DinoShape.encode`."""
+        self.guides.append((images, wanted))
+        return self._shape.encode(images, wanted)
