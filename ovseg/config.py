@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ovseg.errors import ConfigError
 
+SYNONYMS = ("sum", "max", "mean")
 REFINERS = ("none", "pamr", "crf")
 BACKDROPS = ("rivals", "prototypes")
 
@@ -38,6 +39,8 @@ class SegmentConfig:
             ``prototypes`` (the bank's own, of what is around the classes).
         category_mass: Share of the image-level probability that the things which may occur must have; the
             least likely ones beyond it are ruled out in that image. 1 rules out none.
+        synonyms: How the words of a class count as one: their ``sum``, their ``max``, or their ``mean``.
+        attributes: Weight of a class's attributes, taken together likewise, beside its words.
         refine: How edges are refined: ``none``, ``pamr`` or ``crf``.
         refine_side: Longer side in pixels at which refinement works.
         abstain: Confidence in [0, 1] below which a pixel gets no answer; None never abstains.
@@ -63,6 +66,8 @@ class SegmentConfig:
     bank_text: bool = True
     backdrop: str = "rivals"
     category_mass: float = 1.0
+    synonyms: Literal["sum", "max", "mean"] = "sum"
+    attributes: float = 1.0
     refine: str = "pamr"
     refine_side: int = 256
     abstain: float | None = None
@@ -81,8 +86,10 @@ class SegmentConfig:
             raise ConfigError(f"category_mass must be above 0 and at most 1, not {self.category_mass}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:
             raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
+        if self.synonyms not in SYNONYMS:
+            raise ConfigError(f"synonyms must be one of {', '.join(SYNONYMS)}, not {self.synonyms!r}")
         weights = ("gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks", "visual")
-        for name in ("spread", *weights):
+        for name in ("spread", "attributes", *weights):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")
         for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):

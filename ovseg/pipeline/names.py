@@ -8,6 +8,7 @@ import torch
 
 from ovseg.encoders.base import ImageTextEncoder, PromptHead
 from ovseg.matching import PromptTable, prompt_table
+from ovseg.matching.prompts import Together
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.vocabulary.lexicon import background_words, enrich
 
@@ -22,6 +23,8 @@ class NamedClasses:
         head: The prompts as a classifier over the encoder's features.
         chance: (G,) probability that an average picture gives each group.
         is_stuff: (G,) bool; a word of unknown kind counts as a thing.
+        synonyms: How the words of a class count as one, and its attributes.
+        attributes: Weight of attributes beside words.
     """
 
     vocabulary: Vocabulary
@@ -29,9 +32,18 @@ class NamedClasses:
     head: PromptHead
     chance: torch.Tensor
     is_stuff: torch.Tensor
+    synonyms: Together = "sum"
+    attributes: float = 1.0
 
     @classmethod
-    def prepare(cls, vocabulary: Vocabulary, names: ImageTextEncoder) -> NamedClasses:
+    def prepare(
+        cls,
+        vocabulary: Vocabulary,
+        names: ImageTextEncoder,
+        *,
+        synonyms: Together = "sum",
+        attributes: float = 1.0,
+    ) -> NamedClasses:
         """Fill in from the lexicon, and encode all prompts."""
         words = vocabulary.background or background_words()
         specs = (*vocabulary.classes, *(ClassSpec(word) for word in words))
@@ -47,9 +59,9 @@ class NamedClasses:
         table = prompt_table(full, background)
         # Where every pixel gets one of the names, the nearest one is wanted, however far it is.
         head = names.prompt_head(table.prompts, table.asked if vocabulary.has_background else None)
-        chance = table.by_group(head.chance)
+        chance = table.by_group(head.chance, synonyms, attributes)
         is_stuff = torch.tensor([spec.kind == "stuff" for spec in table.groups], device=chance.device)
-        return cls(vocabulary, table, head, chance, is_stuff)
+        return cls(vocabulary, table, head, chance, is_stuff, synonyms, attributes)
 
     @property
     def looks(self) -> tuple[tuple[str, ...], ...]:
@@ -58,4 +70,4 @@ class NamedClasses:
 
     def score(self, features: torch.Tensor) -> torch.Tensor:
         """(…, D) features to (…, G) probabilities of the groups."""
-        return self.table.by_group(self.head(features))
+        return self.table.by_group(self.head(features), self.synonyms, self.attributes)

@@ -175,7 +175,12 @@ class Segmenter:
     def _prepared(self, vocabulary: Vocabulary) -> NamedClasses:
         key = vocabulary.hash
         if key not in self._named:
-            self._named[key] = NamedClasses.prepare(vocabulary, self.encoders.names)
+            self._named[key] = NamedClasses.prepare(
+                vocabulary,
+                self.encoders.names,
+                synonyms=self.config.synonyms,
+                attributes=self.config.attributes,
+            )
         return self._named[key]
 
 

@@ -31,9 +31,9 @@ Invoke = Callable[..., Any]
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     class Card:
         name = "colours"
+        load = staticmethod(lambda *_: colour_encoders())
 
-    monkeypatch.setattr(discoverer, "choose_preset", lambda name: Card)
-    monkeypatch.setattr(discoverer, "load_preset", lambda *_, **__: colour_encoders())
+    monkeypatch.setattr(discoverer, "choose_preset", lambda *_: Card)
     monkeypatch.setattr(discoverer, "preset_note", lambda *_: "preset colours")
 
     def invoke(*arguments: object) -> Any:

@@ -50,3 +50,27 @@ def test_probabilities_of_a_group_are_summed():
     assert table.by_group(batch).shape == (1, 2, 4)
     torch.testing.assert_close(table.by_group(batch)[0, 0], expected)
     torch.testing.assert_close(table.by_group(batch).sum(-1), torch.ones(1, 2))
+
+
+def test_words_and_attributes_are_gathered_in_two_steps():
+    table = prompt_table(Vocabulary((CAT, DOG)), [])
+    assert table.described.tolist() == [False, False, True, False, False, True, False]
+    probabilities = torch.arange(1.0, 8.0) / 28
+    found = table.by_group(probabilities, "max", 0.5)
+    torch.testing.assert_close(found, torch.tensor([2 + 1.5, 5 + 3, 7]) / 18.5)
+    found = table.by_group(probabilities, "mean", 0.0)
+    torch.testing.assert_close(found, torch.tensor([1.5, 4.5, 7]) / 13)
+    found = table.by_group(probabilities, "sum", 2.0)
+    torch.testing.assert_close(found, torch.tensor([1 + 2 + 6, 4 + 5 + 12, 7]) / 37)
+    # An attribute that is also a word of its class is a word.
+    same = prompt_table(Vocabulary((ClassSpec("oak", synonyms=("tree",), attributes=("tree", "bark")),)), [])
+    assert same.described.tolist() == [False, False, True]
+
+
+def test_batches_are_gathered_alike():
+    table = prompt_table(Vocabulary((CAT, DOG)), [ClassSpec("wall")])
+    values = torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(0))
+    for together in ("sum", "max", "mean"):
+        found = table.by_group(values, together, 0.3)
+        torch.testing.assert_close(found.sum(-1), torch.ones(2, 3))
+        torch.testing.assert_close(found[1, 2], table.by_group(values[1, 2], together, 0.3))
