@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,8 +50,10 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # oneDNN keeps 1024 kernels, one for each layer and size of image. They are small, but lie all over the
     # heap and keep what was freed around them from being used again in one piece: with photos of many sizes a
-    # run grew by hundreds of megabytes. To make them anew costs some hundredths of a second a photo.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+    # run grew by hundreds of megabytes. To make them anew costs some hundredths of a second a photo on x86;
+    # on ARM, where matrix products are such kernels too, nobody has measured it.
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
 def launch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +16,19 @@ from ovseg.cli.launch import set_up_process
 DATA = Path(os.environ.get("OVSEG_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, "0"), ("64", "64")])
+@pytest.mark.parametrize(
+    ("machine", "given", "kept"), [("x86_64", None, "0"), ("x86_64", "64", "64"), ("aarch64", None, None)]
+)
 def test_commands_switch_off_the_cache_of_kernels_unless_the_user_sets_it(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+    monkeypatch: pytest.MonkeyPatch, machine: str, given: str | None, kept: str | None
 ) -> None:
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", given or "")
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setenv(name, given or "")
     if given is None:
-        monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+        monkeypatch.delenv(name)
     set_up_process(verbose=0, offline=False)
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == kept
+    assert os.environ.get(name) == kept
 
 
 @pytest.mark.slow
