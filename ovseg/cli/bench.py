@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.bench_banks import banks
 from ovseg.cli.bench_clip import clip
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
-from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.common import say
+from ovseg.cli.launch import set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.config import SegmentConfig
 from ovseg.discovery.config import DiscoveryConfig
@@ -50,6 +52,7 @@ def _root() -> None:
 
 
 app.command("clip")(clip)
+app.command("banks")(banks)
 app.command("diffusion")(diffusion)
 app.command("index")(index)
 

@@ -44,3 +44,9 @@ class ErrorGroup(TyperGroup):
         except OvsegError as error:
             print_error(error)
             raise typer.Exit(error.exit_code) from error
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """Write a note to standard error, unless quiet."""
+    if not quiet:
+        typer.echo(one_line(text), err=True)

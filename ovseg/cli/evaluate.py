@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.bank_flags import take_bank
 from ovseg.cli.common import COMMAND_SETTINGS
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.launch import say, set_up_process
@@ -106,6 +107,8 @@ def dataset(
     shape: options.Shape = DEFAULTS.shape,
     look: options.Look = DEFAULTS.look,
     dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
+    bank: options.Bank = DEFAULTS.bank,
+    pool: options.Pool = DEFAULTS.pool,
     dialect: DialectName = "ovseg",
     vocabulary: options.VocabularyName = None,
     predictions: Predictions = None,
@@ -145,6 +148,8 @@ def folder(
     shape: options.Shape = DEFAULTS.shape,
     look: options.Look = DEFAULTS.look,
     dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
+    bank: options.Bank = DEFAULTS.bank,
+    pool: options.Pool = DEFAULTS.pool,
     dialect: DialectName = "ovseg",
     vocabulary: options.VocabularyName = None,
     predictions: Predictions = None,
@@ -232,7 +237,9 @@ def _evaluate(ctx: typer.Context, load: Any) -> None:
             leakage.refuse(report)
         found = sum(len(pool["copies"]) for pool in report["pools"])
         say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
-    predictor, batch = _predictor(settings, data, words, dialect, flags["predictions"], quiet=quiet)
+    predictor, batch = _predictor(
+        settings, data, words, dialect, flags["predictions"], flags["output"], quiet=quiet
+    )
     run = EvaluationSettings(
         batch_size=settings.run.batch_size or batch,
         shard=settings.run.shard,
@@ -272,6 +279,7 @@ def _predictor(
     words: Vocabulary,
     dialect: Dialect,
     folder: Path | None,
+    out: Path,
     *,
     quiet: bool,
 ) -> tuple[Predictor[Any], int]:
@@ -297,7 +305,10 @@ def _predictor(
     if dialect.crop is not None:
         from ovseg.pipeline.dialect import DialectPredictor
 
+        if settings.bank is not None or settings.pool is not None:
+            raise UsageError(f"dialect {dialect.name} takes no bank: use --dialect ovseg")
         return DialectPredictor(segmenter.encoders, words, data, dialect), 1 if on_cpu else 8
+    take_bank(segmenter, settings, words, [sample.image for sample in data.samples], out, quiet=quiet)
     return SegmenterPredictor(segmenter, words, data), 1 if on_cpu else 8
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ovseg.cli.classes import chosen_vocabulary
-from ovseg.cli.common import one_line
+from ovseg.cli.bank_flags import banked_vocabulary, drop_encodings, take_bank
+from ovseg.cli.common import one_line, say
 from ovseg.cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from ovseg.vocabulary import Vocabulary
 
 __all__ = ["launch", "print_summary", "say", "set_up_process"]
-
-
-def say(text: str, *, quiet: bool = False) -> None:
-    """Write a note to standard error, unless quiet."""
-    if not quiet:
-        typer.echo(one_line(text), err=True)
 
 
 def set_up_process(*, verbose: int, offline: bool) -> None:
@@ -75,7 +69,7 @@ def launch(
     from ovseg.images import find_images
     from ovseg.outputs import FORMATS
 
-    vocabulary = chosen_vocabulary(settings)
+    vocabulary = banked_vocabulary(settings)
     for name in settings.run.formats:
         FORMATS.get(name)
     chosen = settings.inputs
@@ -99,12 +93,15 @@ def launch(
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
     )
     say(segmenter.note, quiet=quiet)
+    paths = [image.path for image in images][: settings.run.limit]
     try:
+        take_bank(segmenter, settings, vocabulary, paths, out, quiet=quiet)
         with shown_progress(quiet=quiet) as progress:
             summary = run_segmentation(images, vocabulary, segmenter, out, settings.run, progress)
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise
+    drop_encodings(segmenter)
     print_summary(summary, quiet=quiet, as_json=as_json)
     return summary
 

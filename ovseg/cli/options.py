@@ -61,6 +61,22 @@ Background = Annotated[
     ),
 ]
 
+Bank = Annotated[
+    str | None,
+    _option(
+        "--bank",
+        help="A bank of prototypes (see ovseg bank): what classes look like. Without -c its classes count.",
+    ),
+]
+Pool = Annotated[
+    str | None,
+    _option(
+        "--pool",
+        help="self, or a pool (see ovseg pool): make a bank for this run from the images themselves, or from"
+        " the pool; it lies beside the output folder.",
+    ),
+]
+
 Preset = Annotated[
     str,
     _option(

@@ -34,6 +34,8 @@ def segment(
     classes_file: options.ClassesFile = DEFAULTS.classes_file,
     vocabulary: options.VocabularyName = DEFAULTS.vocabulary,
     background: options.Background = DEFAULTS.background,
+    bank: options.Bank = DEFAULTS.bank,
+    pool: options.Pool = DEFAULTS.pool,
     preset: options.Preset = DEFAULTS.preset,
     clip: options.Clip = DEFAULTS.clip,
     shape: options.Shape = DEFAULTS.shape,

@@ -55,6 +55,8 @@ class Settings:
         classes_file: A file with a class a line.
         vocabulary: A shipped vocabulary or a TOML file.
         background: Whether a pixel may be none of the classes; None: as the vocabulary says (yes by default).
+        bank: A bank file that says what classes look like.
+        pool: ``self`` or a pool, of which a bank is made for the run.
         inputs: Which files count.
         segment: How images are segmented.
         run: How the run goes about it.
@@ -72,6 +74,8 @@ class Settings:
     classes_file: str | None = None
     vocabulary: str | None = None
     background: bool | None = None
+    bank: str | None = None
+    pool: str | None = None
     inputs: InputSettings = field(default_factory=InputSettings)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     run: RunConfig = field(default_factory=RunConfig)
@@ -99,6 +103,8 @@ FLAGS: dict[str, str] = {
     "classes_file": "classes_file",
     "vocabulary": "vocabulary",
     "background": "background",
+    "bank": "bank",
+    "pool": "pool",
     "recursive": "inputs.recursive",
     "include": "inputs.include",
     "exclude": "inputs.exclude",

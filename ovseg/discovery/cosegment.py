@@ -21,8 +21,9 @@ class CoSegmentation:
         reference: (D,) unit length, mean of the seeds' features.
         nearness: For each image (N,) cosine of its cells to the reference.
         support: For each image (N,) mean over the images of the best weighted affinity to any cell there.
-        agreement: (n,) cosine of each seed to the mean of the other seeds, both less the mean of all cells
-            of all images; 1 for a single image, which has nobody to disagree with.
+        agreement: (n,) cosine of each seed to the mean of the other seeds, all less the mean of all cells
+            of all images, a seed's vote being its weight; 1 for a single image, which has nobody to disagree
+            with.
     """
 
     seeds: tuple[int, ...]
@@ -76,16 +77,22 @@ def cosegment(features: Sequence[Tensor], weights: Sequence[Tensor]) -> CoSegmen
     seeds = tuple(int(score.argmax()) for score in support)
     found = torch.stack([own[seed] for own, seed in zip(units, seeds, strict=True)])
     reference = F.normalize(found.sum(dim=0), dim=0)
+    votes = torch.stack([weight[seed] for weight, seed in zip(weights, seeds, strict=True)]).to(found)
     return CoSegmentation(
-        seeds, reference, tuple(own @ reference for own in units), tuple(support), _agreement(units, found)
+        seeds,
+        reference,
+        tuple(own @ reference for own in units),
+        tuple(support),
+        _agreement(units, found, votes),
     )
 
 
-def _agreement(units: Sequence[Tensor], seeds: Tensor) -> Tensor:
+def _agreement(units: Sequence[Tensor], seeds: Tensor, votes: Tensor) -> Tensor:
     """(n,) likeness of each seed to the others, without what all cells of all images have in common."""
     if len(units) == 1:
         return torch.ones(1)
     common = torch.stack([own.sum(dim=0) for own in units]).sum(dim=0) / sum(len(own) for own in units)
     centred = F.normalize(seeds - common, dim=1)
-    others = F.normalize(centred.sum(dim=0, keepdim=True) - centred, dim=1)
+    voices = centred * votes[:, None]
+    others = F.normalize(voices.sum(dim=0, keepdim=True) - voices, dim=1)
     return (centred * others).sum(dim=1).cpu()

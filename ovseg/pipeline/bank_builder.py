@@ -26,6 +26,7 @@ from ovseg.outputs.support_sheet import (
 from ovseg.pipeline.bank_report import BankBuild, ClassReport
 from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.bank_work import BankWork
+from ovseg.pipeline.encode import EncodedImage
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.support_views import SeenImage, SupportViewer
 from ovseg.prototypes import (
@@ -80,6 +81,7 @@ def build_prototypes(
     listed: Listed | None = None,
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda line: None,
+    encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
 ) -> BankBuild:
     """Build a bank and write it, with a preview sheet a class beside it; goes on where a call was stopped.
 
@@ -92,6 +94,7 @@ def build_prototypes(
         listed: Images to use or not to use.
         overwrite: Whether a file of another bank at ``out`` may be replaced.
         tell: Gets a line for each class that is done.
+        encode: Encodes support images where somebody keeps encodings; by default the encoders do.
 
     Raises:
         UsageError: The preset cannot make prototypes.
@@ -117,7 +120,7 @@ def build_prototypes(
         return _built(out, digest(plan))
     work = BankWork(out, plan)
     named = NamedClasses.prepare(vocabulary, encoders.names)
-    builder = _Builder(named, source, encoders, config, listed, sheets_folder(out))
+    builder = _Builder(named, source, encoders, config, listed, sheets_folder(out), encode)
     parts, reports, resumed = [], [], 0
     for index, spec in enumerate(vocabulary.classes):
         part = work.get(index)
@@ -177,10 +180,11 @@ class _Builder:
         config: BankConfig,
         listed: Listed,
         sheets: Path,
+        encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
     ) -> None:
         self._named, self._source, self._encoders = named, source, encoders
         self._config, self._listed, self._sheets = config, listed, sheets
-        self._viewer = SupportViewer(encoders, named, config.encoding)
+        self._viewer = SupportViewer(encoders, named, config.encoding, encode)
         clear_sheets(sheets, [spec.name for spec in named.vocabulary.classes])
 
     def build(self, index: int, spec: ClassSpec) -> PrototypeBank:

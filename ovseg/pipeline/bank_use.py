@@ -14,6 +14,7 @@ import torch
 from ovseg.config import SegmentConfig
 from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders
+from ovseg.files import file_sha256
 from ovseg.matching.late import fuse_bank
 from ovseg.matching.visual import VisualMatcher
 from ovseg.pipeline.encode import EncodedImage
@@ -139,6 +140,7 @@ class BankInUse:
         """Which bank it is, for run.json."""
         return {
             "bank": None if self.path is None else self.path.name,
+            "sha256": None if self.path is None else file_sha256(self.path),
             "plan": self.bank.facts.get("plan"),
             "classes": len(self.bank.classes),
             "prototypes": {name: len(table) for name, table in self.bank.tables.items()},

@@ -17,8 +17,9 @@ from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.roles import Roles
 from ovseg.images import load_image
 from ovseg.memory import Heap
-from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary
+from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary, pixel_hash
 from ovseg.pipeline.encode import EncodedImage, encode_image
+from ovseg.pipeline.encoding_store import EncodingStore
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
@@ -65,6 +66,7 @@ class Segmenter:
         self._heap = Heap()
         self._named: dict[str, NamedClasses] = {}
         self.bank = None if bank is None else BankInUse(bank, encoders)
+        self.store: EncodingStore | None = None
 
     @classmethod
     def from_preset(
@@ -145,15 +147,50 @@ class Segmenter:
     @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
         """Encode an image once; :meth:`decide` may then be asked with many vocabularies."""
-        spaces = () if self.bank is None else self.bank.spaces
-        return encode_image(pixels, self.encoders, self.config, self._watch, spaces)
+        if self.store is None:
+            spaces = () if self.bank is None else self.bank.spaces
+            return encode_image(pixels, self.encoders, self.config, self._watch, spaces)
+        key = pixel_hash(pixels)
+        kept = self.store.get(key, self.encoders.device)
+        if kept is not None:
+            return kept
+        return self.store.put(
+            key, encode_image(pixels, self.encoders, self.config, self._watch, self.encoders.spaces)
+        )
+
+    def use_bank(self, bank: PrototypeBank | Path | str) -> BankInUse:
+        """Let a bank take part from now on.
+
+        Raises:
+            BankMismatch: It was made by other encoders, or is no bank.
+        """
+        self.bank = BankInUse(bank, self.encoders)
+        return self.bank
+
+    def keep_encodings(self, folder: Path) -> EncodingStore:
+        """Keep what is encoded from now on in a folder, and take from there what is in it."""
+        settings = {name: getattr(self.config, name) for name in ("image_size", "max_cells", "spread")}
+        self.store = EncodingStore(folder, [self.encoders.preset, self.encoders.identities(), settings])
+        return self.store
+
+    def prepared(self, vocabulary: Vocabulary) -> NamedClasses:
+        """A vocabulary ready for this segmenter's encoders; prepared once."""
+        key = vocabulary.hash
+        if key not in self._named:
+            self._named[key] = NamedClasses.prepare(
+                vocabulary,
+                self.encoders.names,
+                synonyms=self.config.synonyms,
+                attributes=self.config.attributes,
+            )
+        return self._named[key]
 
     @torch.inference_mode()
     def decide(
         self, encoded: EncodedImage, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary
     ) -> Segmentation:
         """Label an encoded image."""
-        named = self._prepared(vocabulary)
+        named = self.prepared(vocabulary)
         config = self.config
         scores = name_scores(encoded, named, config)
         details: dict[str, Any] = {}
@@ -171,17 +208,6 @@ class Segmenter:
         )
         kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
         return Segmentation(labels, confidence, named.vocabulary.names, scores=kept, details=details)
-
-    def _prepared(self, vocabulary: Vocabulary) -> NamedClasses:
-        key = vocabulary.hash
-        if key not in self._named:
-            self._named[key] = NamedClasses.prepare(
-                vocabulary,
-                self.encoders.names,
-                synonyms=self.config.synonyms,
-                attributes=self.config.attributes,
-            )
-        return self._named[key]
 
 
 def _winners(matched: BankMatch, grid: tuple[int, int]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from ovseg.config import SegmentConfig
 from ovseg.discovery.support import SupportEvidence
 from ovseg.encoders.presets import Encoders
-from ovseg.pipeline.encode import encode_image
+from ovseg.pipeline.encode import EncodedImage, encode_image
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
@@ -55,10 +56,18 @@ class SupportViewer:
         encoders: A loaded preset with spaces of prototypes.
         named: All classes of the bank, which compete for every cell.
         config: How images are encoded.
+        encode: Encodes in their stead, where somebody keeps encodings.
     """
 
-    def __init__(self, encoders: Encoders, named: NamedClasses, config: SegmentConfig) -> None:
+    def __init__(
+        self,
+        encoders: Encoders,
+        named: NamedClasses,
+        config: SegmentConfig,
+        encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
+    ) -> None:
         self._encoders, self._named, self._config = encoders, named, config
+        self._encode = encode or self._encode_anew
         self._watch = Stopwatch(encoders.device)
         self._kept: OrderedDict[str, SeenImage] = OrderedDict()
         words = [{word.casefold() for word in spec.words} for spec in named.vocabulary.classes]
@@ -69,9 +78,7 @@ class SupportViewer:
         """Encode an image, or remember it."""
         key = image.origin.sha256
         if key not in self._kept:
-            encoded = encode_image(
-                image.pixels, self._encoders, self._config, self._watch, spaces=self._encoders.spaces
-            )
+            encoded = self._encode(image.pixels)
             self._kept[key] = SeenImage(
                 grid=encoded.grid,
                 tokens=encoded.tokens.float().cpu(),
@@ -83,6 +90,9 @@ class SupportViewer:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return self._kept[key]
+
+    def _encode_anew(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
+        return encode_image(pixels, self._encoders, self._config, self._watch, spaces=self._encoders.spaces)
 
     def evidence(self, seen: SeenImage, image: SupportImage, index: int) -> SupportEvidence:
         """What is known of an image's cells for the class at ``index``.

@@ -1,0 +1,114 @@
+"""``ovseg bench banks``: what a bank gives beside names, in one run on one machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ovseg.cli import options
+from ovseg.cli.common import say
+from ovseg.cli.launch import set_up_process
+from ovseg.cli.progress import shown_progress
+from ovseg.errors import UsageError
+
+__all__ = ["banks"]
+
+
+def _option(*flags: str, **settings: Any) -> Any:
+    return typer.Option(*flags, show_envvar=False, **settings)
+
+
+_NONE: list[Path] = []
+
+
+def banks(
+    name: Annotated[str, typer.Argument(help="Data set: folder, voc21… (see ovseg evaluate).")],
+    root: Annotated[Path, _option("--root", help="Its folder.")],
+    work: Annotated[Path, _option("--work", help="Folder for encodings and banks; kept for the next call.")],
+    background: Annotated[
+        bool, _option("--background/--no-background", help="For folder: whether index 0 is background.")
+    ] = True,
+    vocabulary: options.VocabularyName = None,
+    bank: Annotated[
+        list[Path], _option("--bank", help="A bank to compare, for the classes of the data. Repeatable.")
+    ] = _NONE,
+    self_pool: Annotated[
+        bool, _option("--self/--no-self", help="Whether the photos are their own pool.")
+    ] = True,
+    weight: Annotated[
+        float | None, _option("--weight", help="Weight of the bank (segment.visual).", show_default=False)
+    ] = None,
+    limit: options.Limit = None,
+    preset: options.Preset = "auto",
+    device: options.Device = "auto",
+    cache_dir: options.CacheDir = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Mean IoU of names alone, banks alone and both, with and without the parts of the method.
+
+    Photos are encoded once; encodings stay in --work. Labels are compared at grid resolution.
+
+    For example:
+
+      ovseg bench banks folder --root DATA/msrc_mini --no-background --vocabulary msrc --work work
+    """
+    set_up_process(verbose=0, offline=True)
+
+    from ovseg.config import SegmentConfig
+    from ovseg.evaluation.datasets.catalog import DATASETS
+    from ovseg.evaluation.datasets.folder import load_folder
+    from ovseg.pipeline import Segmenter
+    from ovseg.pipeline.bank_builder import build_prototypes
+    from ovseg.pipeline.bank_table import bank_table, lines_for
+    from ovseg.pipeline.bank_use import BankInUse
+    from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
+    from ovseg.vocabulary import load_vocabulary
+
+    data = load_folder(root, background=background) if name == "folder" else DATASETS.get(name).load(root)
+    data = data.limited(limit)
+    words = vocabulary or data.card.vocabulary
+    if words is None:
+        raise UsageError("this data set has no vocabulary of its own: add --vocabulary")
+    classes = replace(load_vocabulary(words), has_background=data.has_background)
+    config = SegmentConfig() if weight is None else SegmentConfig(visual=weight)
+    segmenter = Segmenter.from_preset(
+        preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
+    )
+    segmenter.keep_encodings(work / "encoded")
+    found = [(path.stem, True, BankInUse(path, segmenter.encoders)) for path in bank]
+    with shown_progress(quiet=quiet) as progress:
+        progress.start(len(data.samples) * (2 if self_pool else 1), 0)
+        if self_pool:
+            paths = [sample.image for sample in data.samples]
+            source = SelfPool(
+                paths, classes, segmenter.prepared(classes), segmenter.encode, config, progress.advance
+            )
+            for cosegment in (True, False):
+                chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
+                out = work / f"self-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
+                build_prototypes(
+                    classes, source, segmenter.encoders, out, chosen, overwrite=True, encode=segmenter.encode
+                )
+                found.append(("self", cosegment, BankInUse(out, segmenter.encoders)))
+        lines = lines_for(config, found, background=data.has_background)
+        rows = bank_table(segmenter, data, classes, lines, progress.advance)
+    say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    keys = list(rows[0])
+    typer.echo("| " + " | ".join(keys) + " |")
+    typer.echo("|" + " --- |" * len(keys))
+    for row in rows:
+        typer.echo("| " + " | ".join(_shown(row[key]) for key in keys) + " |")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return f"{value:.1f}" if isinstance(value, float) else str(value or "")

@@ -1,0 +1,151 @@
+"""What banks give: every photo encoded once, then decided under many settings, at grid resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ovseg.config import SegmentConfig
+from ovseg.evaluation.datasets.base import Dataset
+from ovseg.evaluation.predictions import load_pixels
+from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.name_scores import name_scores
+from ovseg.pipeline.segmenter import Segmenter
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["Line", "bank_table", "lines_for", "mean_iou"]
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way of deciding.
+
+    Attributes:
+        evidence: What it is called: ``text only``, ``self only``, ``self and text``…
+        bank: The bank that takes part, or None.
+        background_prototypes: Whether they stand for the background.
+        category_filter: Whether unlikely things are ruled out for the whole image.
+        cosegment: Whether the bank was built with co-segmentation; None without a bank.
+        config: The settings that say so.
+    """
+
+    evidence: str
+    bank: BankInUse | None
+    background_prototypes: bool
+    category_filter: bool
+    cosegment: bool | None
+    config: SegmentConfig
+
+
+FILTER_MASS = 0.95
+"""Mass of the category filter where it is measured."""
+
+
+def lines_for(
+    config: SegmentConfig, banks: Sequence[tuple[str, bool, BankInUse]], *, background: bool
+) -> list[Line]:
+    """Every way of deciding that is compared.
+
+    Args:
+        config: All other settings.
+        banks: (name, built with co-segmentation, bank).
+        background: Whether the data have one; without, nothing stands for it.
+    """
+    filters = (False, True)
+    found = [
+        Line("text only", None, False, filtered, None, _with(config, filtered=filtered))
+        for filtered in filters
+    ]
+    for name, cosegment, bank in banks:
+        for text in (False, True):
+            for prototypes in (False, True) if background else (False,):
+                for filtered in filters if text else (False,):
+                    chosen = replace(
+                        _with(config, filtered=filtered),
+                        bank_text=text,
+                        backdrop="prototypes" if prototypes else "rivals",
+                    )
+                    evidence = f"{name} and text" if text else f"{name} only"
+                    found.append(Line(evidence, bank, prototypes, filtered, cosegment, chosen))
+    return found
+
+
+def _with(config: SegmentConfig, *, filtered: bool) -> SegmentConfig:
+    return replace(config, category_mass=FILTER_MASS if filtered else 1.0)
+
+
+@torch.inference_mode()
+def bank_table(
+    segmenter: Segmenter,
+    data: Dataset,
+    vocabulary: Vocabulary,
+    lines: Sequence[Line],
+    advance: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
+    """Measure every line on every photo.
+
+    A cell's label counts for all pixels of the cell; nothing is refined, so figures are a little below those
+    of ``ovseg evaluate``.
+
+    Returns:
+        A row a line: its settings, ``miou`` in percent, and the same for every other photo from the first and
+        from the second on (``first_half``, ``second_half``).
+    """
+    classes = len(data.classes)
+    shift = 0 if data.has_background else 1
+    confusions = np.zeros((len(lines), 2, classes, classes), np.int64)
+    named = segmenter.prepared(vocabulary)
+    for number, sample in enumerate(data.samples):
+        truth = sample.read_truth()
+        pixels = load_pixels(sample, (truth.shape[0], truth.shape[1]))
+        encoded = segmenter.encode(pixels)
+        shown = _by_cell(truth, encoded.grid, classes)
+        for index, line in enumerate(lines):
+            scores = name_scores(encoded, named, line.config)
+            if line.bank is not None:
+                scores = line.bank.fuse(
+                    encoded, scores, vocabulary, line.config, without=line.bank.own_supports(pixels)
+                ).scores
+            labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
+            np.add.at(confusions[index, number % 2].T, labels, shown)
+        advance()
+    rows = []
+    for line, halves in zip(lines, confusions, strict=True):
+        rows.append(
+            {
+                "evidence": line.evidence,
+                "background prototypes": line.background_prototypes,
+                "category filter": line.category_filter,
+                "co-segmentation": line.cosegment,
+                "miou": mean_iou(halves.sum(axis=0)),
+                "first_half": mean_iou(halves[0]),
+                "second_half": mean_iou(halves[1]),
+            }
+        )
+    return rows
+
+
+def mean_iou(confusion: Counts) -> float:
+    """Mean IoU in percent over the classes that the truth (rows) has."""
+    both = np.diagonal(confusion)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - both
+    there = confusion.sum(axis=1) > 0
+    return float(100 * np.mean(both[there] / union[there])) if there.any() else float("nan")
+
+
+def _by_cell(truth: npt.NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Counts:
+    """(N, C) pixels of each class in each cell; pixels of no class count nowhere."""
+    height, width = truth.shape
+    rows = np.minimum(((np.arange(height) + 0.5) * grid[0] / height).astype(np.int64), grid[0] - 1)
+    columns = np.minimum(((np.arange(width) + 0.5) * grid[1] / width).astype(np.int64), grid[1] - 1)
+    cells = rows[:, None] * grid[1] + columns[None]
+    there = truth < classes
+    index = cells[there] * classes + truth[there]
+    return np.bincount(index, minlength=grid[0] * grid[1] * classes).reshape(-1, classes)

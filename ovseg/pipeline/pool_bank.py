@@ -1,0 +1,66 @@
+"""Banks made on the way: from the images that are being segmented, or from a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.segmenter import Segmenter
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
+from ovseg.pipeline.sources import open_source
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["SELF", "bank_beside", "bank_from_pool"]
+
+SELF = "self"
+"""The pool that is the images themselves."""
+
+
+def bank_beside(out: Path) -> Path:
+    """Where the bank of a run is: beside its folder."""
+    return out.with_name(out.name + ".bank")
+
+
+def bank_from_pool(
+    segmenter: Segmenter,
+    pool: str,
+    vocabulary: Vocabulary,
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    tell: Callable[[str], None] = lambda line: None,
+    advance: Callable[[], None] = lambda: None,
+) -> BankInUse:
+    """Build the bank of a run, or take the one that an earlier call built, and let the segmenter use it.
+
+    With ``self`` every image is looked at twice: encodings are kept in ``OUT.encoded/`` in between.
+
+    Args:
+        segmenter: Without a bank.
+        pool: ``self``, or a pool's file or folder.
+        vocabulary: The classes.
+        paths: All images of the run, whatever the shard.
+        out: Its folder.
+        tell: Gets a line for each class.
+        advance: Is told after each image of the first look.
+
+    Raises:
+        OvsegError: See ``build_prototypes``.
+    """
+    config = replace(SELF_BANK, image_size=segmenter.config.image_size)
+    bank = bank_beside(out)
+    if pool == SELF:
+        segmenter.keep_encodings(out.with_name(out.name + ".encoded"))
+        source = SelfPool(
+            paths, vocabulary, segmenter.prepared(vocabulary), segmenter.encode, segmenter.config, advance
+        )
+        build_prototypes(
+            vocabulary, source, segmenter.encoders, bank, config, tell=tell, encode=segmenter.encode
+        )
+    else:
+        opened = open_source("retrieval", segmenter.encoders, vocabulary.classes, pool=Path(pool))
+        build_prototypes(vocabulary, opened, segmenter.encoders, bank, config, tell=tell)
+    return segmenter.use_bank(bank)

@@ -1,0 +1,265 @@
+"""Banks in use: from Python, and from the command line, with encoders of colours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fake_encoders import fake_encoders
+from PIL import Image
+from support_photos import photo, support_folder
+from typer.testing import CliRunner
+
+from ovseg.cli.app import app
+from ovseg.config import SegmentConfig
+from ovseg.encoders import presets
+from ovseg.errors import BankMismatch
+from ovseg.pipeline import Segmenter, segmenter
+from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_use import pixel_hash
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, sureness
+from ovseg.pipeline.sources import open_source
+from ovseg.prototypes import PrototypeBank, load_bank
+from ovseg.support.config import BankConfig
+from ovseg.vocabulary import ClassSpec, Vocabulary
+
+CONFIG = SegmentConfig(image_size=64, max_cells=400, refine="none")
+BOXES = {"tomato": (16, 16, 48, 48), "frog": (40, 8, 80, 40), "whale": (8, 24, 40, 56)}
+
+
+def things(*names: str, has_background: bool = True) -> Vocabulary:
+    return Vocabulary(tuple(ClassSpec(n, kind="thing") for n in names), has_background=has_background)
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    return np.array(Image.open(path).convert("RGB"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        for name, box in BOXES.items():
+            photo(tmp_path / "photos" / f"{name}-{number}.png", name, box, seed=number)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    """Tomatoes and frogs."""
+    encoders, vocabulary = fake_encoders(), things("tomato", "green frog")
+    source = open_source("folder", encoders, vocabulary.classes, support=support_folder(tmp_path / "support"))
+    build_prototypes(vocabulary, source, encoders, tmp_path / "pets.bank", BankConfig(image_size=64))
+    return tmp_path / "pets.bank"
+
+
+def test_a_bank_knows_a_name_that_the_text_side_does_not(bank: Path, photos: Path) -> None:
+    # "green frog" means grey to these encoders; the bank has seen some.
+    words = things("tomato", "green frog", has_background=False)
+    image = pixels_of(photos / "frog-0.png")
+    named = Segmenter(fake_encoders(), CONFIG).segment(image, words)
+    shown = Segmenter(fake_encoders(), CONFIG, bank=bank).segment(image, words)
+    left, top, right, bottom = BOXES["frog"]
+    inside = np.zeros(image.shape[:2], bool)
+    inside[top + 4 : bottom - 4, left + 4 : right - 4] = True
+    assert (shown.labels[inside] == 2).all()
+    assert (named.labels[inside] == 2).mean() <= (shown.labels[inside] == 2).mean()
+    assert shown.details == {}
+
+
+def test_classes_come_from_the_bank_where_none_are_given(bank: Path, photos: Path) -> None:
+    result = Segmenter(fake_encoders(), CONFIG, bank=bank).segment(photos / "tomato-0.png")
+    assert result.names == ("background", "tomato", "green frog")
+
+
+def test_classes_that_the_bank_lacks_are_left_to_names(bank: Path, photos: Path) -> None:
+    words = things("whale", "tomato")
+    used = Segmenter(fake_encoders(), CONFIG, bank=bank)
+    assert used.bank is not None
+    assert used.bank.missing(words) == ["whale"]
+    image = pixels_of(photos / "whale-0.png")
+    assert used.segment(image, words).labels[40, 24] == 1
+    only = things("whale", "person")
+    plain = Segmenter(fake_encoders(), CONFIG).segment(image, only)
+    np.testing.assert_array_equal(used.segment(image, only).labels, plain.labels)
+
+
+def test_a_bank_is_found_by_synonyms_and_whatever_the_case(bank: Path) -> None:
+    used = Segmenter(fake_encoders(), CONFIG, bank=bank)
+    words = Vocabulary((ClassSpec("frog", synonyms=("Green Frog",)), ClassSpec("TOMATO")))
+    assert used.bank is not None
+    assert used.bank.places(words) == [1, 0]
+    assert used.bank.missing(words) == []
+
+
+def test_winning_prototypes_lead_to_support_regions(bank: Path, photos: Path) -> None:
+    used = Segmenter(fake_encoders(), replace(CONFIG, keep_winners=True), bank=bank)
+    result = used.segment(photos / "frog-0.png", things("tomato", "green frog"))
+    assert used.bank is not None
+    table = used.bank.bank.tables["colours"]
+    rows, scores = result.details["winners"]["colours"]
+    assert rows.shape == (8, 12)
+    label = int(result.labels[24, 60])
+    assert label == 2
+    row = int(rows[3, 7])
+    assert table.classes[row] == 1
+    assert table.foreground[row]
+    origin = used.bank.bank.supports[used.bank.bank.regions[int(table.regions[row])].support].origin
+    assert origin["name"].startswith("Green_Frog/")
+    assert scores[3, 7] > 0.9
+
+
+def test_another_preset_cannot_use_the_bank(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = fake_encoders()
+    monkeypatch.setattr(type(encoders.names), "describe", lambda self: {"name": "other words"})
+    with pytest.raises(BankMismatch):
+        Segmenter(encoders, CONFIG, bank=bank)
+
+
+def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter, PrototypeBank, Vocabulary]:
+    used, words = Segmenter(fake_encoders(), CONFIG), things("tomato", "frog", "whale")
+    if store:
+        used.keep_encodings(out.with_name("encoded"))
+    source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
+    config = replace(SELF_BANK, shots=2, image_size=64)
+    built = build_prototypes(words, source, used.encoders, out, config, encode=used.encode)
+    return used, built.bank, words
+
+
+def test_the_folder_is_its_own_pool(photos: Path, tmp_path: Path) -> None:
+    used, made, words = own_bank(photos, tmp_path / "own.bank")
+    for record in made.supports:
+        assert record.origin["name"].startswith(words.classes[record.class_index].name)
+        assert record.origin["details"]["pixels"] == pixel_hash(pixels_of(photos / record.origin["name"]))
+    used.use_bank(made)
+    assert used.bank is not None
+    first = pixels_of(photos / made.supports[0].origin["name"])
+    assert used.bank.own_supports(first) == [0]
+    assert used.segment(first, words).labels[32, 32] == 1
+
+
+def test_the_same_folder_gives_the_same_bank(photos: Path, tmp_path: Path) -> None:
+    own_bank(photos, tmp_path / "a.bank")
+    own_bank(photos, tmp_path / "b.bank")
+    assert (tmp_path / "a.bank").read_bytes() == (tmp_path / "b.bank").read_bytes()
+
+
+def test_encodings_are_kept_and_damage_is_noticed(photos: Path, tmp_path: Path) -> None:
+    used = Segmenter(fake_encoders(), CONFIG)
+    store = used.keep_encodings(tmp_path / "encoded")
+    image = pixels_of(photos / "frog-0.png")
+    first = used.encode(image)
+    seen = len(used.encoders.names.images)  # type: ignore[attr-defined]
+    second = used.encode(image)
+    assert len(used.encoders.names.images) == seen  # type: ignore[attr-defined]
+    assert torch.equal(first.text, second.text)
+    assert torch.equal(first.visual["words"], second.visual["words"])
+    file = next(store.folder.iterdir())
+    file.write_bytes(file.read_bytes()[:-7])
+    assert torch.equal(used.encode(image).text, first.text)
+    assert len(used.encoders.names.images) > seen  # type: ignore[attr-defined]
+    store.clear()
+    assert not store.folder.exists()
+
+
+def test_sureness_is_the_mean_of_the_best_cells() -> None:
+    scores = torch.zeros(100, 2)
+    scores[:5, 1] = torch.tensor([1.0, 0.8, 0.6, 0.4, 0.2])
+    assert torch.allclose(sureness(scores), torch.tensor([0.0, 0.6]))
+
+
+@pytest.fixture
+def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
+    card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
+    for module in (presets, segmenter):
+        monkeypatch.setattr(module, "choose_preset", lambda *_: card)
+
+    def invoke(*arguments: object) -> Any:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        print(result.stderr)
+        return result
+
+    return invoke
+
+
+SMALL = ("--image-size", 64, "--refine", "none", "-f", "png")
+
+
+def test_segment_with_a_bank(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> None:
+    result = ovseg("segment", photos, "--bank", bank, "-o", tmp_path / "out", *SMALL)
+    assert result.exit_code == 0
+    names = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert names == {"0": "background", "1": "tomato", "2": "green frog"}
+    about = json.loads((tmp_path / "out" / "run.json").read_text())["config"]["segmenter"]["bank"]
+    assert about["classes"] == 2
+    assert len(about["sha256"]) == 64
+
+
+def test_segment_says_once_what_the_bank_lacks(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> None:
+    flags = ("-c", "tomato, whale", "--bank", bank, "-o", tmp_path / "out")
+    result = ovseg("segment", photos, *flags, *SMALL)
+    assert result.exit_code == 0
+    assert result.stderr.count("the bank has no picture of whale") == 1
+
+
+def test_segment_with_the_folder_as_its_own_pool(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+    flags = ("-c", "tomato, frog, whale", "--pool", "self", *SMALL)
+    result = ovseg("segment", photos, "-o", tmp_path / "out", *flags)
+    assert result.exit_code == 0
+    assert load_bank(tmp_path / "out.bank").facts["source"]["source"] == "self"
+    assert not (tmp_path / "out.encoded").exists()
+    again = ovseg("segment", photos, "-o", tmp_path / "out", *flags)
+    assert again.exit_code == 0
+    assert "9 of 9 images are done" in again.stderr
+    # Shards find the bank of all images, and end in the same masks.
+    for shard in ("1/2", "2/2"):
+        assert ovseg("segment", photos, "-o", tmp_path / "two", *flags, "--shard", shard).exit_code == 0
+    for mask in (tmp_path / "out" / "masks").iterdir():
+        assert mask.read_bytes() == (tmp_path / "two" / "masks" / mask.name).read_bytes()
+
+
+def test_bank_and_pool_exclude_each_other(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> None:
+    flags = ("--bank", bank, "--pool", "self", "-o", tmp_path / "out")
+    result = ovseg("segment", photos, *flags)
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+
+
+def test_evaluate_with_the_folder_as_its_own_pool(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+    root = data_set(photos, tmp_path / "data")
+    flags = ("--no-background", "-o", tmp_path / "scores", "--pool", "self", "--image-size", 64)
+    result = ovseg("evaluate", "folder", "--root", root, *flags, "--refine", "none", "--json")
+    assert result.exit_code == 0
+    assert (tmp_path / "scores.bank").is_file()
+
+
+def test_the_bench_compares_names_and_banks(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+    root = data_set(photos, tmp_path / "data")
+    words = tmp_path / "words.toml"
+    words.write_text("".join(f'[[class]]\nname = "{name}"\nkind = "thing"\n' for name in BOXES))
+    flags = ("--no-background", "--work", tmp_path / "work", "--vocabulary", words, "--json")
+    result = ovseg("bench", "banks", "folder", "--root", root, *flags)
+    assert result.exit_code == 0
+    rows = json.loads(result.stdout)
+    assert [row["evidence"] for row in rows[:2]] == ["text only", "text only"]
+    assert {row["co-segmentation"] for row in rows} == {None, True, False}
+    assert all(row["miou"] > 20 for row in rows)
+
+
+def data_set(photos: Path, root: Path) -> Path:
+    """The photos with masks: the square is its class, the rest is not scored."""
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    for path in photos.iterdir():
+        name = path.stem.split("-")[0]
+        left, top, right, bottom = BOXES[name]
+        truth = np.full((64, 96), 255, np.uint8)
+        truth[top:bottom, left:right] = list(BOXES).index(name)
+        Image.fromarray(truth).save(root / "masks" / path.name)
+        Image.open(path).save(root / "images" / path.name)
+    (root / "classes.txt").write_text("".join(f"{name}\n" for name in BOXES))
+    return root
