@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli import bank, bench, convert, demo, discover, doctor, evaluate, models, pool, segment, support
+from ovseg.cli import (
+    bank,
+    bench,
+    convert,
+    demo,
+    discover,
+    doctor,
+    evaluate,
+    explain,
+    models,
+    pool,
+    segment,
+    support,
+)
 from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
 from ovseg.cli.names import names
 from ovseg.version import __version__
@@ -24,6 +37,7 @@ app.command("segment", context_settings=COMMAND_SETTINGS)(segment.segment)
 app.command("discover", context_settings=COMMAND_SETTINGS)(discover.discover)
 app.command("demo", context_settings=COMMAND_SETTINGS)(demo.demo)
 app.command("names", context_settings=COMMAND_SETTINGS)(names)
+app.command("explain", context_settings=COMMAND_SETTINGS)(explain.explain)
 app.command("convert", context_settings=COMMAND_SETTINGS)(convert.convert)
 app.add_typer(bank.app, name="bank")
 app.add_typer(pool.app, name="pool")

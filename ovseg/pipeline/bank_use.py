@@ -125,16 +125,38 @@ class BankInUse:
         matcher = self.matcher(vocabulary)
         if not matcher.present:
             return BankMatch(scores, None)
-        features = encoded.visual
-        if config.spread > 0:
-            affinity = spread_affinity(encoded.tokens, config.spread)
-            features = {name: affinity @ values for name, values in features.items()}
-        cells = matcher.prepare(features)
+        cells = self._cells(encoded, matcher, config)
         match = matcher.match(cells, without)
         fused = fuse_bank(scores, match, has_background=vocabulary.has_background, config=config)
         if not explain:
             return BankMatch(fused, None)
         return BankMatch(fused, matcher.winners(cells, fused.argmax(dim=1) - 1, without))
+
+    def winners(
+        self,
+        encoded: EncodedImage,
+        vocabulary: Vocabulary,
+        labels: torch.Tensor,
+        config: SegmentConfig,
+        *,
+        without: list[int],
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """The prototypes that speak for given classes (N,) of the vocabulary, -1 for background, by space."""
+        matcher = self.matcher(vocabulary)
+        if not matcher.present:
+            return {}
+        return matcher.winners(self._cells(encoded, matcher, config), labels, without)
+
+    @staticmethod
+    def _cells(
+        encoded: EncodedImage, matcher: VisualMatcher, config: SegmentConfig
+    ) -> dict[str, torch.Tensor]:
+        """Features ready to be matched, spread along the affinities of the image."""
+        features = encoded.visual
+        if config.spread > 0:
+            affinity = spread_affinity(encoded.tokens, config.spread)
+            features = {name: affinity @ values for name, values in features.items()}
+        return matcher.prepare(features)
 
     def describe(self) -> dict[str, Any]:
         """Which bank it is, for run.json."""

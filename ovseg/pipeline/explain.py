@@ -1,0 +1,151 @@
+"""Why a result is what it is: from the cells of a region back to the support regions that decided them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from ovseg.errors import InputError
+from ovseg.files import file_sha256
+from ovseg.images import load_image
+from ovseg.outputs.explain_page import ExplainedRegion, Witness
+from ovseg.outputs.support_sheet import drawn, small_picture
+from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.name_scores import name_scores
+from ovseg.pipeline.segmenter import Segmenter
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["SupportPhotos", "explain_image"]
+
+LEAST = 0.005
+"""Regions smaller than this share of the image join their class's largest region on the page."""
+SHOWN = 3
+"""Witnesses a region and space."""
+
+Winners = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+class SupportPhotos:
+    """Finds a bank's photos by the path that it recorded, or below given folders; their hash must be right.
+
+    Args:
+        bank: The bank.
+        folders: Where its photos may lie now.
+    """
+
+    def __init__(self, bank: BankInUse, folders: Sequence[Path] = ()) -> None:
+        self._bank = bank.bank
+        self._folders = tuple(folders)
+
+    def thumbnail(self, region: int) -> npt.NDArray[np.uint8] | None:
+        """The photo of a region with the region drawn; None: not on this machine, or not as it was."""
+        found = self._bank.regions[region]
+        origin = self._bank.supports[found.support].origin
+        name = str(origin.get("name", ""))
+        recorded = origin.get("details", {}).get("path")
+        places = [Path(str(recorded))] if recorded else []
+        for path in (*places, *(folder / name for folder in self._folders)):
+            try:
+                if path.is_file() and file_sha256(path) == origin.get("sha256"):
+                    return drawn(small_picture(load_image(path).pixels), found.mask)
+            except (OSError, InputError):
+                continue
+        return None
+
+
+@torch.inference_mode()
+def explain_image(
+    segmenter: Segmenter, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary, photos: SupportPhotos
+) -> tuple[npt.NDArray[np.int64], list[ExplainedRegion]]:
+    """Explain a segmentation, region by region.
+
+    Returns:
+        (h, w) index of the region of each cell, and the regions, largest first.
+
+    Raises:
+        ValueError: The segmenter has no bank (a bug of the caller).
+    """
+    bank = segmenter.bank
+    if bank is None:
+        raise ValueError("there is nothing to explain without a bank")
+    encoded = segmenter.encode(pixels)
+    names = name_scores(encoded, segmenter.prepared(vocabulary), segmenter.config)
+    without = bank.own_supports(pixels)
+    matched = bank.fuse(encoded, names, vocabulary, segmenter.config, without=without, explain=True)
+    scores = matched.scores
+    ranked = scores.topk(min(2, scores.shape[1]), dim=1).indices
+    labels = ranked[:, 0].reshape(encoded.grid).cpu().numpy()
+    regions, owners = _regions(labels)
+    flat = regions.reshape(-1)
+    explained = []
+    for index, label in enumerate(owners):
+        here = torch.from_numpy(flat == index)
+        means = scores[here].mean(dim=0)
+        means[label] = -1
+        second = int(means.argmax())
+        runner_up = (vocabulary.names[second], float(means[second])) if float(means[second]) > 0 else None
+        rival: Winners = {}
+        if runner_up is not None:
+            wanted = torch.full((len(scores),), second - 1, device=scores.device)
+            rival = bank.winners(encoded, vocabulary, wanted, segmenter.config, without=without)
+        explained.append(
+            ExplainedRegion(
+                label=label,
+                class_name=vocabulary.names[label],
+                score=float(scores[here, label].mean()),
+                share=float(here.float().mean()),
+                runner_up=runner_up,
+                witnesses=_witnesses(bank, photos, matched.winners or {}, here),
+                rivals=_witnesses(bank, photos, rival, here),
+            )
+        )
+    return regions, explained
+
+
+def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Connected regions of a (h, w) label map, largest first; specks join the largest of their class."""
+    found: list[tuple[int, npt.NDArray[np.bool_]]] = []
+    for label in np.unique(labels).tolist():
+        parts, count = ndimage.label(labels == label)
+        masks = sorted((parts == part for part in range(1, count + 1)), key=lambda mask: -int(mask.sum()))
+        large = [mask for mask in masks[1:] if mask.mean() >= LEAST]
+        small = [mask for mask in masks[1:] if mask.mean() < LEAST]
+        found += [(label, np.logical_or.reduce([masks[0], *small])), *((label, mask) for mask in large)]
+    found.sort(key=lambda pair: -int(pair[1].sum()))
+    regions = np.zeros(labels.shape, np.int64)
+    for index, (_, mask) in enumerate(found):
+        regions[mask] = index
+    return regions, [label for label, _ in found]
+
+
+def _witnesses(
+    bank: BankInUse, photos: SupportPhotos, winners: Winners, here: torch.Tensor
+) -> tuple[Witness, ...]:
+    """The support regions that spoke for most cells of a region, in each space."""
+    found = []
+    for space, (all_rows, all_scores) in winners.items():
+        rows, scores = all_rows[here].cpu().numpy(), all_scores[here].cpu().numpy()
+        table = bank.bank.tables[space]
+        support = np.where(rows >= 0, table.regions[np.maximum(rows, 0)], -1)
+        numbers, counts = np.unique(support[support >= 0], return_counts=True)
+        for place in np.argsort(-counts, kind="stable")[:SHOWN]:
+            number = int(numbers[place])
+            record = bank.bank.supports[bank.bank.regions[number].support]
+            found.append(
+                Witness(
+                    class_name=bank.bank.classes[record.class_index].name,
+                    name=str(record.origin.get("name", "")),
+                    sha256=str(record.origin.get("sha256", "")),
+                    licence=str(record.origin.get("licence", "unknown")),
+                    space=space,
+                    similarity=float(scores[support == number].mean()),
+                    share=float(counts[place]) / max(1, len(rows)),
+                    picture=photos.thumbnail(number),
+                )
+            )
+    return tuple(found)
