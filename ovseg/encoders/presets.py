@@ -14,6 +14,8 @@ from ovseg.encoders.preset_folder import built_in_folders, read_preset
 from ovseg.encoders.roles import Roles, load_look, load_names, spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
+from ovseg.files import file_sha256
+from ovseg.prompts import prompts_dir
 from ovseg.registry import Registry
 from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import (
@@ -72,7 +74,12 @@ class Encoders:
 
     def identities(self) -> dict[str, dict[str, Any]]:
         """Identity of every space of prototypes by its name, that of texts (``TEXT_SPACE``) among them."""
-        texts = {"name": TEXT_SPACE, "role": "names", "encoder": self.names.describe()}
+        about = self.names.describe()
+        texts = {"name": TEXT_SPACE, "role": "names", "encoder": about}
+        patterns = prompts_dir() / "templates" / f"{about.get('templates')}.txt"
+        if patterns.is_file():
+            # The name of a set says nothing of what stands in it.
+            texts["templates_sha256"] = file_sha256(patterns)
         return {space.name: self.identity(space) for space in self.spaces} | {TEXT_SPACE: texts}
 
     def describe(self) -> dict[str, Any]:

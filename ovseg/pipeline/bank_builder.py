@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from ovseg.discovery.support import FoundRegion, SupportEvidence, find_support_regions
+from ovseg.encoders.base import CosineEncoder
 from ovseg.encoders.presets import TEXT_SPACE, Encoders
 from ovseg.errors import InputError, OutputError, UsageError
 from ovseg.files import digest
@@ -161,8 +162,12 @@ def _texts(vocabulary: Vocabulary, named: NamedClasses, encoders: Encoders) -> P
     """Names, synonyms and attributes of all classes, the lexicon's among them, as a bank."""
 
     def encode(texts: Sequence[str]) -> Any:
+        names = encoders.names
         with torch.inference_mode():
-            return encoders.names.encode_text(texts).float().cpu().numpy()
+            # Words meet pictures in templates, where the encoder has them.
+            if isinstance(names, CosineEncoder):
+                return names.encode_words(texts).float().cpu().numpy()
+            return names.encode_text(texts).float().cpu().numpy()
 
     specs = named.table.groups[: len(vocabulary)]
     table = text_table(TEXT_SPACE, encoders.identities()[TEXT_SPACE], specs, encode)

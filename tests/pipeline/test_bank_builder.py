@@ -296,3 +296,19 @@ def test_a_mark_too_small_for_any_cell_still_counts() -> None:
 def test_facts_are_plain_json(support: Path, tmp_path: Path) -> None:
     bank = build(support, tmp_path / "x.bank").bank
     assert json.loads(json.dumps(dict(bank.facts))) == dict(bank.facts)
+
+
+def test_text_prototypes_use_the_templates_that_the_encoder_has(support: Path, tmp_path: Path) -> None:
+    encoders = fake_encoders()
+    names: Any = encoders.names
+    names.mean, names.own_scale = (0.5, 0.5, 0.5), 1.0
+    names.encode_words = lambda words, templates=None: names.encode_text([f"a {word}" for word in words])
+    plain = names.describe()
+    names.describe = lambda: plain | {"templates": "simple"}
+    source = FolderSource(support, CLASSES.classes)
+    bank = build_prototypes(CLASSES, source, encoders, tmp_path / "x.bank", CONFIG).bank
+    texts = bank.tables["text"]
+    rows = [row for row in range(len(texts)) if texts.texts[row] == "frog"]
+    np.testing.assert_array_equal(texts.vectors[rows[0]], names.encode_text(["a frog"])[0].numpy())
+    assert len(str(texts.identity["templates_sha256"])) == 64
+    assert "templates_sha256" not in fake_encoders().identities()["text"]
