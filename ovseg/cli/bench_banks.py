@@ -91,9 +91,7 @@ def banks(
             for cosegment in (True, False):
                 chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
                 out = work / f"self-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
-                build_prototypes(
-                    classes, source, segmenter.encoders, out, chosen, overwrite=True, encode=segmenter.encode
-                )
+                build_prototypes(classes, source, segmenter.encoders, out, chosen, encode=segmenter.encode)
                 found.append(("self", cosegment, BankInUse(out, segmenter.encoders)))
         lines = lines_for(config, found, background=data.has_background)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["CoSegmentation", "attention", "cosegment"]
+__all__ = ["CoSegmentation", "attention", "cosegment", "pair_support"]
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,38 @@ def attention(text: Tensor, context: Tensor | None) -> Tensor:
     return text if context is None else text * torch.prod(1 - context, dim=0)
 
 
-def cosegment(features: Sequence[Tensor], weights: Sequence[Tensor]) -> CoSegmentation:
+def cosegment(
+    features: Sequence[Tensor], weights: Sequence[Tensor], best: Sequence[Sequence[Tensor]] | None = None
+) -> CoSegmentation:
     """Find in each image the cell that all images support.
 
     ``score[p] = mean_i max_q A[p, q] w[q]`` over the cells ``q`` of image ``i``, with ``A`` the cosines of
-    all pairs; the seed of an image is its cell of the highest score. Affinities are made one pair of images
-    at a time and never held together.
+    all pairs; the seed of an image is its cell of the highest score.
 
     Args:
         features: For each image (N_i, D) features that compare across images; rows need not have unit length.
         weights: For each image (N_i,) in [0, 1], as :func:`attention` gives them.
+        best: From :func:`pair_support`, where it is known.
+
+    Raises:
+        ValueError: No image, or shapes that do not match.
+    """
+    best = pair_support(features, weights) if best is None else best
+    units = [F.normalize(values.float(), dim=1) for values in features]
+    support = [torch.stack(list(row)).mean(dim=0) for row in best]
+    seeds = tuple(int(score.argmax()) for score in support)
+    found = torch.stack([own[seed] for own, seed in zip(units, seeds, strict=True)])
+    reference = F.normalize(found.sum(dim=0), dim=0)
+    votes = torch.stack([weight[seed] for weight, seed in zip(weights, seeds, strict=True)]).to(found)
+    nearness = tuple(own @ reference for own in units)
+    return CoSegmentation(seeds, reference, nearness, tuple(support), _agreement(units, found, votes))
+
+
+def pair_support(features: Sequence[Tensor], weights: Sequence[Tensor]) -> list[list[Tensor]]:
+    """For each ordered pair of images (N_i,) ``max_q A[p, q] w[q]`` over the cells q of the second.
+
+    Affinities are made one pair of images at a time, serve both its directions, and are never held together.
+    What is known of pairs stays true when images are dropped.
 
     Raises:
         ValueError: No image, or shapes that do not match.
@@ -68,23 +90,15 @@ def cosegment(features: Sequence[Tensor], weights: Sequence[Tensor]) -> CoSegmen
         if values.ndim != 2 or weight.shape != values.shape[:1]:
             raise ValueError(f"weights {tuple(weight.shape)} do not match features {tuple(values.shape)}")
     units = [F.normalize(values.float(), dim=1) for values in features]
-    support = []
-    for own in units:
-        best = [
-            (own @ other.T * weight).max(dim=1).values for other, weight in zip(units, weights, strict=True)
-        ]
-        support.append(torch.stack(best).mean(dim=0))
-    seeds = tuple(int(score.argmax()) for score in support)
-    found = torch.stack([own[seed] for own, seed in zip(units, seeds, strict=True)])
-    reference = F.normalize(found.sum(dim=0), dim=0)
-    votes = torch.stack([weight[seed] for weight, seed in zip(weights, seeds, strict=True)]).to(found)
-    return CoSegmentation(
-        seeds,
-        reference,
-        tuple(own @ reference for own in units),
-        tuple(support),
-        _agreement(units, found, votes),
-    )
+    count = len(units)
+    best = [[weights[i]] * count for i in range(count)]
+    for i in range(count):
+        for j in range(i, count):
+            cosines = units[i] @ units[j].T
+            best[i][j] = (cosines * weights[j]).amax(dim=1)
+            if i != j:
+                best[j][i] = (cosines * weights[i][:, None]).amax(dim=0)
+    return best
 
 
 def _agreement(units: Sequence[Tensor], seeds: Tensor, votes: Tensor) -> Tensor:

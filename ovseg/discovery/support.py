@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from ovseg.discovery.cosegment import attention, cosegment
+from ovseg.discovery.cosegment import attention, cosegment, pair_support
 from ovseg.discovery.grow import box_seeds, liker_cells, walk
 from ovseg.discovery.support_config import SupportConfig
 
@@ -127,11 +127,15 @@ def _cosegmented(
         else f"shows no cell of the class ({float(one.text.max()):.2f})"
         for one in evidence
     ]
+    shown = [index for index, reason in enumerate(reasons) if reason is None]
+    pairs = pair_support([evidence[i].tokens for i in shown], [weights[i] for i in shown]) if shown else []
     for _ in range(2):  # A reference that wrong pictures had no part in is found in the second round.
-        kept = [index for index, reason in enumerate(reasons) if reason is None]
+        kept = [index for index in shown if reasons[index] is None]
         if not kept:
             break
-        found = cosegment([evidence[i].tokens for i in kept], [weights[i] for i in kept])
+        places = [shown.index(index) for index in kept]
+        best = [[pairs[a][b] for b in places] for a in places]
+        found = cosegment([evidence[i].tokens for i in kept], [weights[i] for i in kept], best)
         least = config.agreement * max(0.0, float(found.agreement.median()))
         for index, likeness in zip(kept, found.agreement.tolist(), strict=True):
             if likeness < least or likeness <= 0:

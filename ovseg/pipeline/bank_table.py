@@ -13,6 +13,7 @@ import torch
 from ovseg.config import SegmentConfig
 from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.predictions import load_pixels
+from ovseg.matching.late import fuse_bank
 from ovseg.pipeline.bank_use import BankInUse
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.segmenter import Segmenter
@@ -107,12 +108,22 @@ def bank_table(
         pixels = load_pixels(sample, (truth.shape[0], truth.shape[1]))
         encoded = segmenter.encode(pixels)
         shown = _by_cell(truth, encoded.grid, classes)
+        # Lines differ in how evidence is put together; the evidence itself is gathered once.
+        texts = {
+            mass: name_scores(encoded, named, replace(lines[0].config, category_mass=mass))
+            for mass in {line.config.category_mass for line in lines}
+        }
+        matches = {
+            id(bank): bank.match(encoded, vocabulary, lines[0].config, without=bank.own_supports(pixels))
+            for bank in {id(line.bank): line.bank for line in lines}.values()
+            if bank is not None
+        }
         for index, line in enumerate(lines):
-            scores = name_scores(encoded, named, line.config)
+            scores = texts[line.config.category_mass]
             if line.bank is not None:
-                scores = line.bank.fuse(
-                    encoded, scores, vocabulary, line.config, without=line.bank.own_supports(pixels)
-                ).scores
+                scores = fuse_bank(
+                    scores, matches[id(line.bank)], has_background=data.has_background, config=line.config
+                )
             labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
             np.add.at(confusions[index, number % 2].T, labels, shown)
         advance()

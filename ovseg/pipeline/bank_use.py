@@ -16,7 +16,7 @@ from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders
 from ovseg.files import file_sha256
 from ovseg.matching.late import fuse_bank
-from ovseg.matching.visual import VisualMatcher
+from ovseg.matching.visual import VisualMatch, VisualMatcher
 from ovseg.pipeline.encode import EncodedImage
 from ovseg.prototypes import PrototypeBank, check_identities, load_bank
 from ovseg.refinement import spread_affinity
@@ -131,6 +131,15 @@ class BankInUse:
         if not explain:
             return BankMatch(fused, None)
         return BankMatch(fused, matcher.winners(cells, fused.argmax(dim=1) - 1, without))
+
+    def match(
+        self, encoded: EncodedImage, vocabulary: Vocabulary, config: SegmentConfig, *, without: list[int]
+    ) -> VisualMatch | None:
+        """How like each class an image's cells look, or None: the bank has nothing for these classes."""
+        matcher = self.matcher(vocabulary)
+        if not matcher.present:
+            return None
+        return matcher.match(self._cells(encoded, matcher, config), without)
 
     def winners(
         self,
