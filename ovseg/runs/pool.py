@@ -118,13 +118,15 @@ def build_pool(
         for leftover in parts.glob(f"{TEMPORARY_PREFIX}*"):
             leftover.unlink(missing_ok=True)
         before = _existing(out, encoders, config, overwrite=overwrite)
-        known = _Known([before, *_read_parts(parts, encoders, config)])
-        build = _Build(parts, encoders, config, known, limits or ImageLimits(), batch, progress or Silent())
+        roots = tuple(os.path.normpath(folder.absolute()) for folder in folders)
+        known = _Known([before, *_read_parts(parts, encoders, config)], roots)
+        build = _Build(
+            parts, encoders, config, roots, known, limits or ImageLimits(), batch, progress or Silent()
+        )
         items, failed = build.run(sources, workers)
         if not items:
             raise InputError(f"none of {len(sources)} photos could be read; the first: {failed[0][2]}")
         items = [replace(i, entry=replace(i.entry, licence=licence(i.entry.path))) for i in items]
-        roots = [os.path.normpath(folder.absolute()) for folder in folders]
         pool = pool_of(items, roots, names_identity(encoders.names), encoders.preset, config, failed)
         write_pool(out, pool)
         # Only a whole pool ends the need for its parts.
@@ -177,14 +179,15 @@ def _read_parts(parts: Path, encoders: Encoders, config: PoolConfig) -> Iterator
 
 
 class _Known:
-    """Photos that are encoded already, by place and by content."""
+    """Photos that are encoded already, by place (in pools of the same folders) and by content."""
 
-    def __init__(self, pools: Sequence[Pool | None]) -> None:
+    def __init__(self, pools: Sequence[Pool | None], roots: tuple[str, ...]) -> None:
         self._places: dict[tuple[int, str], PoolItem] = {}
         self._contents: dict[str, PoolItem] = {}
         for pool in pools:
             for item in pool_items(pool) if pool is not None else ():
-                self._places[item.entry.root, item.entry.path] = item
+                if pool is not None and pool.roots == roots:
+                    self._places[item.entry.root, item.entry.path] = item
                 self._contents[item.entry.sha256] = item
 
     def unchanged(self, source: _Source) -> PoolItem | None:
@@ -220,6 +223,7 @@ class _Build:
         parts: Path,
         encoders: Encoders,
         config: PoolConfig,
+        roots: tuple[str, ...],
         known: _Known,
         limits: ImageLimits,
         batch: int,
@@ -228,6 +232,7 @@ class _Build:
         self._parts = parts
         self._encoders = encoders
         self._config = config
+        self._roots = roots
         self._known = known
         self._limits = limits
         self._batch = batch or (CPU_BATCH if encoders.device.type == "cpu" else GPU_BATCH)
@@ -329,7 +334,6 @@ class _Build:
         if not items:
             return
         names = self._encoders.names
-        roots = [""] * (1 + max(item.entry.root for item in items))
-        pool = pool_of(items, roots, names_identity(names), self._encoders.preset, self._config)
+        pool = pool_of(items, self._roots, names_identity(names), self._encoders.preset, self._config)
         write_pool(self._parts / f"{self._number:06d}.part", pool)
         self._number += 1

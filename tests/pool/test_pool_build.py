@@ -119,6 +119,17 @@ def test_several_folders(photos, encoders, tmp_path):
     assert pool.file(len(pool) - 1) == other / "red-1.png"
 
 
+def test_folders_in_another_order_are_not_mixed_up(encoders, tmp_path):
+    for name, colour in (("a", (250, 10, 10)), ("b", (10, 10, 250))):
+        paint(tmp_path / name / "x.bmp", colour)
+        os.utime(tmp_path / name / "x.bmp", ns=(1, 1))
+    build_pool([tmp_path / "a", tmp_path / "b"], tmp_path / "x.pool", encoders)
+    summary = build_pool([tmp_path / "b", tmp_path / "a"], tmp_path / "x.pool", encoders)
+    assert summary.encoded == 0
+    assert summary.pool.features[0, 2] > 0.9
+    assert summary.pool.features[1, 0] > 0.9
+
+
 def test_crops_are_views_of_their_own(encoders, tmp_path):
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[:20, :40, 0] = pixels[20:, 40:, 2] = 255
