@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovseg.index import Index, build_index
+from ovseg.index import Index, IndexConfig, build_index
 from ovseg.prototypes.bank import KINDS, PrototypeBank, PrototypeTable
 
 __all__ = ["SpaceMatcher", "VisualMatch", "VisualMatcher"]
@@ -84,10 +84,16 @@ class SpaceMatcher:
         self.centre = _common(vectors, torch.from_numpy(owners)).to(device)
         self.vectors = F.normalize(vectors.to(device) - self.centre, dim=1)
         self.owners = torch.from_numpy(owners).to(device)
+        self._rows = torch.from_numpy(self.rows).to(device)
+        labels, starts = np.unique(owners, return_index=True)
+        ends = [*starts[1:].tolist(), len(owners)][: len(starts)]
+        self._places = dict(zip(labels.tolist(), zip(starts.tolist(), ends, strict=True), strict=True))
         self.supports = torch.from_numpy(supports[self.rows]).to(device)
         self._index: Index | None = None
         if len(self.rows) > exact:
-            self._index = build_index(self.vectors.cpu().numpy(), device=str(device))
+            self._index = build_index(
+                self.vectors.cpu().numpy(), IndexConfig(flat_limit=exact), device=str(device)
+            )
 
     def centred(self, cells: Tensor) -> Tensor:
         """(N, D) features without the common part, unit length."""
@@ -111,14 +117,15 @@ class SpaceMatcher:
 
     def nearest(self, cells: Tensor, label: int, without: Tensor) -> tuple[Tensor, Tensor]:
         """Best cosine (N,) to a class (-1: background), and its row of the table (N,); -1 where none."""
-        here = (self.owners == label).nonzero()[:, 0]
-        here = here[~torch.isin(self.supports[here], without)]
+        start, end = self._places.get(label, (0, 0))
+        here = torch.arange(start, end, device=cells.device)
+        if len(without):
+            here = here[~torch.isin(self.supports[start:end], without)]
         if not len(here):
             nothing = torch.full((len(cells),), -1.0, device=cells.device)
             return nothing, nothing.long()
         best = (cells @ self.vectors[here].T).max(dim=1)
-        rows = torch.from_numpy(self.rows).to(cells.device)
-        return best.values, rows[here[best.indices]]
+        return best.values, self._rows[here[best.indices]]
 
 
 class VisualMatcher:
