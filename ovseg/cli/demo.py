@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ovseg.cli.launch import launch, set_up_process
 from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
-from ovseg.cli.settings import DEFAULTS, resolve
+from ovseg.cli.settings import DEFAULTS, Settings, resolve
 from ovseg.errors import DependencyMissing
 
 PHOTOS = {
@@ -41,20 +42,45 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = 0,
     as_json: Json = False,
+    world: Annotated[
+        bool,
+        typer.Option("--world", help="Scenes that ovseg draws, with the small models that it brings."),
+    ] = False,
 ) -> None:
     """Segment eight photographs that are on every machine with ovseg, and write a report to look at.
 
     The photographs are part of scikit-image and scikit-learn, so nothing is downloaded. The last line on
     standard output is the path of the report: open it in a browser.
 
+    With --world the pictures are twelve scenes that a program draws, and the models are small ones that have
+    learned such scenes and come with ovseg: it works on any machine.
+
     For example:
 
       ovseg demo -o demo-out
+
+      ovseg demo --world -o world-out
     """
     set_up_process(verbose=verbose, offline=offline)
     settings = replace(resolve(ctx, config=None, assignments=()), classes=(CLASSES,))
-    summary = launch(demo_photos(), settings, output or DEMO_OUTPUT, quiet=quiet, as_json=as_json)
+    out = output or DEMO_OUTPUT
+    inputs = demo_photos() if not world else None
+    if inputs is None:
+        from ovseg.world.demo import draw_scenes
+
+        inputs, settings = draw_scenes(out.with_name(f"{out.name}-scenes")), _for_world(settings)
+    summary = launch(inputs, settings, out, quiet=quiet, as_json=as_json)
     raise typer.Exit(summary.exit_code if summary else 0)
+
+
+def _for_world(settings: Settings) -> Settings:
+    """The world's preset and names at the size of its scenes; every pixel is one of the names."""
+    from ovseg.encoders.world import SIDE
+    from ovseg.world.names import STUFF, THINGS
+
+    segment = replace(settings.segment, image_size=SIDE, refine_side=SIDE)
+    classes = ("; ".join((*THINGS, *STUFF)),)
+    return replace(settings, preset="world", classes=classes, background=False, segment=segment)
 
 
 def demo_photos() -> list[str]:

@@ -146,7 +146,7 @@ class DenseViT(DenseModule):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) in [0, 1] to (B, prefix + h * w, D): what enters the first block."""
         projection = self.vit.patch_embed.proj
-        patches = projection(self.normalize(images).to(projection.weight.dtype))
+        patches = projection(self.normalize(images).to(next(projection.parameters()).dtype))
         positions = self.position_embedding(*patches.shape[-2:])
         x = self.vit.patch_embed.norm(patches.flatten(2).transpose(1, 2))
         special = [

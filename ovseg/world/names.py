@@ -33,6 +33,12 @@ THINGS = (
 STUFF = ("brick", "grass", "sand", "sky", "snow", "stone", "water", "wood")
 """Backgrounds that are drawn as textures."""
 
+FEW = ("bell", "cup", "fish", "ghost", "house", "star", "tree", "umbrella")
+"""Things that the shipped diffusion pipeline has learned to draw."""
+
+PLAIN = ("grass", "sand", "sky", "snow", "water")
+"""Stuff that it draws them on."""
+
 TRAIN_STYLES = ("phosphor-line", "phosphor-fill", "tabler-line", "tabler-fill", "mdi")
 """Icon sets that the models are trained on."""
 

@@ -141,6 +141,8 @@ def _from_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
     """The model that a folder's configuration describes."""
     import open_clip
 
+    import ovseg.encoders.early_conv  # noqa: F401 (files its architecture)
+
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]

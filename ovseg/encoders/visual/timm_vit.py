@@ -27,6 +27,8 @@ def build_timm(name: str, config: Mapping[str, Any] | None = None) -> DenseViT:
     """
     import timm
 
+    import ovseg.encoders.early_conv  # noqa: F401 (files its architecture)
+
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
         near = near_names(architecture, timm.list_models())

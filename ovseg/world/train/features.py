@@ -26,11 +26,11 @@ from ovseg.world.train.image_text import MEAN, STD
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import Pool, make_pool
 
-ARCHITECTURE = "vit_tiny_patch16_224"
-"""timm's name of the nearest published architecture; :data:`ARGUMENTS` say how this one differs."""
+ARCHITECTURE = "vit_early_conv_patch8_64"
+"""timm's name, filed by :mod:`ovseg.encoders.early_conv`."""
 
-ARGUMENTS: dict[str, Any] = {"img_size": 64, "patch_size": 8, "embed_dim": 128, "depth": 4, "num_heads": 4}
-"""Arguments for it."""
+SIDE, WIDTH = 64, 96
+"""Side of its pictures, width of its tokens."""
 
 PROTOTYPES = 512
 """Outputs of the heads."""
@@ -46,7 +46,9 @@ def build() -> Any:
     """The transformer."""
     import timm
 
-    return timm.create_model(ARCHITECTURE, num_classes=0, **ARGUMENTS)
+    import ovseg.encoders.early_conv  # noqa: F401 (files the architecture)
+
+    return timm.create_model(ARCHITECTURE, num_classes=0)
 
 
 class Head(nn.Module):
@@ -68,8 +70,8 @@ class Learner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.vit = build()
-        self.whole = Head(ARGUMENTS["embed_dim"])
-        self.patch = Head(ARGUMENTS["embed_dim"])
+        self.whole = Head(WIDTH)
+        self.patch = Head(WIDTH)
 
     def forward(
         self, images: torch.Tensor, keep: torch.Tensor | None = None
@@ -135,7 +137,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     teacher.requires_grad_(False)
     both = nn.ModuleDict({"student": student, "teacher": teacher}).to(device)
     loop = Loop(both, config, work / "features.safetensors")
-    cells = (ARGUMENTS["img_size"] // ARGUMENTS["patch_size"]) ** 2
+    cells = (SIDE // 8) ** 2
     seen = int(SEEN * cells)
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
@@ -155,7 +157,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
         return across + within
 
     def after(step: int) -> None:
-        rate = 1 - 0.01 * (1 - step / config.steps)
+        rate = 1 - 0.02 * (1 - step / config.steps)
         with torch.no_grad():
             for old, new in zip(teacher.parameters(), student.parameters(), strict=True):
                 old.lerp_(new, 1 - rate)
@@ -168,8 +170,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
         {
             "architecture": ARCHITECTURE,
             "num_classes": 0,
-            "model_args": ARGUMENTS,
-            "pretrained_cfg": {"mean": MEAN, "std": STD, "input_size": [3, 64, 64]},
+            "pretrained_cfg": {"mean": MEAN, "std": STD, "input_size": [3, SIDE, SIDE]},
         },
     )
     write_record(folder, "ovseg.world.train.features", asdict(config))
@@ -178,14 +179,16 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "features")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--pictures", type=int, default=6000, help="pictures in the pool")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     pool = make_pool("views", asked.pictures, asked.seed, asked.work)
-    config = LoopConfig(steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed)
+    config = LoopConfig(
+        steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, warmup=60, save_every=100
+    )
     train(pool, config, asked.out, asked.work, asked.device)
 
 

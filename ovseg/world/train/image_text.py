@@ -20,7 +20,6 @@ from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.common import arguments
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
-from ovseg.world.train.neighbours import begin_as_neighbours
 from ovseg.world.train.pool import Pool, make_pool
 
 EASY = 0.35
@@ -36,10 +35,16 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.27, 0.27, 0.27)
 
 
 def model_config(vocabulary: int) -> dict[str, Any]:
-    """The open_clip configuration: a ViT with 8-pixel patches for 64 pixels, and a small text transformer."""
+    """The open_clip configuration: a small ViT for 64 pixels, and a small text transformer."""
     return {
         "embed_dim": 96,
-        "vision_cfg": {"image_size": 64, "layers": 4, "width": 96, "head_width": 12, "patch_size": 8},
+        "vision_cfg": {
+            "timm_model_name": "vit_early_conv_patch8_64",  # filed by ovseg.encoders.early_conv
+            "timm_model_pretrained": False,
+            "timm_pool": "token",
+            "timm_proj": "none",
+            "image_size": 64,
+        },
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": vocabulary,
@@ -120,6 +125,8 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     """Train on a pool and write the folder."""
     import open_clip
 
+    import ovseg.encoders.early_conv  # noqa: F401 (files the architecture)
+
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = write_tokenizer(folder)
     cfg = model_config(vocabulary)
@@ -129,7 +136,6 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
         open_clip.CLIPVisionCfg(**cfg["vision_cfg"]),
         open_clip.CLIPTextCfg(**cfg["text_cfg"]),
     ).to(device)
-    begin_as_neighbours(model.visual)
     tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=CONTEXT)
     tokens = [tokenizer(texts) for texts in pool.captions]
     said = [[facts(text) for text in texts] for texts in pool.captions]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ovseg.files import atomic_path
 from ovseg.world.captions import all_facts, caption
+from ovseg.world.names import FEW, PLAIN
 from ovseg.world.scenes import SceneConfig, draw_scene
 
 MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
@@ -25,6 +26,8 @@ MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
         (0.9, SceneConfig(scale=(0.68, 0.88), reach=-0.1, turn=8)),
         (0.1, SceneConfig(objects=(2, 2), scale=(0.42, 0.55), reach=0.0, turn=8, overlap=0.02)),
     ),
+    # The same for few names, each large and in the middle: what can be learned in an hour on one core.
+    "few-samples": ((1.0, SceneConfig(things=FEW, stuff=PLAIN, scale=(0.74, 0.86), reach=-0.12, turn=5)),),
 }
 """Named mixtures: shares and what is drawn."""
 

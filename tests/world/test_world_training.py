@@ -1,0 +1,97 @@
+"""Training goes on exactly where it was stopped, and learns what it is given."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ovseg.world.captions import facts
+from ovseg.world.train.export import save_half, write_record
+from ovseg.world.train.image_text import contrastive_loss, positives
+from ovseg.world.train.loop import Loop, LoopConfig
+from ovseg.world.train.pool import MIXES, make_pool
+
+
+def trained(folder, stops):
+    """A line fitted to noise, with the loop stopped after each of ``stops`` steps; its state and average."""
+    for steps in stops:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        config = LoopConfig(steps=10, batch=8, rate=0.1, warmup=2, ema=0.9, save_every=1, seed=4)
+
+        def loss_of(step, rng, model=model, steps=steps):
+            if step == steps:
+                raise KeyboardInterrupt
+            x = torch.from_numpy(rng.standard_normal((8, 3), np.float32))
+            return ((model(x) - x.sum(1, keepdim=True) - torch.randn(8, 1)) ** 2).mean()
+
+        loop = Loop(model, config, folder / "state.safetensors")
+        try:
+            loop.run(loss_of)
+        except KeyboardInterrupt:
+            continue
+    return {**model.state_dict(), **{f"average.{k}": v for k, v in loop.average.items()}}
+
+
+def test_a_stopped_training_ends_with_the_same_weights(tmp_path):
+    whole = trained(tmp_path / "whole", [10])
+    parts = trained(tmp_path / "parts", [3, 7, 10])
+    assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        assert torch.equal(value, parts[name]), name
+
+
+def test_the_rate_rises_and_falls(tmp_path):
+    loop = Loop(nn.Linear(1, 1), LoopConfig(steps=100, batch=1, rate=1.0, warmup=10), tmp_path / "x")
+    shares = [loop._share(step) for step in range(100)]
+    assert np.argmax(shares) in (9, 10)
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[-1] < 0.02
+    assert all(a >= b for a, b in pairwise(shares[10:]))
+
+
+def test_a_caption_is_positive_for_every_picture_of_which_it_is_true():
+    there = [frozenset({"cat", "snow", "red cat"}), frozenset({"cat", "sand"}), frozenset({"key", "snow"})]
+    said = [facts(text) for text in ("a red cat", "a cat", "a key on snow")]
+    assert positives(said, there).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_the_loss_is_least_where_true_pairs_are_near():
+    match = torch.eye(3)
+    near, scale = torch.eye(3), torch.tensor(20.0)
+    right = contrastive_loss(near, near, scale, match)
+    assert right < 1e-6
+    assert contrastive_loss(near, near.roll(1, 0), scale, match) > 10
+    # Two pictures of one name share its captions: half of the probability each is the best there is.
+    shared = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    same = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert contrastive_loss(same, same, scale, shared) == pytest.approx(np.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_pool_is_kept_and_read_back(tmp_path, mix):
+    made = make_pool(mix, 6, 3, tmp_path)
+    read = make_pool(mix, 6, 3, tmp_path)
+    again = make_pool(mix, 6, 3)
+    for other in (read, again):
+        assert np.array_equal(made.pixels, other.pixels)
+        assert made.captions == other.captions
+        assert made.facts == other.facts
+    for texts, there in zip(made.captions, made.facts, strict=True):
+        assert all(facts(text) <= there for text in texts)
+
+
+def test_weights_are_written_in_half_precision_with_their_hash(tmp_path):
+    save_half({"a": torch.tensor([1.0, 2.5]), "n": torch.tensor([3])}, tmp_path / "m.safetensors")
+    found = load_file(tmp_path / "m.safetensors")
+    assert found["a"].dtype == torch.float16
+    assert found["a"].tolist() == [1.0, 2.5]
+    assert found["n"].dtype == torch.int64
+    write_record(tmp_path, "ovseg.world.train.x", {"steps": 1})
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert record["command"].startswith("python -m ovseg.world.train.x")
+    assert len(record["sha256"]["m.safetensors"]) == 64
