@@ -74,13 +74,10 @@ def demo(
 
 
 def _for_world(settings: Settings) -> Settings:
-    """The world's preset and names at the size of its scenes; every pixel is one of the names."""
-    from ovseg.encoders.world import SIDE
-    from ovseg.world.names import STUFF, THINGS
+    """The world's preset and names, at the size of its scenes."""
+    from ovseg.world.vocabulary import SEGMENT
 
-    segment = replace(settings.segment, image_size=SIDE, refine_side=SIDE)
-    classes = ("; ".join((*THINGS, *STUFF)),)
-    return replace(settings, preset="world", classes=classes, background=False, segment=segment)
+    return replace(settings, preset="world", classes=(), vocabulary="world", segment=SEGMENT)
 
 
 def demo_photos() -> list[str]:

@@ -1,4 +1,4 @@
-"""Build the models of the learned world (``docs/world.md``), which ovseg brings itself."""
+"""Build the encoders of the learned world (``docs/world.md``), whose weights ovseg brings itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import load_model
-from ovseg.encoders.clip.spec import ClipSpec
 from ovseg.encoders.shape import DinoShape
-from ovseg.encoders.visual.load import load_visual
-from ovseg.weights.cards import WORLD_FEATURES, WORLD_NAMES
-from ovseg.weights.locate import require_checked
+from ovseg.encoders.vit import DenseViT
+from ovseg.weights.cards import WORLD_NAMES
 
 SIDE = 128
 """Side in pixels of the world's scenes, and the ``image_size`` at which the models know what they see."""
@@ -21,16 +19,17 @@ WINDOW = (64, 32)
 """Crop and stride in pixels of the image-text model, which has learned on views of 64 pixels."""
 
 
-def load_world_names(
+def load_world(
     *, device: torch.device, dtype: torch.dtype = torch.float32, cache_dir: Path | None = None
-) -> ClipEncoder:
-    """Role *names*: CLIP's two towers in small; raises ``WeightsUnavailable``."""
-    card = WORLD_NAMES
-    folder = require_checked(card).parent
-    about = {"name": card.name, "what": card.what, "sha256": card.sha256, "licence": card.licence}
-    return ClipEncoder(
-        load_model(ClipSpec.parse(f"local-dir:{folder}")),
-        about,
+) -> tuple[ClipEncoder, DinoShape]:
+    """Roles *names* and *shape* out of one image-text model: both towers, and the image tower alone.
+
+    Raises:
+        WeightsUnavailable: The weights are missing or have another hash.
+    """
+    clip = load_model(WORLD_NAMES.name)
+    names = ClipEncoder(
+        clip,
         device=device,
         dtype=dtype,
         variant="value",
@@ -39,8 +38,11 @@ def load_world_names(
         window=WINDOW,
         cache_dir=cache_dir,
     )
-
-
-def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> DinoShape:
-    """Role *shape*: a small transformer trained without captions; raises ``WeightsUnavailable``."""
-    return load_visual(WORLD_FEATURES.name, device=device, dtype=dtype)
+    trunk = DenseViT(load_model(WORLD_NAMES.name).model.visual.trunk, mean=clip.mean, std=clip.std)
+    about = {
+        "name": f"{WORLD_NAMES.name}-shape",
+        "what": f"image tower of: {WORLD_NAMES.what}",
+        "sha256": WORLD_NAMES.sha256,
+        "licence": WORLD_NAMES.licence,
+    }
+    return names, DinoShape(trunk.eval(), None, about, device=device, dtype=dtype)

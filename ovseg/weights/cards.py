@@ -181,23 +181,10 @@ WORLD_NAMES = record(
         name="world-names",
         what="image-text model of the learned world, in CLIP's form (open_clip)",
         at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors", extra=""),
-        sha256="NAMES_SHA",
-        size_bytes=0,
+        sha256="45c1b7179c6cb563d746490653e2a4ad04f2c15133a0c3e46f9578517286fbc4",
+        size_bytes=1_359_906,
         licence="Apache-2.0",
         source="python -m ovseg.world.train.image_text",
-        commercial=True,
-    )
-)
-
-WORLD_FEATURES = record(
-    WeightCard(
-        name="world-features",
-        what="self-supervised features of the learned world, a small vision transformer (timm)",
-        at=PackageFile("ovseg", "", "ovseg", "world/weights/features/model.safetensors", extra=""),
-        sha256="FEATURES_SHA",
-        size_bytes=0,
-        licence="Apache-2.0",
-        source="python -m ovseg.world.train.features",
         commercial=True,
     )
 )

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.config import SegmentConfig
 from ovseg.discovery import DiscoveryConfig
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.world import SIDE
@@ -21,6 +20,7 @@ from ovseg.world.judge import judged, load_judge, singles
 from ovseg.world.names import FEW, STUFF, THINGS
 from ovseg.world.scenes import LABELS, Scene, SceneConfig, draw_scene
 from ovseg.world.train.common import WEIGHTS
+from ovseg.world.vocabulary import SEGMENT, world_vocabulary
 
 SEED = 1_000_003
 """Of the pictures for measuring; training scripts draw from others."""
@@ -58,9 +58,10 @@ def mean_iou(
     """Mean IoU with background, everything but ``classes`` being background, and each class's own."""
     names = ("background", *classes)
     lookup = np.array([names.index(label) if label in classes else 0 for label in LABELS], np.uint8)
+    vocabulary = world_vocabulary(classes)
     total = np.zeros((len(names), len(names) + 1), np.int64)
     for scene in scenes:
-        labels = segmenter.segment(scene.pixels, list(classes)).labels
+        labels = segmenter.segment(scene.pixels, vocabulary).labels
         total += confusion_matrix(lookup[scene.labels], labels, len(names))
     result = figures(area_counts(total))
     return float(result.miou), dict(zip(names, map(float, result.iou), strict=True))
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=0, help="of each name; 0: none")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    segmenter = Segmenter.from_preset("world", config=SegmentConfig(image_size=SIDE))
+    segmenter = Segmenter.from_preset("world", config=SEGMENT)
     for name, share in naming(segmenter.encoders, asked.pictures).items():
         print(f"named right, {name}: {share:.3f}", flush=True)
     scenes = held_out_scenes(asked.scenes)

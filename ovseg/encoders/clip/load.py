@@ -64,7 +64,7 @@ def load_model(spec: str) -> LoadedClip:
     folder = snapshot_folder(path) if isinstance(card.at, HubFiles) else path.parent
     if model_spec.source == "open_clip":
         model, config = _from_table(model_spec)
-    elif model_spec.source in ("hf-hub", "local-dir") and folder_kind(folder) == "open_clip":
+    elif model_spec.source != "timm" and folder_kind(folder) == "open_clip":
         model, config = _from_folder(folder)
     else:
         raise UsageError(

@@ -89,7 +89,7 @@ def learn_words(encoder: Any, texts: list[str], ids: torch.Tensor, steps: int) -
         found = encoder(ids[chosen]).last_hidden_state.mean(1)
         loss = 1 - nn.functional.cosine_similarity(found, wanted[chosen].to(found.device)).mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     print(f"words: cosine {1 - loss.item():.3f}", flush=True)
 

@@ -13,6 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ovseg.encoders.clip.tower import tower_of
+from ovseg.encoders.clip.variants import dense_variant
+from ovseg.encoders.clip.variants.base import Before
 from ovseg.files import write_json
 from ovseg.world.captions import facts
 from ovseg.world.names import STUFF, THINGS
@@ -24,6 +27,9 @@ from ovseg.world.train.pool import Pool, make_pool
 
 EASY = 0.35
 """Share of the steps in which only pictures of one thing are seen, with captions of the thing alone."""
+
+LIKELIEST = 5
+"""Cells that a name in a picture must have at least: an object of 18 pixels across has about so many."""
 
 WORDS = 250
 """Steps in which the text tower alone learns to tell captions apart.
@@ -121,8 +127,29 @@ def augmented(pixels: np.ndarray[Any, np.dtype[np.uint8]], rng: np.random.Genera
     return (images - 0.5) / 0.27
 
 
-def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
-    """Train on a pool and write the folder."""
+def cells_loss(
+    cells: torch.Tensor, names: torch.Tensor, scale: torch.Tensor, there: torch.Tensor
+) -> torch.Tensor:
+    """What a picture's captions say of its cells: each is one of the names there, and each name has cells.
+
+    Args:
+        cells: (B, N, E) unit-length features of cells.
+        names: (K, E) unit-length embeddings of all names.
+        scale: Factor on cosines.
+        there: (B, K) float, which names a picture's captions may say.
+
+    Returns:
+        Mean of -log p(any name there | cell) over cells plus of -log p(name | likeliest cells) over names.
+    """
+    log_p = F.log_softmax(scale * cells @ names.T, -1)
+    present = there[:, None].expand_as(log_p) > 0
+    of_cells = -log_p.masked_fill(~present, -torch.inf).logsumexp(-1).mean()
+    likeliest = log_p.exp().topk(LIKELIEST, dim=1).values.mean(1).clamp(min=1e-6).log()
+    return of_cells - (likeliest * there).sum() / there.sum()
+
+
+def train(pool: Pool, config: LoopConfig, dense: LoopConfig, folder: Path, work: Path, device: str) -> None:
+    """Train on a pool and write the folder: first whole pictures, then their cells as well."""
     import open_clip
 
     import ovseg.encoders.early_conv  # noqa: F401 (files the architecture)
@@ -163,6 +190,33 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
         return contrastive_loss(image_features, text_features, scale, match.to(device))
 
     loop.run(loss_of)
+    # Pictures come normalised already.
+    tower, variant = tower_of(model.visual, (0.0,) * 3, (1.0,) * 3), dense_variant("value")
+    tower.dense.to(device)
+    names = [*THINGS, *STUFF]
+    there = torch.tensor([[float(name in known) for name in names] for known in pool.facts])
+    patterns = ("a photo of a {}.", "{}", "a picture of {}", "a photo of the {}.")
+
+    def cells_too(step: int, rng: np.random.Generator) -> torch.Tensor:
+        chosen = rng.choice(every, dense.batch, replace=False)
+        which = rng.integers(0, len(tokens[0]), dense.batch)
+        images = augmented(np.stack([pool.pixels[i] for i in chosen]), rng).to(device)
+        text = torch.stack([tokens[i][j] for i, j in zip(chosen, which, strict=True)]).to(device)
+        match = positives(
+            [said[i][j] for i, j in zip(chosen, which, strict=True)], [pool.facts[i] for i in chosen]
+        )
+        before, grid = tower.before_last(images)
+        trunk = model.visual.trunk
+        whole = F.normalize(trunk.norm(trunk.blocks[-1](before))[:, 0], dim=-1)
+        scale = model.logit_scale.clamp(max=4.0).exp()
+        loss = contrastive_loss(whole, model.encode_text(text, normalize=True), scale, match.to(device))
+        cells = variant.compute(Before(before, grid, tower.prefix, tower.last, {})).flatten(1, 2)
+        prompts = tokenizer([str(rng.choice(patterns)).format(name) for name in names]).to(device)
+        words = model.encode_text(prompts, normalize=True)
+        in_words = F.normalize(tower.to_words(cells), dim=-1)
+        return loss + cells_loss(in_words, words, scale, there[torch.from_numpy(chosen)].to(device))
+
+    Loop(model, dense, work / "image_text_cells.safetensors").run(cells_too)
     save_half(model.state_dict(), folder / "open_clip_model.safetensors")
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "squash", "size": 64}
     write_json(folder / "open_clip_config.json", {"model_cfg": cfg, "preprocess_cfg": preprocess})
@@ -173,6 +227,7 @@ def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "names")
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--cells", type=int, default=350, help="further steps that look at cells")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pictures", type=int, default=6000, help="pictures in the pool")
@@ -182,7 +237,10 @@ def main() -> None:
     config = LoopConfig(
         steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, decay=0.1, warmup=100
     )
-    train(pool, config, asked.out, asked.work, asked.device)
+    dense = LoopConfig(
+        steps=asked.cells, batch=asked.batch, rate=asked.rate / 2, seed=asked.seed, decay=0.1, warmup=20
+    )
+    train(pool, config, dense, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":
