@@ -23,6 +23,7 @@ from ovseg.weights.cards import (
     EFFICIENTNET_LITE2,
     MINILM,
     MINILM_TOKENIZER,
+    WORLD_NAMES,
     HubFiles,
     WeightCard,
 )
@@ -113,6 +114,7 @@ class PresetCard:
         cards: Weights that it needs.
         load: Builds it on a device and dtype with a cache folder.
         roles: The models that it is made of, where it is made of nothing else.
+        auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
     """
 
     name: str
@@ -120,6 +122,7 @@ class PresetCard:
     cards: tuple[WeightCard, ...]
     load: Loader
     roles: Roles | None = None
+    auto: bool = True
 
     @property
     def present(self) -> bool:
@@ -277,6 +280,25 @@ OFFLINE = PRESETS.register("offline")(
 )
 
 
+def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
+    from ovseg.encoders.world import load_world
+
+    names, shape = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
+    spaces = (Space("world-shape", "shape"), Space("world-names", "names"))
+    return Encoders("world", names, shape, device, WORLD.cards, spaces=spaces)
+
+
+WORLD = PRESETS.register("world")(
+    PresetCard(
+        name="world",
+        summary="a small model of the learned world, for its drawn pictures only",
+        cards=(WORLD_NAMES,),
+        load=_load_world,
+        auto=False,
+    )
+)
+
+
 def _named(name: str, roles: Roles) -> str:
     return " ".join((name, *(f"{flag} {value}" for flag, value in roles.given.items())))
 
@@ -321,7 +343,7 @@ def choose_preset(name: str = "auto", roles: Roles = Roles()) -> PresetCard:  # 
         name = "auto"
     if name == "auto" and not (roles.clip and roles.shape):
         for _, card in PRESETS:
-            if card.present and (chosen := card.with_roles(roles)).present:
+            if card.auto and card.present and (chosen := card.with_roles(roles)).present:
                 return chosen
         missing = [weights for weights in roles.cards() if find_file(weights) is None]
         install = missing[0].install if missing else OFFLINE.install

@@ -109,7 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=480, help="of one thing, for naming")
     parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument("--samples", type=int, default=0, help="of each name; 0: none")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=0,
+        help="of each name that the pipeline and the judge, once trained, are asked for",
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
     segmenter = Segmenter.from_preset("world", config=SEGMENT)
@@ -123,10 +128,13 @@ def main() -> None:
             flush=True,
         )
     print(f"discovery: {discovery(segmenter.encoders, asked.scenes):.3f}", flush=True)
-    for style, config in {"training": SceneConfig(), "held-out": SceneConfig(held_out_styles=True)}.items():
-        pixels, labels = singles(config, asked.pictures, SEED)
-        print(f"judge, {style} styles: {(judged(load_judge(), pixels) == labels).mean():.3f}", flush=True)
     if asked.samples:
+        for style, config in {
+            "training": SceneConfig(),
+            "held-out": SceneConfig(held_out_styles=True),
+        }.items():
+            pixels, labels = singles(config, asked.pictures, SEED)
+            print(f"judge, {style} styles: {(judged(load_judge(), pixels) == labels).mean():.3f}", flush=True)
         right = sampled(WEIGHTS / "diffusion", asked.samples)["right"]
         print(f"samples recognised: {np.mean(list(right.values())):.3f} {right}")
 

@@ -1,18 +1,16 @@
 """The models that ovseg brings: what is recorded of them, and that they know their world."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from ovseg.encoders.presets import PRESETS, choose_preset, load_preset
 from ovseg.files import file_sha256
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.weights.cards import WORLD_NAMES
 from ovseg.weights.locate import require_file
-from ovseg.world.check import PICTURES, held_out_scenes, mean_iou, naming
+from ovseg.world.check import PICTURES, held_out_scenes, naming
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import SceneConfig
 from ovseg.world.vocabulary import SEGMENT, world_vocabulary

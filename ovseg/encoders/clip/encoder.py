@@ -138,10 +138,6 @@ class ClipEncoder:
         """(T, E) unit-length embeddings of names in a template set (default: the encoder's own)."""
         return self._text.encode(words, templates or self.templates).to(self.device)
 
-    def embed(self, features: torch.Tensor) -> torch.Tensor:
-        """(…, E) features to (…, E) of unit length: they are in the space of the texts already."""
-        return F.normalize(features.float(), dim=-1)
-
     def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ClipHead:
         """A head over unit-length features; see :class:`ClipHead`."""
         return ClipHead(self.encode_words(prompts), self.scale)

@@ -29,13 +29,18 @@ def save_half(state: dict[str, torch.Tensor], path: Path) -> None:
 
 def write_record(folder: Path, module: str, settings: dict[str, Any]) -> None:
     """Write ``training.json``: the command, the settings, and the SHA-256 of every file of weights."""
+    given = sys.argv[1:]
+    for flag in ("--work", "--out"):  # where, not what
+        if flag in given:
+            at = given.index(flag)
+            given = given[:at] + given[at + 2 :]
     files = sorted(p for p in folder.rglob("*.safetensors"))
     write_json(
         folder / "training.json",
         {
             "format": "ovseg-world-training",
             "version": 1,
-            "command": f"python -m {module} {' '.join(sys.argv[1:])}".strip(),
+            "command": f"python -m {module} {' '.join(given)}".strip(),
             "settings": settings,
             "torch": torch.__version__,
             "licence": "Apache-2.0",
