@@ -101,7 +101,8 @@ def launch(
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise
-    drop_encodings(segmenter)
+    if settings.pool is not None:
+        drop_encodings(segmenter)
     print_summary(summary, quiet=quiet, as_json=as_json)
     return summary
 
