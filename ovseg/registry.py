@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from ovseg.errors import UnknownName
@@ -77,5 +76,8 @@ def load_plugins() -> None:
     if _loaded:
         return
     _loaded = True
+    # A tenth of the time of --help, and needed only for a name that is not built in.
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=ENTRY_POINT_GROUP):
         point.load()()

@@ -60,7 +60,7 @@ def test_plug_ins_of_third_parties_are_loaded_once_and_only_when_needed(fruits, 
         return [Point()]
 
     monkeypatch.setattr(registry, "_loaded", False)
-    monkeypatch.setattr(registry, "entry_points", found)
+    monkeypatch.setattr("importlib.metadata.entry_points", found)
     assert fruits.get("apple") == 0
     assert calls == []
     assert fruits.get("durian") == 3

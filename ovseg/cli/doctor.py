@@ -7,7 +7,6 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
@@ -71,6 +70,8 @@ def doctor(
 
 
 def _versions() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
     yield Finding(
         "ok", "ovseg", f"{__version__}, Python {platform.python_version()} on {platform.platform()}"
     )
