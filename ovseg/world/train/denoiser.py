@@ -190,7 +190,7 @@ def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion")
     parser.add_argument("--mix", choices=["samples", "few-samples"], default="few-samples", help="pictures")
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=2100)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--pictures", type=int, default=2000, help="pictures in the pool")
