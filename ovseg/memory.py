@@ -17,7 +17,7 @@ from pathlib import Path
 
 __all__ = ["SLACK", "Heap", "peak_bytes", "resident_bytes"]
 
-SLACK = 256 << 20
+SLACK = 96 << 20
 """Growth in bytes over what was resident after the last trim that calls for another."""
 
 

@@ -35,10 +35,12 @@ def test_every_flag_in_the_readme_exists() -> None:
     lines = [line for block in blocks for line in block.splitlines() if line.lstrip().startswith("ovseg ")]
     assert lines
     for line in lines:
-        words = shlex.split(line, comments=True)
-        known = {flag for option in COMMAND.commands[words[1]].params for flag in option.opts}  # type: ignore[attr-defined]
-        known |= {flag for p in COMMAND.commands[words[1]].params for flag in p.secondary_opts}  # type: ignore[attr-defined]
-        for word in words[2:]:
+        words = shlex.split(line, comments=True)[1:]
+        command = COMMAND
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        known = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
+        for word in words:
             if word.startswith("-") and word != "-":
                 assert word in known, f"README.md uses {word} in: {line}"
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovseg.index import Index, IndexConfig, build_index
+from ovseg.index import Index, build_index
 from ovseg.prototypes.bank import KINDS, PrototypeBank, PrototypeTable
 
 __all__ = ["SpaceMatcher", "VisualMatch", "VisualMatcher"]
@@ -91,9 +91,7 @@ class SpaceMatcher:
         self.supports = torch.from_numpy(supports[self.rows]).to(device)
         self._index: Index | None = None
         if len(self.rows) > exact:
-            self._index = build_index(
-                self.vectors.cpu().numpy(), IndexConfig(flat_limit=exact), device=str(device)
-            )
+            self._index = build_index(self.vectors.cpu().numpy(), device=str(device))
 
     def centred(self, cells: Tensor) -> Tensor:
         """(N, D) features without the common part, unit length."""
