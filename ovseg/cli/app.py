@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from typing import Annotated
 
 import typer
@@ -69,4 +71,18 @@ def _root(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    app(prog_name="ovseg")
+    _only(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="ovseg")
+
+
+def _only(word: str) -> typer.Typer:
+    """The application with nothing but the command of that name, where there is one.
+
+    Typer reads the signatures of all commands before it runs one; those of forty take longer than most help.
+    """
+    commands = [command for command in app.registered_commands if command.name == word]
+    groups = [group for group in app.registered_groups if group.name == word]
+    if not commands and not groups and word != "--version":
+        return app
+    narrowed = copy.copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = commands, groups
+    return narrowed
