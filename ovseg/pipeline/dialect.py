@@ -22,7 +22,7 @@ from ovseg.evaluation.dialects import Dialect
 from ovseg.evaluation.predictions import Prediction, load_pixels, match_vocabulary
 from ovseg.evaluation.soft_scores import decide
 from ovseg.pipeline.stopwatch import Stopwatch
-from ovseg.pipeline.windows import Box, window_boxes
+from ovseg.pipeline.windows import in_groups, window_boxes
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["DialectPredictor", "words_of"]
@@ -118,10 +118,11 @@ class DialectPredictor:
             for index, image in enumerate(images)
             for box in window_boxes(int(image.shape[1]), int(image.shape[2]), crop, stride)
         ]
-        for group in _of_one_size(jobs, self._at_once):
-            padding = _padding(group[0][1].size, self._dialect.pad_multiple)
-            batch = torch.stack([self._padded(box.cut(images[index]), padding) for index, box in group])
-            for (index, box), window in zip(group, self._window_cosines(batch), strict=True):
+        for group in in_groups([box.size for _, box in jobs], self._at_once):
+            windows = [jobs[job] for job in group]
+            padding = _padding(windows[0][1].size, self._dialect.pad_multiple)
+            batch = torch.stack([self._padded(box.cut(images[index]), padding) for index, box in windows])
+            for (index, box), window in zip(windows, self._window_cosines(batch), strict=True):
                 left, _, above, _ = padding
                 height, width = box.size
                 box.cut(sums[index])[:] += window[:, above : above + height, left : left + width]
@@ -195,11 +196,3 @@ def _fitted(batch: torch.Tensor, multiple: int) -> torch.Tensor:
     if size == tuple(batch.shape[-2:]):
         return batch
     return F.interpolate(batch, size=size, mode="bilinear", align_corners=False)
-
-
-def _of_one_size(jobs: Sequence[tuple[int, Box]], most: int) -> list[list[tuple[int, Box]]]:
-    """Windows of all images in groups of one size, at most so many in each."""
-    groups: dict[tuple[int, int], list[tuple[int, Box]]] = {}
-    for job in jobs:
-        groups.setdefault(job[1].size, []).append(job)
-    return [group[i : i + most] for group in groups.values() for i in range(0, len(group), most)]

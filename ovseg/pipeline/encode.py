@@ -1,10 +1,11 @@
-"""Encode one image for all three questions at once: which words, what shape, what looks."""
+"""Encode images for all three questions at once: which words, what shape, what looks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,10 @@ import torch.nn.functional as F
 from ovseg.config import SegmentConfig
 from ovseg.encoders.base import GuideKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
-from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.matching.looks import SAMPLES, Looks
 from ovseg.pipeline.stopwatch import Stopwatch
-from ovseg.pipeline.windows import Mosaic, by_size, crop_guide, window_boxes
+from ovseg.pipeline.windows import Mosaic, crop_guide, in_groups, window_boxes
 from ovseg.refinement import spread_affinity
 
 
@@ -70,122 +70,184 @@ def encode_image(
     watch: Stopwatch,
     spaces: Iterable[Space] = (),
 ) -> EncodedImage:
-    """Run the encoders of a preset on one image.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        encoders: A loaded preset.
-        config: Sizes and spreading.
-        watch: Counts the seconds of the encoders' own forward passes.
-        spaces: Of prototypes that the image is to be compared with.
-    """
-    height, width = pixels.shape[:2]
-    patch = encoders.shape.patch
-    size = shape_size(height, width, patch, config)
-    grid = (size[0] // patch, size[1] // patch)
-    spaces = tuple(spaces)
-
-    last: tuple[int, Facet] = (-1, "token")
-    image = _tensor(pixels, size, encoders.device)
-    guide_keys = encoders.names.guide
-    wanted = [last, *((s.layer, s.facet) for s in spaces if s.role == "shape"), *guide_keys]
-    with watch:
-        found = encoders.shape.encode(image, dict.fromkeys(wanted))
-        saliency = encoders.shape.saliency(found[last])
-    tokens = found[last][0].flatten(0, 1)
-    guide = {key: found[key] for key in guide_keys}
-    text, whole = _text_features(pixels, grid, guide, encoders, config, watch)
-    visual = {s.name: found[s.layer, s.facet] for s in spaces if s.role == "shape"}
-    visual |= {s.name: text.reshape(1, *grid, -1) for s in spaces if s.role == "names"}
-    visual |= _look_features(pixels, grid, encoders, [s for s in spaces if s.role == "look"], watch)
-    looks = Looks.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
-    if config.spread > 0:
-        affinity = spread_affinity(tokens, config.spread)
-        text = affinity @ text
-        looks = looks.spread(affinity)
-    return EncodedImage(
-        grid=grid,
-        text=text,
-        whole=whole,
-        foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
-        looks=looks,
-        tokens=tokens,
-        visual={name: F.normalize(values[0].float().flatten(0, 1), dim=1) for name, values in visual.items()},
-    )
+    """Run the encoders of a preset on one image; see :func:`encode_images`."""
+    return encode_images([pixels], encoders, config, watch, spaces)[0]
 
 
-def _look_features(
-    pixels: npt.NDArray[np.uint8],
-    grid: tuple[int, int],
-    encoders: Encoders,
-    spaces: list[Space],
-    watch: Stopwatch,
-) -> dict[str, torch.Tensor]:
-    """(1, h, w, D) features of the *look* encoder on the shape encoder's grid."""
-    if not spaces:
-        return {}
-    if encoders.look is None:
-        raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
-    patch = encoders.look.patch
-    image = _tensor(pixels, (grid[0] * patch, grid[1] * patch), encoders.device)
-    with watch:
-        found = encoders.look.encode(image, dict.fromkeys((s.layer, s.facet) for s in spaces))
-    return {s.name: found[s.layer, s.facet] for s in spaces}
-
-
-def _text_features(
-    pixels: npt.NDArray[np.uint8],
-    grid: tuple[int, int],
-    guide: Mapping[GuideKey, torch.Tensor],
+def encode_images(
+    images: Sequence[npt.NDArray[np.uint8]],
     encoders: Encoders,
     config: SegmentConfig,
     watch: Stopwatch,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """(N, D) features of the *names* role, the mean over its scales, and (D,) of the whole image."""
-    height, width = pixels.shape[:2]
+    spaces: Iterable[Space] = (),
+) -> list[EncodedImage]:
+    """Run the encoders of a preset on images of any sizes, those of one size together.
+
+    Args:
+        images: (H, W, 3) uint8 RGB.
+        encoders: A loaded preset.
+        config: Sizes and spreading.
+        watch: Counts the seconds of the encoders' own forward passes.
+        spaces: Of prototypes that the images are to be compared with.
+    """
+    if not images:
+        return []
+    patch = encoders.shape.patch
+    sizes = [shape_size(pixels.shape[0], pixels.shape[1], patch, config) for pixels in images]
+    grids = [(height // patch, width // patch) for height, width in sizes]
+    spaces = tuple(spaces)
+
+    last: GuideKey = (-1, "token")
+    guide_keys = encoders.names.guide
+    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "shape"), *guide_keys])
+    shapes = _shape_features(images, sizes, encoders, keys, watch)
+    guides = [{key: found[key] for key in guide_keys} for found, _ in shapes]
+    texts = _text_features(images, sizes, grids, guides, encoders, config, watch)
+    wholes = _whole_features(images, encoders, watch)
+    looks = _look_features(images, grids, encoders, [s for s in spaces if s.role == "look"], watch)
+
+    encoded = []
+    for number, (pixels, grid) in enumerate(zip(images, grids, strict=True)):
+        found, saliency = shapes[number]
+        text = texts[number]
+        visual = {s.name: found[s.layer, s.facet][0].flatten(0, 1) for s in spaces if s.role == "shape"}
+        visual |= {s.name: text for s in spaces if s.role == "names"}
+        visual |= {name: values.flatten(0, 1) for name, values in looks[number].items()}
+        tokens = found[last][0].flatten(0, 1)
+        seen = Looks.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
+        if config.spread > 0:
+            affinity = spread_affinity(tokens, config.spread)
+            text = affinity @ text
+            seen = seen.spread(affinity)
+        encoded.append(
+            EncodedImage(
+                grid=grid,
+                text=text,
+                whole=wholes[number],
+                foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
+                looks=seen,
+                tokens=tokens,
+                visual={name: F.normalize(values.float(), dim=1) for name, values in visual.items()},
+            )
+        )
+    return encoded
+
+
+def _shape_features(
+    images: Sequence[npt.NDArray[np.uint8]],
+    sizes: Sequence[tuple[int, int]],
+    encoders: Encoders,
+    keys: Iterable[GuideKey],
+    watch: Stopwatch,
+) -> list[tuple[dict[GuideKey, torch.Tensor], torch.Tensor | None]]:
+    """For each image (1, h, w, D) features of the *shape* encoder for each key, and (1, h', w') saliency."""
+    result: list[Any] = [None] * len(images)
+    for group in in_groups(sizes):
+        batch = torch.cat([_tensor(images[i], sizes[i], encoders.device) for i in group])
+        with watch:
+            found = encoders.shape.encode(batch, keys)
+            saliency = encoders.shape.saliency(found[-1, "token"])
+        for row, number in enumerate(group):
+            one = slice(row, row + 1)
+            result[number] = (
+                {key: values[one] for key, values in found.items()},
+                None if saliency is None else saliency[one],
+            )
+    return result
+
+
+def _look_features(
+    images: Sequence[npt.NDArray[np.uint8]],
+    grids: Sequence[tuple[int, int]],
+    encoders: Encoders,
+    spaces: list[Space],
+    watch: Stopwatch,
+) -> list[dict[str, torch.Tensor]]:
+    """For each image (h, w, D) features of the *look* encoder on the shape encoder's grid, for each space."""
+    result: list[dict[str, torch.Tensor]] = [{} for _ in images]
+    if not spaces:
+        return result
+    if encoders.look is None:
+        raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
+    patch = encoders.look.patch
+    for group in in_groups(grids):
+        size = (grids[group[0]][0] * patch, grids[group[0]][1] * patch)
+        batch = torch.cat([_tensor(images[i], size, encoders.device) for i in group])
+        with watch:
+            found = encoders.look.encode(batch, dict.fromkeys((s.layer, s.facet) for s in spaces))
+        for row, number in enumerate(group):
+            result[number] = {s.name: found[s.layer, s.facet][row] for s in spaces}
+    return result
+
+
+def _whole_features(
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, watch: Stopwatch
+) -> torch.Tensor:
+    """(B, D) features of the *names* role for the whole images."""
+    side = encoders.names.image_side
+    squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
+    with watch:
+        return encoders.names.encode_image(squares)
+
+
+def _text_features(
+    images: Sequence[npt.NDArray[np.uint8]],
+    sizes: Sequence[tuple[int, int]],
+    grids: Sequence[tuple[int, int]],
+    guides: Sequence[Mapping[GuideKey, torch.Tensor]],
+    encoders: Encoders,
+    config: SegmentConfig,
+    watch: Stopwatch,
+) -> list[torch.Tensor]:
+    """For each image (N, D) features of the *names* role, the mean over its scales."""
     names = encoders.names
-    total: torch.Tensor | None = None
+    totals: list[torch.Tensor] = []
     for side in names.dense_sides:
         scale = side / config.image_size
-        like = shape_size(height, width, encoders.shape.patch, config)
-        size = tuple(names.multiple * max(2, round(length * scale / names.multiple)) for length in like)
-        image = _tensor(pixels, (size[0], size[1]), encoders.device)
-        cells = _windowed(image, grid, guide, names, watch)
-        total = cells if total is None else total + cells
-    if total is None:
+        scaled = []
+        for pixels, like in zip(images, sizes, strict=True):
+            height, width = (names.multiple * max(2, round(x * scale / names.multiple)) for x in like)
+            scaled.append(_tensor(pixels, (height, width), encoders.device))
+        cells = _windowed(scaled, grids, guides, names, watch)
+        totals = [a + b for a, b in zip(totals, cells, strict=True)] if totals else cells
+    if len(totals) != len(images):
         raise ValueError(f"encoder {type(names).__name__} names no sizes for dense features")
-    square = _tensor(pixels, (names.image_side, names.image_side), encoders.device)
-    with watch:
-        whole = names.encode_image(square)[0]
-    return total / len(names.dense_sides), whole
+    return [total / len(names.dense_sides) for total in totals]
 
 
 def _windowed(
-    image: torch.Tensor,
-    grid: tuple[int, int],
-    guide: Mapping[GuideKey, torch.Tensor],
+    images: Sequence[torch.Tensor],
+    grids: Sequence[tuple[int, int]],
+    guides: Sequence[Mapping[GuideKey, torch.Tensor]],
     names: ImageTextEncoder,
     watch: Stopwatch,
-) -> torch.Tensor:
-    """(N, D) dense features of a (1, 3, H, W) image at one scale, the mean over its windows.
+) -> list[torch.Tensor]:
+    """(N, D) dense features of each (1, 3, H, W) image at one scale, the mean over its windows.
 
-    Linear features may be resampled before they are scored.
+    Windows of one size go through the encoder together, whichever image they are of. Linear features may be
+    resampled before they are scored.
     """
-    size = (int(image.shape[-2]), int(image.shape[-1]))
+    sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in images]
     crop, stride = _in_cells(names)
-    boxes = window_boxes(*size, crop, stride)
-    mosaic = Mosaic(grid, size)
-    for group in by_size(boxes):
-        batch = torch.cat([box.cut(image) for box in group])
-        seen = {
-            key: torch.cat([crop_guide(features, box, size) for box in group])
-            for key, features in guide.items()
-        }
+    jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
+    seen = [
+        {key: crop_guide(guides[number][key], box, sizes[number]) for key in names.guide}
+        for number, box in jobs
+    ]
+    mosaics = [Mosaic(grid, size) for grid, size in zip(grids, sizes, strict=True)]
+    alike = [
+        (box.size, *(guide.shape for guide in guides_.values()))
+        for (_, box), guides_ in zip(jobs, seen, strict=True)
+    ]
+    for group in in_groups(alike):
+        batch = torch.cat([jobs[job][1].cut(images[jobs[job][0]]) for job in group])
+        guide = {key: torch.cat([seen[job][key] for job in group]) for key in names.guide}
         with watch:
-            dense = names.encode_dense(batch, seen)
-        for box, features in zip(group, dense, strict=True):
-            mosaic.add(box, features)
-    return mosaic.mean().flatten(0, 1)
+            dense = names.encode_dense(batch, guide)
+        for job, features in zip(group, dense, strict=True):
+            number, box = jobs[job]
+            mosaics[number].add(box, features)
+    return [mosaic.mean().flatten(0, 1) for mosaic in mosaics]
 
 
 def _in_cells(names: ImageTextEncoder) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from ovseg.encoders.roles import Roles
 from ovseg.images import load_image
 from ovseg.memory import Heap
 from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary, pixel_hash
-from ovseg.pipeline.encode import EncodedImage, encode_image
+from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
@@ -137,26 +137,31 @@ class Segmenter:
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
     ) -> list[Segmentation]:
-        """Segment (H, W, 3) uint8 RGB images of any sizes, each on its own."""
+        """Segment (H, W, 3) uint8 RGB images of any sizes: encoded together, decided each on its own."""
         found = []
-        for pixels in images:
-            found.append(self.decide(self.encode(pixels), pixels, vocabulary))
+        for encoded, pixels in zip(self.encode_batch(images), images, strict=True):
+            found.append(self.decide(encoded, pixels, vocabulary))
             self._heap.settle()
         return found
 
-    @torch.inference_mode()
     def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
         """Encode an image once; :meth:`decide` may then be asked with many vocabularies."""
+        return self.encode_batch([pixels])[0]
+
+    @torch.inference_mode()
+    def encode_batch(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[EncodedImage]:
+        """Encode (H, W, 3) uint8 RGB images, those of one size in one pass."""
         if self.store is None:
             spaces = () if self.bank is None else self.bank.spaces
-            return encode_image(pixels, self.encoders, self.config, self._watch, spaces)
-        key = pixel_hash(pixels)
-        kept = self.store.get(key, self.encoders.device)
-        if kept is not None:
-            return kept
-        return self.store.put(
-            key, encode_image(pixels, self.encoders, self.config, self._watch, self.encoders.spaces)
+            return encode_images(images, self.encoders, self.config, self._watch, spaces)
+        keys = [pixel_hash(pixels) for pixels in images]
+        found = {key: kept for key in keys if (kept := self.store.get(key, self.encoders.device)) is not None}
+        missing = {key: pixels for key, pixels in zip(keys, images, strict=True) if key not in found}
+        made = encode_images(
+            list(missing.values()), self.encoders, self.config, self._watch, self.encoders.spaces
         )
+        found |= {key: self.store.put(key, encoded) for key, encoded in zip(missing, made, strict=True)}
+        return [found[key] for key in keys]
 
     def use_bank(self, bank: PrototypeBank | Path | str) -> BankInUse:
         """Let a bank take part from now on.

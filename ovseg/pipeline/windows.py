@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Box", "Mosaic", "by_size", "crop_guide", "sampled", "window_boxes"]
+__all__ = ["Box", "Mosaic", "crop_guide", "in_groups", "sampled", "window_boxes"]
+
+AT_ONCE = 16
+"""Images or windows that go through an encoder together, at most."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,14 @@ def _starts(length: int, crop: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def by_size(boxes: Sequence[Box], most: int = 16) -> list[list[Box]]:
-    """Windows in groups of one size, at most so many in each: what one pass of an encoder takes."""
-    groups: dict[tuple[int, int], list[Box]] = {}
-    for box in boxes:
-        groups.setdefault(box.size, []).append(box)
+def in_groups(keys: Sequence[Hashable], most: int = AT_ONCE) -> list[list[int]]:
+    """Indices in groups of equal keys, at most so many in each: what one pass of an encoder takes.
+
+    Groups come in the order of their first members, indices in theirs.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
     return [group[i : i + most] for group in groups.values() for i in range(0, len(group), most)]
 
 

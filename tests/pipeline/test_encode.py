@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from fake_encoders import fake_encoders
+from fake_encoders import ColourShape, fake_encoders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg.config import SegmentConfig
-from ovseg.pipeline.encode import encode_image, shape_size
+from ovseg.encoders.base import Space
+from ovseg.pipeline.encode import encode_image, encode_images, shape_size
 from ovseg.pipeline.stopwatch import Stopwatch
 
 CONFIG = SegmentConfig()
@@ -97,3 +100,39 @@ def test_spreading_mixes_only_cells_that_are_alike():
 
 def test_an_encoder_without_decoder_gives_no_foreground():
     assert encoded(decoder=False)[0].foreground is None
+
+
+def photo(height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def same(one, other):
+    assert one.grid == other.grid
+    for name in ("text", "whole", "foreground", "tokens"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=1e-5, rtol=1e-5)
+    for name in ("colour", "place", "texture"):
+        torch.testing.assert_close(getattr(one.looks, name), getattr(other.looks, name))
+    assert one.visual.keys() == other.visual.keys() == {"colours", "words", "seen"}
+    for name, values in one.visual.items():
+        torch.testing.assert_close(values, other.visual[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [None, (64, 32)])
+@pytest.mark.parametrize("guided", [False, True])
+def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
+    encoders = fake_encoders()
+    look = ColourShape()
+    encoders = replace(encoders, look=look, spaces=(*encoders.spaces, Space("seen", "look")))
+    encoders.names.window = window
+    encoders.names.guide = ((-1, "token"),) if guided else ()
+    config = SegmentConfig(image_size=96)
+    # Two of one size, one that shares its windows' size, one that shares nothing.
+    photos = [photo(100, 160, 0), photo(90, 230, 1), photo(100, 160, 2), photo(300, 50, 3)]
+    alone = [encode_image(p, encoders, config, Stopwatch(encoders.device), encoders.spaces) for p in photos]
+    encoders.names.images.clear()
+    together = encode_images(photos, encoders, config, Stopwatch(encoders.device), encoders.spaces)
+    for one, other in zip(alone, together, strict=True):
+        same(one, other)
+    assert encoders.names.images[-1][0] == 4, "the whole images go in one pass"
+    assert max(shape[0] for shape in encoders.names.images[:-1]) >= 2
+    assert encode_images([], encoders, config, Stopwatch(encoders.device)) == []

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovseg.pipeline.windows import Box, Mosaic, by_size, crop_guide, sampled, window_boxes
+from ovseg.pipeline.windows import Box, Mosaic, crop_guide, in_groups, sampled, window_boxes
 
 
 def test_windows_as_mmsegmentation_lays_them():
@@ -34,10 +34,9 @@ def test_windows_cover_every_pixel_and_stay_inside(height, width, crop, data):
     assert covered.all()
 
 
-def test_groups_hold_one_size_and_not_too_many():
-    boxes = [Box(0, i, 2, i + 2) for i in range(5)] + [Box(0, 0, 3, 3)]
-    assert [len(group) for group in by_size(boxes, most=2)] == [2, 2, 1, 1]
-    assert [box for group in by_size(boxes, most=2) for box in group] == boxes
+def test_groups_hold_equal_keys_and_not_too_many():
+    assert in_groups("aabaab", most=3) == [[0, 1, 3], [4], [2, 5]]
+    assert in_groups([]) == []
 
 
 @pytest.mark.parametrize("grid", [(5, 9), (12, 7), (1, 1)])
