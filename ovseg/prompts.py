@@ -39,3 +39,8 @@ def read_lines(*parts: str) -> list[str]:
     """Non-empty lines of a prompt file that are not comments (``#``)."""
     lines = (line.strip() for line in prompt_path(*parts).read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def template_sets() -> list[str]:
+    """Names of the shipped sets of prompt templates."""
+    return sorted(path.stem for path in (prompts_dir() / "templates").glob("*.txt"))

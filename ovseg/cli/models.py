@@ -116,7 +116,8 @@ def download(
 ) -> None:
     """Fetch the weights of presets or models from the Hugging Face hub into its cache.
 
-    This is the only command that fetches anything. The hub's own variables count (HF_HOME, HF_HUB_CACHE,
+    This is the only command that fetches anything, a tokenizer that a CLIP model keeps in another repository
+    among it. The hub's own variables count (HF_HOME, HF_HUB_CACHE,
     HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE). Each file's hash is compared with the one on record or, where none
     is, with the hub's, and recorded in ovseg's cache, to be checked whenever the weights are loaded. Prints
     the path of each weights file.
@@ -128,10 +129,9 @@ def download(
       ovseg models download timm:vit_small_patch14_reg4_dinov2.lvd142m
     """
     set_up_process(verbose=0, offline=offline)
+    from ovseg.encoders.text_parts import text_parts
     from ovseg.errors import WeightsUnavailable
-    from ovseg.weights import default_cache_dir
     from ovseg.weights.cards import HubFiles
-    from ovseg.weights.hub import download as fetch
     from ovseg.weights.locate import find_file, require_checked
 
     cards = list(dict.fromkeys(card for name in names for card in _cards(name)))
@@ -142,14 +142,28 @@ def download(
             f" {elsewhere[0].install}"
         )
     for card in cards:
-        say(f"{card.name}: {card.at}, licence {card.licence}", quiet=quiet)
+        _bring(card, card.name, dry_run=dry_run, quiet=quiet)
+        for part in text_parts(card):
+            _bring(part, part.what, dry_run=dry_run, quiet=quiet)
         if find_file(card) is not None:
             typer.echo(str(require_checked(card)))
-        elif dry_run:
-            say(f"would fetch {', '.join(card.at.files) or 'its weights'}", quiet=quiet)  # type: ignore[union-attr]
-        else:
-            path = fetch(card, default_cache_dir(), lambda file: say(f"  {file}", quiet=quiet))
-            typer.echo(str(path))
+
+
+def _bring(card: WeightCard, title: str, *, dry_run: bool, quiet: bool) -> None:
+    """Fetch what is not here yet, or say what would be fetched."""
+    from ovseg.weights import default_cache_dir
+    from ovseg.weights.cards import HubFiles
+    from ovseg.weights.hub import download as fetch
+    from ovseg.weights.locate import is_complete
+
+    say(f"{title}: {card.at}, licence {card.licence}", quiet=quiet)
+    if is_complete(card) or not isinstance(card.at, HubFiles):
+        return
+    if dry_run:
+        what = ", ".join(card.at.files) or ("its weights" if card.at.weights else "its description")
+        say(f"would fetch {what}", quiet=quiet)
+    else:
+        fetch(card, default_cache_dir(), lambda file: say(f"  {file}", quiet=quiet))
 
 
 def _cards(name: str) -> tuple[WeightCard, ...]:

@@ -37,6 +37,7 @@ def names(
     preset: options.Preset = DEFAULTS.preset,
     clip: options.Clip = DEFAULTS.clip,
     shape: options.Shape = DEFAULTS.shape,
+    templates: options.Templates = DEFAULTS.templates,
     device: options.Device = DEFAULTS.device,
     dtype: options.Dtype = DEFAULTS.dtype,
     cache_dir: options.CacheDir = DEFAULTS.cache_dir,

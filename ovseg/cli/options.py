@@ -103,6 +103,12 @@ DenseVariant = Annotated[
         help="How CLIP is read cell by cell: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
     ),
 ]
+Templates = Annotated[
+    str | None,
+    _option(
+        "--templates", help="Sentences into which CLIP's words are put: imagenet80, imagenet7 or simple."
+    ),
+]
 ImageSize = Annotated[
     int,
     _option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),

@@ -41,6 +41,7 @@ def segment(
     shape: options.Shape = DEFAULTS.shape,
     look: options.Look = DEFAULTS.look,
     dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
+    templates: options.Templates = DEFAULTS.templates,
     image_size: options.ImageSize = DEFAULTS.segment.image_size,
     refine: options.Refine = DEFAULTS.segment.refine,
     abstain: options.Abstain = DEFAULTS.segment.abstain,

@@ -48,6 +48,7 @@ class Settings:
         shape: Likewise in the role shape.
         look: Likewise in the role look.
         dense_variant: How CLIP is read cell by cell; None: as the preset says.
+        templates: Set of templates into which CLIP's words are put; None: as the preset says.
         device: Where to compute.
         dtype: In which precision.
         cache_dir: Folder of converted weights; None: the user's cache folder.
@@ -67,6 +68,7 @@ class Settings:
     shape: str | None = None
     look: str | None = None
     dense_variant: str | None = None
+    templates: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     cache_dir: str | None = None
@@ -85,7 +87,7 @@ class Settings:
         """Models that take the place of the preset's own."""
         from ovseg.encoders.roles import Roles
 
-        return Roles(self.clip, self.shape, self.look, self.dense_variant)
+        return Roles(self.clip, self.shape, self.look, self.dense_variant, self.templates)
 
 
 DEFAULTS = Settings()
@@ -96,6 +98,7 @@ FLAGS: dict[str, str] = {
     "shape": "shape",
     "look": "look",
     "dense_variant": "dense_variant",
+    "templates": "templates",
     "device": "device",
     "dtype": "dtype",
     "cache_dir": "cache_dir",

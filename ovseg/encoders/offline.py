@@ -12,7 +12,7 @@ from ovseg.encoders.sentence import SentenceEncoder, minilm_state
 from ovseg.encoders.vit import DenseViT, dinov2_state
 from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER
 from ovseg.weights.locate import require_checked
-from ovseg.weights.readers import read_onnx, read_safetensors, read_torch
+from ovseg.weights.readers import read_onnx, read_state
 from ovseg.weights.store import StateDict, WeightStore
 
 
@@ -55,7 +55,7 @@ def load_classifier(store: WeightStore) -> DenseClassifier:
     import timm
 
     net = timm.create_model("tf_efficientnet_lite2", output_stride=DenseClassifier.stride)
-    state = store.state_dict(EFFICIENTNET_LITE2, lambda path: efficientnet_state(read_torch(path), net))
+    state = store.state_dict(EFFICIENTNET_LITE2, lambda path: efficientnet_state(read_state(path), net))
     net.load_state_dict(state)
     return DenseClassifier(net).eval()
 
@@ -63,7 +63,7 @@ def load_classifier(store: WeightStore) -> DenseClassifier:
 def load_sentence_encoder(store: WeightStore) -> SentenceEncoder:
     """all-MiniLM-L6-v2, in eval mode on the CPU; raises ``WeightsUnavailable``."""
     tokenizer = require_checked(MINILM_TOKENIZER)
-    state = store.state_dict(MINILM, lambda path: minilm_state(read_safetensors(path)))
+    state = store.state_dict(MINILM, lambda path: minilm_state(read_state(path)))
     encoder = SentenceEncoder(tokenizer)
     encoder.load_state_dict(state)
     return encoder.eval()

@@ -57,7 +57,7 @@ def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
 def _spec(folder: Path, role: str, value: Any) -> str | None:
     if role not in {field.name for field in fields(Roles)}:
         raise ValueError(f"unknown role {role!r}")
-    if value is None or role == "dense_variant" or ":" in value:
+    if value is None or role in ("dense_variant", "templates") or ":" in value:
         return None if value is None else str(value)
     inside = (folder / value).resolve()
     if folder.resolve() not in inside.parents:

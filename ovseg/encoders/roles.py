@@ -8,7 +8,10 @@ from pathlib import Path
 import torch
 
 from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.near import near_names
 from ovseg.encoders.sources import card_for
+from ovseg.errors import UnknownName, UsageError
+from ovseg.prompts import template_sets
 from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import WeightCard
 
@@ -22,12 +25,14 @@ class Roles:
         shape: Role *shape*: a spec of a visual encoder.
         look: Role *look*: a spec of a visual encoder or a diffusion pipeline.
         dense_variant: How CLIP is read cell by cell (``ovseg.encoders.clip.variants``).
+        templates: Name of the set of templates into which CLIP's words are put (``prompts/templates/``).
     """
 
     clip: str | None = None
     shape: str | None = None
     look: str | None = None
     dense_variant: str | None = None
+    templates: str | None = None
 
     def over(self, other: Roles) -> Roles:
         """These where they are given, those of ``other`` elsewhere."""
@@ -39,34 +44,66 @@ class Roles:
         pairs = ((f"--{f.name.replace('_', '-')}", getattr(self, f.name)) for f in fields(self))
         return {flag: value for flag, value in pairs if value}
 
+    def named(self, preset: str) -> str:
+        """A preset's name with these behind it, as :func:`split_flags` reads it."""
+        return " ".join((preset, *(f"{flag} {value}" for flag, value in self.given.items())))
+
     def cards(self) -> tuple[WeightCard, ...]:
         """Weights of the models that are given, each once.
 
         Raises:
             UsageError: A spec is malformed.
-            UnknownName: There is no such model or variant.
+            UnknownName: There is no such model, variant or set of templates.
             WeightsUnavailable: A local file or folder is not there.
         """
         if self.dense_variant:
             from ovseg.encoders.clip.variants import dense_variant
 
             dense_variant(self.dense_variant)
+        if self.templates and self.templates not in template_sets():
+            near = near_names(self.templates, template_sets())
+            raise UnknownName(f"unknown templates {self.templates!r}: {near}")
         return tuple(dict.fromkeys(card_for(spec) for spec in (self.clip, self.shape, self.look) if spec))
 
 
+def split_flags(name: str) -> tuple[str, Roles]:
+    """A preset's name and the flags behind it.
+
+    Raises:
+        UnknownName: There is no such flag for a model.
+    """
+    known = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Roles)}
+    base, *flags = name.split(" --")
+    given: dict[str, str] = {}
+    for flag in flags:
+        key, _, value = flag.partition(" ")
+        if key.replace("-", "_") not in known or not value.strip():
+            raise UnknownName(
+                f"unknown flag --{flag} in preset {name!r}: there is {', '.join(known.values())}"
+            )
+        given[key.replace("-", "_")] = value.strip()
+    return base, Roles(**given)
+
+
 def load_names(
-    spec: str, variant: str | None, *, device: torch.device, dtype: torch.dtype, cache_dir: Path | None
+    roles: Roles, *, device: torch.device, dtype: torch.dtype, cache_dir: Path | None
 ) -> ImageTextEncoder:
-    """CLIP in the role *names*; raises as ``load_clip`` does."""
+    """CLIP in the role *names*, read as the roles say; raises as ``load_clip`` does.
+
+    Raises:
+        UsageError: They name no CLIP.
+    """
     from ovseg.encoders.clip import load_clip
 
-    chosen = {"variant": variant} if variant else {}
+    if roles.clip is None:
+        raise UsageError("no model for words was named: add --clip")
+    options = {"variant": roles.dense_variant, "templates": roles.templates}
     return load_clip(
-        card_for(spec).spec,
+        card_for(roles.clip).spec,
         device=device,
         dtype=dtype,
         cache_dir=cache_dir or default_cache_dir(),
-        **chosen,
+        **{key: value for key, value in options.items() if value},
     )
 
 

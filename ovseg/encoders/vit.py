@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
@@ -15,7 +16,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class DenseModule(nn.Module):
+class DenseModule(nn.Module, ABC):
     """What all visual encoders share: patches in, features of layers and facets out.
 
     Attributes:
@@ -46,6 +47,7 @@ class DenseModule(nn.Module):
             raise ValueError(f"facets must be among {', '.join(self.facets)}, got {pairs}")
         return {pair: pair[0] % self.depth for pair in pairs}
 
+    @abstractmethod
     def forward(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
@@ -63,7 +65,6 @@ class DenseModule(nn.Module):
         Raises:
             ValueError: A layer or facet that the model has not, or sizes that are no multiple of the patch.
         """
-        raise NotImplementedError
 
 
 class Normalize(nn.Module):

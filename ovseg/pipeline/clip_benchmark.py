@@ -16,6 +16,7 @@ from ovseg.encoders.base import GuideKey
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.shape import DinoShape
+from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
 from ovseg.evaluation.datasets.catalog import DATASETS
 from ovseg.evaluation.dialects import Dialect
@@ -112,7 +113,7 @@ def voc_words(dialect: Dialect) -> tuple[Vocabulary, Dataset]:
     names = official_names(card)
 
     def no_truth() -> npt.NDArray[np.uint8]:
-        raise NotImplementedError("a benchmark reads no truth")
+        raise DatasetError("made up pictures have no truth")
 
     samples = (Sample("made-up", Path(), no_truth),)
     dataset = Dataset(card, Path(), "made up", names, samples, has_background=True)

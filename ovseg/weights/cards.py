@@ -38,11 +38,13 @@ class HubFiles:
         repo: ``owner/name``.
         files: What is needed, weights first; empty: what ovseg can read of it, found out at the download.
         revision: The pinned commit, or a branch or tag that the user gave; None: recorded at the download.
+        weights: Whether weights are wanted, or only what describes a model: configuration and tokenizer.
     """
 
     repo: str
     files: tuple[str, ...] = ()
     revision: str | None = None
+    weights: bool = True
 
     def __str__(self) -> str:
         return f"hf-hub:{self.repo}" + (f"@{self.revision[:12]}" if self.revision else "")

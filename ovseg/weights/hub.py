@@ -42,11 +42,11 @@ def is_offline() -> bool:
 
 
 def find_in_cache(at: HubFiles, lock: WeightLock) -> Path | None:
-    """Path of the (first) weights file if all files are in the hub's cache; asks no network."""
+    """Path of the first file if all files are in the hub's cache; asks no network."""
     folder = _snapshot(at, lock)
     if folder is None:
         return None
-    files = at.files or lock.files(at) or chosen_files(_relative(folder))
+    files = at.files or lock.files(at) or chosen_files(_relative(folder), weights=at.weights)
     if not files or not all((folder / file).is_file() for file in files):
         return None
     return folder / files[0]
@@ -64,20 +64,27 @@ def snapshot_folder(path: Path) -> Path:
     return Path(*parts[: len(parts) - 1 - parts[::-1].index("snapshots") + 2])
 
 
-def chosen_files(names: Sequence[str]) -> tuple[str, ...]:
-    """Of all files of a repository those that ovseg can read: weights first, then what describes them."""
+def chosen_files(names: Sequence[str], *, weights: bool = True) -> tuple[str, ...]:
+    """Of all files of a repository those that ovseg can read: weights first, then what describes them.
+
+    Args:
+        names: Of all its files.
+        weights: Whether weights are wanted, or only what describes a model.
+    """
     beside = [n for n in names if "/" not in n and n.endswith((".json", ".txt", ".model"))]
+    if not weights:
+        return tuple(beside)
     if "model_index.json" in names:  # a diffusers pipeline
         inside = [n for n in names if n.partition("/")[0] in _PARTS and n.count("/") == 1]
-        weights = [
+        parts = [
             n for n in inside
             if n.endswith(("model.safetensors", "diffusion_pytorch_model.safetensors")) and ".fp16" not in n
         ]  # fmt: skip
-        weights.sort(key=lambda n: (not n.startswith("unet/"), n))
+        parts.sort(key=lambda n: (not n.startswith("unet/"), n))
         described = [n for n in inside if n.endswith((".json", ".txt"))]
-        return (*weights, "model_index.json", *described) if weights else ()
-    weights = [next((n for n in WEIGHT_NAMES if n in names), "")]
-    return (*weights, *beside) if weights[0] else ()
+        return (*parts, "model_index.json", *described) if parts else ()
+    best = next((n for n in WEIGHT_NAMES if n in names), None)
+    return (best, *beside) if best else ()
 
 
 def download(card: WeightCard, cache_dir: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
@@ -109,11 +116,11 @@ def download(card: WeightCard, cache_dir: Path, tell: Callable[[str], None] = la
         if not files or len(revision) != 40:
             info = api.model_info(at.repo, revision=revision)
             revision = str(info.sha)
-            files = files or chosen_files([entry.rfilename for entry in info.siblings or ()])
+            names = [entry.rfilename for entry in info.siblings or ()]
+            files = files or chosen_files(names, weights=at.weights)
     if not files:
-        raise WeightsUnavailable(
-            f"{at} has no weights that ovseg reads: {', '.join(WEIGHT_NAMES[:2])} or a diffusers pipeline"
-        )
+        wanted = f"{', '.join(WEIGHT_NAMES[:2])} or a diffusers pipeline" if at.weights else "config.json"
+        raise WeightsUnavailable(f"{at} has nothing that ovseg reads: {wanted}")
     hashes: dict[str, str] = {}
     for file in files:
         tell(file)

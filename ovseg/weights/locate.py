@@ -72,6 +72,35 @@ def require_checked(card: WeightCard) -> Path:
     return path
 
 
+def require_described(card: WeightCard) -> Path:
+    """Folder of the files that describe a model (``HubFiles.weights`` is False), after checking them.
+
+    Raises:
+        WeightsUnavailable: They are not here, or other files than were recorded.
+    """
+    path = find_file(card)
+    if path is None or not isinstance(card.at, HubFiles):
+        raise WeightsUnavailable(f"{card.what} is not on this machine: run  {card.install}")
+    folder, lock = snapshot_folder(path), WeightLock(default_cache_dir())
+    for file in lock.files(card.at):
+        if sha256_of(folder / file) != lock.sha256(card.at, file):
+            raise WeightsUnavailable(
+                f"{folder / file} is not what was recorded when it came: delete it, then run  {card.install}"
+            )
+    return folder
+
+
+def is_complete(card: WeightCard) -> bool:
+    """Whether nothing of a card is left to be fetched.
+
+    Which files describe a model is known for certain only once they were recorded at a download.
+    """
+    if isinstance(card.at, HubFiles) and not card.at.weights:
+        recorded = WeightLock(default_cache_dir()).files(card.at)
+        return bool(recorded) and find_file(card) is not None
+    return find_file(card) is not None
+
+
 def known_sha256(card: WeightCard) -> str | None:
     """The hash on record, or else that of the file as it is here; None if there is none."""
     if card.sha256:

@@ -82,4 +82,5 @@ class WeightLock:
 
 
 def _key(at: HubFiles) -> str:
-    return f"{at.repo}@{at.revision}" if at.revision else at.repo
+    key = f"{at.repo}@{at.revision}" if at.revision else at.repo
+    return key if at.weights else f"{key}#description"

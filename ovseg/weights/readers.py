@@ -1,12 +1,48 @@
-"""Readers of the shipped formats: ONNX graph, PyTorch state dict, safetensors; none executes code."""
+"""Readers of weights: safetensors, what ``torch.save`` wrote, ONNX graphs; none executes code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
+# For the name of the error alone: PyTorch's reader of tensors raises it for whatever would run code.
+from pickle import UnpicklingError
 
-from ovseg.errors import DependencyMissing
+import torch
+from safetensors import SafetensorError
+
+from ovseg.errors import DependencyMissing, WeightsUnavailable
+
+UNREADABLE = (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError)
+"""What reading a file of weights raises that is none, is damaged, or would run code."""
+
+_NESTED = ("state_dict", "model", "teacher")
+"""Where training scripts keep the tensors in what they save."""
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file, or of one that ``torch.save`` wrote, by name.
+
+    Training scripts keep the tensors under ``state_dict``, ``model`` or ``teacher``.
+
+    Raises:
+        WeightsUnavailable: The file cannot be read as either, or holds no tensors by name.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            tensors: dict[str, torch.Tensor] = load_file(path)
+            return tensors
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsUnavailable(f"cannot read weights from {path}: {reason}") from error
+    for key in _NESTED:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not any(isinstance(v, torch.Tensor) for v in loaded.values()):
+        raise WeightsUnavailable(f"cannot read weights from {path}: it holds no tensors by name")
+    return {key: value for key, value in loaded.items() if isinstance(value, torch.Tensor)}
 
 
 def read_onnx(path: Path) -> dict[str, torch.Tensor]:
@@ -36,18 +72,4 @@ def read_onnx(path: Path) -> dict[str, torch.Tensor]:
         if node.op_type == "MatMul" and node.input[1] in tensors and node.input[1].startswith("onnx::"):
             module = node.name.removesuffix("/MatMul").strip("/").replace("/", ".")
             tensors[f"{module}.weight"] = tensors.pop(node.input[1]).T.contiguous()
-    return tensors
-
-
-def read_torch(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict saved by ``torch.save``, read with the weights-only unpickler."""
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    return {key: value for key, value in loaded.items() if isinstance(value, torch.Tensor)}
-
-
-def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a safetensors file."""
-    from safetensors.torch import load_file
-
-    tensors: dict[str, torch.Tensor] = load_file(path)
     return tensors

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ovseg.weights.readers import read_safetensors
+from ovseg.weights.readers import read_state
 from ovseg.world.names import THINGS
 from ovseg.world.scenes import SceneConfig, draw_scene
 from ovseg.world.train.common import WEIGHTS, arguments
@@ -52,7 +52,7 @@ class Judge(nn.Module):
 def load_judge(folder: Path = WEIGHTS / "judge") -> Judge:
     """The trained judge, in eval mode on the CPU."""
     judge = Judge()
-    judge.load_state_dict(read_safetensors(folder / FILE))
+    judge.load_state_dict(read_state(folder / FILE))
     return judge.eval()
 
 

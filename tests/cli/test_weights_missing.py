@@ -11,7 +11,7 @@ import pytest
 def test_missing_weights_end_with_4_and_the_command_to_get_them(
     ovseg: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ovseg.encoders.presets.find_file", lambda card: None)
+    monkeypatch.setattr("ovseg.encoders.preset_card.find_file", lambda card: None)
     for preset in ("offline", "auto"):
         result = ovseg("segment", photos, "-c", "cat", "-o", tmp_path / "out", "--preset", preset)
         assert result.exit_code == 4
@@ -33,7 +33,7 @@ def test_weights_of_another_hash_end_with_4(
 ) -> None:
     wrong = tmp_path / "weights.bin"
     wrong.write_bytes(b"not what was recorded")
-    for module in ("ovseg.weights.locate", "ovseg.encoders.presets"):
+    for module in ("ovseg.weights.locate", "ovseg.encoders.preset_card"):
         monkeypatch.setattr(f"{module}.find_file", lambda card: wrong)
     result = ovseg("segment", photos, "-c", "cat", "-o", tmp_path / "out", "--preset", "offline",
                    "--cache-dir", tmp_path / "cache")  # fmt: skip

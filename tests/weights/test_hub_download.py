@@ -95,5 +95,5 @@ def test_what_the_hub_refuses(hub: FakeHub, tmp_path: Path, status: int, code: s
 
 def test_repositories_without_weights(hub: FakeHub, tmp_path: Path) -> None:
     hub.repos["owner/tiny"] = {"README.md": b""}
-    with pytest.raises(WeightsUnavailable, match="has no weights that ovseg reads"):
+    with pytest.raises(WeightsUnavailable, match=r"has nothing that ovseg reads: open_clip_model\.safe"):
         download(card(), tmp_path / "ovseg")

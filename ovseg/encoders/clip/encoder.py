@@ -14,7 +14,7 @@ from ovseg.encoders.clip.load import LoadedClip, load_model
 from ovseg.encoders.clip.text import AS_IT_IS, ClipText
 from ovseg.encoders.clip.tower import Tower, tower_of
 from ovseg.encoders.clip.variants import DenseVariant, dense_variant
-from ovseg.encoders.clip.variants.base import Before, Guide
+from ovseg.encoders.clip.variants.base import Guide
 
 
 class ClipHead:
@@ -120,11 +120,7 @@ class ClipEncoder:
             raise ValueError(f"variant {self._variant.name} needs features {missing} of the shape encoder")
         if images.shape[-2] % self.multiple or images.shape[-1] % self.multiple:
             raise ValueError(f"image {tuple(images.shape[-2:])} is no multiple of the patch {self.multiple}")
-        tokens, grid = self._tower.before_last(images.to(self.device))
-        before = Before(tokens, grid, self._tower.prefix, self._tower.last, guide or {})
-        cells = self._variant.compute(before)
-        words = self._tower.to_words(cells.flatten(1, 2))
-        return words.reshape(*cells.shape[:3], -1)
+        return self._variant.read(self._tower, images.to(self.device), guide or {})
 
     def embed(self, features: torch.Tensor) -> torch.Tensor:
         """(…, E) features to unit length: pictures and texts are in one space as they are."""

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from ovseg.encoders.near import near_names
 from ovseg.encoders.sources import card_for, folder_kind
+from ovseg.encoders.text_parts import CONFIG, model_config, tokenizer_card, tower_card
 from ovseg.errors import DependencyMissing, UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
-from ovseg.weights.locate import require_checked, sha256_of
+from ovseg.weights.locate import require_checked, require_described, sha256_of
+from ovseg.weights.readers import UNREADABLE
 from ovseg.weights.spec import ModelSpec, parse_spec
 
-CONFIG = "open_clip_config.json"
+_OF_ANOTHER_KIND = (KeyError, ValueError, AssertionError, AttributeError)
+"""What open_clip's converters raise for weights of another model."""
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
 """Texts to (T, context) int64 tokens."""
@@ -62,25 +62,27 @@ def load_model(spec: str) -> LoadedClip:
     path = require_checked(card)
     model_spec = parse_spec(card.spec or spec)
     folder = snapshot_folder(path) if isinstance(card.at, HubFiles) else path.parent
-    if model_spec.source == "open_clip":
-        model, config = _from_table(model_spec)
-    elif model_spec.source != "timm" and folder_kind(folder) == "open_clip":
-        model, config = _from_folder(folder)
-    else:
+    own = model_spec.source == "open_clip"
+    if not own and (model_spec.source == "timm" or folder_kind(folder) != "open_clip"):
         raise UsageError(
             f"{spec} is no CLIP model: take one such as ViT-B-16:openai or a folder with {CONFIG}"
         )
+    if own:
+        _require_architecture(model_spec.name)
+    config = model_config(model_spec, folder)
+    tower = tower_card(card, config)
+    described = require_described(tower) if tower else None
+    model = _from_table(model_spec, config, described) if own else _from_folder(folder, config, described)
     try:
         _load_weights(model, path)
-    # What open_clip's readers and converters raise for a file of another kind is not of one family.
-    except (RuntimeError, KeyError, ValueError, AssertionError, AttributeError, OSError, EOFError) as error:
-        raise _wrong_weights(path, spec, error) from error
-    except (SafetensorError, pickle.UnpicklingError) as error:
-        raise _wrong_weights(path, spec, error) from error
+    except (*UNREADABLE, *_OF_ANOTHER_KIND) as error:
+        raise WeightsUnavailable(
+            f"{path} does not hold the weights of CLIP {spec}: {_line(error)}"
+        ) from error
     preprocess = model.visual.preprocess_cfg
     return LoadedClip(
         model=model.eval().requires_grad_(False),
-        tokenize=_tokenizer(spec, config, folder),
+        tokenize=_tokenizer(card, config, folder),
         mean=tuple(map(float, preprocess["mean"])),
         std=tuple(map(float, preprocess["std"])),
         about=_about(card, model_spec, path),
@@ -97,7 +99,16 @@ def _about(card: WeightCard, spec: ModelSpec, path: Path) -> dict[str, Any]:
     }
 
 
-def _from_table(spec: ModelSpec) -> tuple[Any, dict[str, Any]]:
+def _require_architecture(name: str) -> None:
+    import open_clip
+
+    if name not in open_clip.list_models():
+        raise UnknownName(
+            f"open_clip has no architecture {name!r}: {near_names(name, open_clip.list_models())}"
+        )
+
+
+def _from_table(spec: ModelSpec, config: dict[str, Any], tower: Path | None) -> Any:
     """An architecture of open_clip's, with the normalization of the tag or of all its tags.
 
     A tag also says whether its weights want QuickGELU; for a file of weights the architecture's name says it
@@ -105,20 +116,23 @@ def _from_table(spec: ModelSpec) -> tuple[Any, dict[str, Any]]:
     """
     import open_clip
 
-    architecture = spec.name
-    if architecture not in open_clip.list_models():
-        near = near_names(architecture, open_clip.list_models())
-        raise UnknownName(f"open_clip has no architecture {architecture!r}: {near}")
-    row = open_clip.get_pretrained_cfg(architecture, spec.tag) if spec.tag else _common_row(architecture)
+    row = open_clip.get_pretrained_cfg(spec.name, spec.tag) if spec.tag else _common_row(spec.name)
     with quiet():
-        model = open_clip.create_model(
-            architecture,
+        return open_clip.create_model(
+            spec.name,
             load_weights=False,
             pretrained_text=False,
             force_quick_gelu=bool(row.get("quick_gelu", False)),
             force_preprocess_cfg={key: row[key] for key in ("mean", "std")},
+            **_text_options(config, tower),
         )
-    return model, open_clip.get_model_config(architecture)
+
+
+def _text_options(config: dict[str, Any], tower: Path | None) -> dict[str, Any]:
+    """What keeps a text tower of the hub's from being looked up there: the folder that describes it."""
+    if tower is None:
+        return {}
+    return {"text_cfg": config["text_cfg"] | {"hf_model_name": str(tower), "hf_model_pretrained": False}}
 
 
 def _common_row(architecture: str) -> dict[str, Any]:
@@ -137,30 +151,24 @@ def _common_row(architecture: str) -> dict[str, Any]:
     return {"mean": mean, "std": std}
 
 
-def _from_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
+def _from_folder(folder: Path, config: dict[str, Any], tower: Path | None) -> Any:
     """The model that a folder's configuration describes."""
     import open_clip
 
     import ovseg.encoders.early_conv  # noqa: F401 (files its architecture)
 
-    path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
-        hub_text = config["text_cfg"].get("hf_model_name")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{path} is no configuration of open_clip's: it wants model_cfg with text_cfg"
-        ) from error
-    if hub_text:
-        _require_cached(hub_text, "config.json")
     try:
         with quiet():
-            model = open_clip.create_model(
-                f"local-dir:{path.parent}", load_weights=False, pretrained_text=False
+            return open_clip.create_model(
+                f"local-dir:{folder}",
+                load_weights=False,
+                pretrained_text=False,
+                **_text_options(config, tower),
             )
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        raise UsageError(f"open_clip cannot build what {path} describes: {_line(error)}") from error
-    return model, config
+        raise UsageError(
+            f"open_clip cannot build what {folder / CONFIG} describes: {_line(error)}"
+        ) from error
 
 
 def _load_weights(model: Any, path: Path) -> None:
@@ -170,47 +178,36 @@ def _load_weights(model: Any, path: Path) -> None:
         load_checkpoint(model, str(path), strict=True, weights_only=True)
 
 
-def _tokenizer(spec: str, config: dict[str, Any], folder: Path) -> Tokenizer:
+def _tokenizer(card: WeightCard, config: dict[str, Any], folder: Path) -> Tokenizer:
     """The model's tokenizer: open_clip's own, or the hub's from beside the weights or the cache."""
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 
-    text = config.get("text_cfg", {})
+    text = config["text_cfg"]
     context = text.get("context_length", DEFAULT_CONTEXT_LENGTH)
     options = dict(text.get("tokenizer_kwargs") or {})
-    name = text.get("hf_tokenizer_name")
-    if not name:
+    if not text.get("hf_tokenizer_name"):
         simple: Tokenizer = SimpleTokenizer(context_length=context, **options)
         return simple
-    beside = any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json"))
+    elsewhere = tokenizer_card(card, config, folder)
+    place = require_described(elsewhere) if elsewhere else folder
     try:
         hub: Tokenizer = HFTokenizer(
-            str(folder) if beside else name,
+            str(place),
             context_length=context,
             tokenizer_mode=text.get("tokenizer_mode"),
             local_files_only=True,
             **options,
         )
     except ImportError as error:
-        raise DependencyMissing(f"CLIP {spec} needs transformers: run  pip install transformers") from error
-    except (OSError, ValueError) as error:
+        raise DependencyMissing(
+            f"CLIP {card.name} needs transformers: run  pip install transformers"
+        ) from error
+    # For a damaged file the readers of tokenizers raise whatever they stumble over, bare Exceptions among it.
+    except Exception as error:
         raise WeightsUnavailable(
-            f"the tokenizer of CLIP {spec} is not on this machine: run  ovseg models download {spec}"
+            f"{place} holds no tokenizer for CLIP {card.name} ({_line(error)}): run  {card.install}"
         ) from error
     return hub
-
-
-def _require_cached(repository: str, file: str) -> None:
-    from huggingface_hub import try_to_load_from_cache
-
-    if not isinstance(try_to_load_from_cache(repository, file), str):
-        raise WeightsUnavailable(
-            f"{repository}, whose text tower this CLIP model has, is not on this machine: run"
-            f"  ovseg models download hf-hub:{repository}"
-        )
-
-
-def _wrong_weights(path: Path, spec: str, error: Exception) -> WeightsUnavailable:
-    return WeightsUnavailable(f"{path} does not hold the weights of CLIP {spec}: {_line(error)}")
 
 
 def _line(error: Exception) -> str:

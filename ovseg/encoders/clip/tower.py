@@ -1,4 +1,4 @@
-"""Image towers read densely: the tokens before their last block, that block in parts, and their way to words.
+"""Image towers read densely: what enters each block, the blocks in parts, and the way of cells to words.
 
 Two kinds are known: open_clip's own ``VisionTransformer`` (OpenAI, LAION, MetaCLIP, DFN…) and timm's, which
 open_clip wraps for SigLIP. What enters the first block is read as the visual encoders read it.
@@ -6,6 +6,7 @@ open_clip wraps for SigLIP. What enters the first block is read as the visual en
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,13 @@ from ovseg.encoders.vit import DenseViT
 from ovseg.errors import UsageError
 
 Grid = tuple[int, int]
+Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Queries, keys and values, each (B, heads, L, D / heads)."""
 
 
 @dataclass(frozen=True)
-class LastBlock:
-    """The last block of a transformer in parts; tokens are (B, L, D), heads (B, heads, L, D / heads).
+class BlockParts:
+    """A block of a transformer in parts; tokens are (B, L, D), heads (B, heads, L, D / heads).
 
     Attributes:
         whole: The block as it is.
@@ -33,38 +36,45 @@ class LastBlock:
     """
 
     whole: Callable[[torch.Tensor], torch.Tensor]
-    project: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    project: Callable[[torch.Tensor], Heads]
     merge: Callable[[torch.Tensor], torch.Tensor]
     feed_forward: Callable[[torch.Tensor], torch.Tensor]
 
 
-class Tower:
+class Tower(ABC):
     """An image tower between pixels and the space of words.
 
     Attributes:
         dense: The tower as a reader of patches; it normalizes images.
         patch: Side of a cell in pixels.
-        prefix: Tokens before those of the cells (the class token).
+        prefix: Tokens before those of the cells, the class token first among them; 0: it has none.
         blocks: All its blocks.
-        last: The last of them.
     """
 
     dense: ClipTower | DenseViT
     patch: int
     prefix: int
-    blocks: Sequence[Callable[[torch.Tensor], torch.Tensor]]
-    last: LastBlock
+    blocks: Sequence[BlockParts]
 
-    def before_last(self, images: torch.Tensor) -> tuple[torch.Tensor, Grid]:
-        """(B, 3, H, W) in [0, 1] to the (B, prefix + h * w, D) input of the last block, and (h, w)."""
-        tokens = self.dense.embed(images)
+    def entering(self, images: torch.Tensor, *, all_blocks: bool = False) -> tuple[list[torch.Tensor], Grid]:
+        """What enters the last block, or every block.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            all_blocks: Whether the inputs of all blocks are kept, or of the last alone.
+
+        Returns:
+            (B, prefix + h * w, D) tokens, those of the last block last; and (h, w).
+        """
+        kept = [self.dense.embed(images)]
         for block in self.blocks[:-1]:
-            tokens = block(tokens)
-        return tokens, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
+            tokens = block.whole(kept[-1])
+            kept = [*kept, tokens] if all_blocks else [tokens]
+        return kept, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
 
+    @abstractmethod
     def to_words(self, cells: torch.Tensor) -> torch.Tensor:
         """(B, N, D) outputs of the last block to (B, N, E), each cell on its own, as the class token goes."""
-        raise NotImplementedError
 
 
 def tower_of(visual: Any, mean: Sequence[float], std: Sequence[float]) -> Tower:
@@ -104,20 +114,7 @@ class OpenClipTower(Tower):
     def __init__(self, dense: ClipTower) -> None:
         self.dense, self._visual = dense, dense.visual
         self.patch = dense.patch
-        self.blocks = dense.visual.transformer.resblocks
-        block = dense.visual.transformer.resblocks[-1]
-        heads = block.attn.num_heads
-
-        def project(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            packed = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)
-            return _split_heads(packed, heads)
-
-        self.last = LastBlock(
-            whole=block,
-            project=project,
-            merge=lambda out: block.ls_1(block.attn.out_proj(_join_heads(out))),
-            feed_forward=lambda x: block.ls_2(block.mlp(block.ln_2(x))),
-        )
+        self.blocks = [_open_clip_parts(block) for block in dense.visual.transformer.resblocks]
 
     def to_words(self, cells: torch.Tensor) -> torch.Tensor:
         """See :meth:`Tower.to_words`: final norm and projection."""
@@ -136,20 +133,7 @@ class TimmTower(Tower):
     def __init__(self, dense: DenseViT) -> None:
         self.dense, self._trunk = dense, dense.vit
         self.patch, self.prefix = dense.patch, dense.prefix
-        self.blocks = dense.vit.blocks
-        block = dense.vit.blocks[-1]
-        attention = block.attn
-
-        def project(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            query, key, value = _split_heads(attention.qkv(block.norm1(x)), attention.num_heads)
-            return attention.q_norm(query), attention.k_norm(key), value
-
-        self.last = LastBlock(
-            whole=block,
-            project=project,
-            merge=lambda out: block.ls1(attention.proj(attention.norm(_join_heads(out)))),
-            feed_forward=lambda x: block.ls2(block.mlp(block.norm2(x))),
-        )
+        self.blocks = [_timm_parts(block) for block in dense.vit.blocks]
 
     def to_words(self, cells: torch.Tensor) -> torch.Tensor:
         """See :meth:`Tower.to_words`: the trunk's own head on each cell as if it were the whole image."""
@@ -159,7 +143,37 @@ class TimmTower(Tower):
         return head.reshape(batch, count, -1)
 
 
-def _split_heads(packed: torch.Tensor, heads: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _open_clip_parts(block: Any) -> BlockParts:
+    attention = block.attn
+
+    def project(x: torch.Tensor) -> Heads:
+        packed = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
+        return _split_heads(packed, attention.num_heads)
+
+    return BlockParts(
+        whole=block,
+        project=project,
+        merge=lambda out: block.ls_1(attention.out_proj(_join_heads(out))),
+        feed_forward=lambda x: block.ls_2(block.mlp(block.ln_2(x))),
+    )
+
+
+def _timm_parts(block: Any) -> BlockParts:
+    attention = block.attn
+
+    def project(x: torch.Tensor) -> Heads:
+        query, key, value = _split_heads(attention.qkv(block.norm1(x)), attention.num_heads)
+        return attention.q_norm(query), attention.k_norm(key), value
+
+    return BlockParts(
+        whole=block,
+        project=project,
+        merge=lambda out: block.ls1(attention.proj(attention.norm(_join_heads(out)))),
+        feed_forward=lambda x: block.ls2(block.mlp(block.norm2(x))),
+    )
+
+
+def _split_heads(packed: torch.Tensor, heads: int) -> Heads:
     """(B, L, 3 D) to three (B, heads, L, D / heads)."""
     batch, length, width = packed.shape
     parts = packed.reshape(batch, length, 3, heads, width // (3 * heads)).permute(2, 0, 3, 1, 4)

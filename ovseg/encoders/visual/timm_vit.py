@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.encoders.near import near_names
-from ovseg.encoders.visual.states import lay_in, read_state
+from ovseg.encoders.visual.states import lay_in
 from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT
 from ovseg.errors import UnknownName
+from ovseg.weights.readers import read_state
 
 _READABLE = ("Block", "EvaBlock")
 """Blocks of the form x + f(norm1(x)), then x + g(norm2(x)); others have queries and keys elsewhere."""

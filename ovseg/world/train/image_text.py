@@ -205,15 +205,15 @@ def train(pool: Pool, config: LoopConfig, dense: LoopConfig, folder: Path, work:
         match = positives(
             [said[i][j] for i, j in zip(chosen, which, strict=True)], [pool.facts[i] for i in chosen]
         )
-        before, grid = tower.before_last(images)
+        entering, grid = tower.entering(images)
         trunk = model.visual.trunk
-        whole = F.normalize(trunk.norm(trunk.blocks[-1](before))[:, 0], dim=-1)
+        whole = F.normalize(trunk.norm(trunk.blocks[-1](entering[-1]))[:, 0], dim=-1)
         scale = model.logit_scale.clamp(max=4.0).exp()
         loss = contrastive_loss(whole, model.encode_text(text, normalize=True), scale, match.to(device))
-        cells = variant.compute(Before(before, grid, tower.prefix, tower.last, {})).flatten(1, 2)
+        cells = variant.compute(Before(tower, entering, grid, {})).flatten(1, 2)
         prompts = tokenizer([str(rng.choice(patterns)).format(name) for name in names]).to(device)
         words = model.encode_text(prompts, normalize=True)
-        in_words = F.normalize(tower.to_words(cells), dim=-1)
+        in_words = F.normalize(cells, dim=-1)
         return loss + cells_loss(in_words, words, scale, there[torch.from_numpy(chosen)].to(device))
 
     Loop(model, dense, work / "image_text_cells.safetensors").run(cells_too)

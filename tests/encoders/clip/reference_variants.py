@@ -155,10 +155,31 @@ def proxyclip(visual: Any, before: Before, guide: torch.Tensor) -> torch.Tensor:
     return to_words(visual, out(block, parts), height, width)
 
 
-def corrclip(visual: Any, before: Before, guide: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
-    tokens, rows, columns = before
-    block = visual.transformer.resblocks[-1]
+def corrclip(visual: Any, image: torch.Tensor, guide: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """Its three branches; the segments' class tokens go through every block with the other tokens."""
+    tokens, rows, columns = embedded(visual, image)
     height, width = guide.shape[:2]
+    # Each cell of the tower has the segment of the guide's cell that its upper left corner lies in.
+    down = [int(row * height / rows) for row in range(rows)]
+    across = [int(column * width / columns) for column in range(columns)]
+    coarse = segments[down][:, across]
+    names = sorted({int(label) for label in coarse.reshape(-1)})
+    count = len(names)
+    allowed = torch.ones(count + len(tokens), count + len(tokens), dtype=torch.bool)
+    allowed[:, :count] = False
+    for i, name in enumerate(names):
+        allowed[i, count + 1 :] = coarse.reshape(-1) == name
+    mask = torch.zeros(allowed.shape).masked_fill(~allowed, -torch.inf)
+    state = torch.cat([tokens[:1].expand(count, -1), tokens])
+    entered = []
+    for block in visual.transformer.resblocks:
+        entered.append(state[count:])
+        state = block(state[None], attn_mask=mask)[0]
+    depth = len(entered)
+    used = {12: 5, 24: 12}.get(depth, 1)
+    lower = sum(entered[depth - 1 - used : depth - 1]) / used
+
+    block = visual.transformer.resblocks[-1]
     features = guide.reshape(height * width, -1)
     unit = features / features.norm(dim=1, keepdim=True)
     logits = 4.0 * (unit @ unit.T)
@@ -166,5 +187,15 @@ def corrclip(visual: Any, before: Before, guide: torch.Tensor, segments: torch.T
     for i, label in enumerate(labels):
         logits[i, labels != label] = -torch.inf
     attention = soft(logits)
-    parts = [attention @ on_grid(v[1:], (rows, columns), (height, width)) for _, _, v in heads(block, tokens)]
-    return to_words(visual, out(block, parts), height, width)
+    total = torch.zeros(height, width, visual.proj.shape[1])
+    for entering in (entered[-1], lower):
+        parts = [
+            attention @ on_grid(v[1:], (rows, columns), (height, width)) for _, _, v in heads(block, entering)
+        ]
+        total += to_words(visual, out(block, parts), height, width)
+    semantic = visual.ln_post(state[:count]) @ visual.proj
+    for row in range(height):
+        for column in range(width):
+            here = int(coarse[int(row * rows / height), int(column * columns / width)])
+            total[row, column] += 0.5 * semantic[names.index(here)]
+    return total

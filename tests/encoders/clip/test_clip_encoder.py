@@ -125,8 +125,9 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
     ).eval()
     tower = tower_of(visual, (0, 0, 0), (1, 1, 1))
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    tokens, grid = tower.before_last(image)
-    cells = tower.last.whole(tokens)
+    (tokens,), grid = tower.entering(image)
+    last = tower.blocks[-1]
+    cells = last.whole(tokens)
     assert (grid, tower.prefix, tower.patch) == ((4, 4), 0, 8)
     trunk = visual.trunk
     torch.testing.assert_close(trunk.forward_head(trunk.norm(cells)), visual(image), atol=1e-5, rtol=1e-5)
@@ -135,11 +136,11 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
     value = pool.proj(pool.kv(trunk.norm(cells)).chunk(2, dim=-1)[1])
     torch.testing.assert_close(alone, value + pool.mlp(pool.norm(value)), atol=1e-5, rtol=1e-5)
     # In parts, the block is itself again.
-    query, key, values = tower.last.project(tokens)
-    attended = tokens + tower.last.merge(F.scaled_dot_product_attention(query, key, values))
-    torch.testing.assert_close(attended + tower.last.feed_forward(attended), cells, atol=1e-5, rtol=1e-5)
-    other, _ = tower.before_last(torch.randn(1, 3, 48, 40))
-    assert other.shape == (1, 30, 24)
+    query, key, values = last.project(tokens)
+    attended = tokens + last.merge(F.scaled_dot_product_attention(query, key, values))
+    torch.testing.assert_close(attended + last.feed_forward(attended), cells, atol=1e-5, rtol=1e-5)
+    entering, _ = tower.entering(torch.randn(1, 3, 48, 40), all_blocks=True)
+    assert [tokens.shape for tokens in entering] == [(1, 30, 24)] * 2
 
 
 @torch.inference_mode()

@@ -14,7 +14,6 @@ from clip_models import relative_error, seeded_tower, tiny_model
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import DENSE_VARIANTS, dense_variant
 from ovseg.encoders.clip.variants import base as variants_base
-from ovseg.encoders.clip.variants.base import Before
 from ovseg.encoders.clip.variants.corrclip import image_segments
 from ovseg.errors import UnknownName
 
@@ -67,9 +66,7 @@ def guide(keys, grid=(11, 17), width=40) -> dict:
 def ours(visual, name: str, batch: torch.Tensor, features: dict | None = None) -> torch.Tensor:
     tower = tower_of(visual, (0, 0, 0), (1, 1, 1))  # the images are normalized already
     with torch.inference_mode():
-        tokens, grid = tower.before_last(batch)
-        cells = dense_variant(name).compute(Before(tokens, grid, tower.prefix, tower.last, features or {}))
-        return tower.to_words(cells.flatten(1, 2)).reshape(*cells.shape[:3], -1)
+        return dense_variant(name).read(tower, batch, features or {})
 
 
 def check(given: Case, name: str) -> None:
@@ -89,7 +86,7 @@ def check_correlation(given: Case) -> None:
     segments = image_segments(features[(-1, "value")])
     assert 2 <= len(segments[0].unique()) <= 16
     added = features[(-1, "query")] + features[(-1, "key")]
-    parts = zip(given.before, added, segments, strict=True)
+    parts = zip(given.batch, added, segments, strict=True)
     expected = torch.stack([reference.corrclip(given.visual, *part) for part in parts])
     assert relative_error(ours(given.visual, "corrclip", given.batch, features), expected) <= LIMIT
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from ovseg.encoders.base import GuideKey
-from ovseg.encoders.clip.tower import Grid, LastBlock
+from ovseg.encoders.clip.tower import BlockParts, Grid, Tower
 from ovseg.registry import Registry
 
 Guide = Mapping[GuideKey, torch.Tensor]
@@ -20,22 +20,31 @@ class Before:
     """What a variant starts from.
 
     Attributes:
-        tokens: (B, prefix + h * w, D) input of the last block.
+        tower: The image tower.
+        entering: (B, prefix + h * w, D) inputs of all blocks, where the variant wants them, or of the last.
         grid: (h, w) of the cells.
-        prefix: Tokens before them.
-        last: The block in parts.
         guide: (B, h', w', D') features of the shape encoder, for each key that the variant asks for.
     """
 
-    tokens: torch.Tensor
+    tower: Tower
+    entering: Sequence[torch.Tensor]
     grid: Grid
-    prefix: int
-    last: LastBlock
     guide: Guide
 
-    def cells(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, prefix + h * w, D) to (B, h, w, D): the cells alone."""
-        return tokens[:, self.prefix :].reshape(len(tokens), *self.grid, -1)
+    @property
+    def tokens(self) -> torch.Tensor:
+        """(B, prefix + h * w, D) input of the last block."""
+        return self.entering[-1]
+
+    @property
+    def last(self) -> BlockParts:
+        """The last block."""
+        return self.tower.blocks[-1]
+
+    def words(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, prefix + h * w, D) outputs of the last block to the (B, h, w, E) words of the cells alone."""
+        cells = tokens[:, self.tower.prefix :]
+        return self.tower.to_words(cells).reshape(len(tokens), *self.grid, -1)
 
 
 @dataclass(frozen=True)
@@ -45,15 +54,22 @@ class DenseVariant:
     Attributes:
         name: What users call it.
         paper: Where it is from.
-        compute: From what comes before the last block to (B, h, w, D) cells after it. The grid is the
-            image's, or the guide's where there is one.
+        compute: From what comes before the last block to (B, h, w, E) features of cells in the space of
+            words. The grid is the image's, or the guide's where there is one.
         guide: Layers and facets of the shape encoder that it needs.
+        all_blocks: Whether it needs the inputs of all blocks.
     """
 
     name: str
     paper: str
     compute: Callable[[Before], torch.Tensor]
     guide: tuple[GuideKey, ...] = ()
+    all_blocks: bool = False
+
+    def read(self, tower: Tower, images: torch.Tensor, guide: Guide) -> torch.Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, h, w, E) features of cells, as ``compute`` gives them."""
+        entering, grid = tower.entering(images, all_blocks=self.all_blocks)
+        return self.compute(Before(tower, entering, grid, guide))
 
 
 DENSE_VARIANTS: Registry[DenseVariant] = Registry("dense variant")
@@ -83,23 +99,25 @@ def attend(
     """
     if bias is None:
         return F.scaled_dot_product_attention(query, key, value)
-    length = query.shape[-2]
-    step = max(1, ROWS // length)
     parts = []
-    for start in range(0, length, step):
-        rows = slice(start, min(start + step, length))
+    for rows in _turns(query.shape[-2]):
         mask = bias(rows).to(query.dtype)
         parts.append(F.scaled_dot_product_attention(query[:, :, rows], key, value, attn_mask=mask))
     return torch.cat(parts, dim=2)
 
 
-def joined_values(before: Before, grid: Grid) -> torch.Tensor:
+def joined_values(before: Before, tokens: torch.Tensor, grid: Grid) -> torch.Tensor:
     """(B, N, D) values of the cells, heads side by side, bilinear on another grid of N = h' * w' cells.
 
     Attention that is the same for all heads may mix them joined.
+
+    Args:
+        before: Of which the last block gives the values.
+        tokens: (B, prefix + h * w, D), which enter it.
+        grid: (h', w').
     """
-    _, _, value = before.last.project(before.tokens)
-    joined = value[:, :, before.prefix :].transpose(1, 2).flatten(2)
+    _, _, value = before.last.project(tokens)
+    joined = value[:, :, before.tower.prefix :].transpose(1, 2).flatten(2)
     if grid == before.grid:
         return joined
     planes = joined.transpose(1, 2).reshape(len(joined), -1, *before.grid)
@@ -107,18 +125,31 @@ def joined_values(before: Before, grid: Grid) -> torch.Tensor:
     return planes.flatten(2).transpose(1, 2).to(joined.dtype)
 
 
-def mixed(before: Before, weights: Callable[[slice], torch.Tensor], grid: Grid) -> torch.Tensor:
-    """(B, h', w', D) cells whose values are mixed by weights that all heads share; no residual.
+def mixed(
+    before: Before,
+    tokens: Sequence[torch.Tensor],
+    weights: Callable[[slice], torch.Tensor],
+    grid: Grid,
+) -> list[torch.Tensor]:
+    """Words of cells whose values are mixed by weights that all heads share; no residual, no feed-forward.
 
     Args:
-        before: What the values come from.
+        before: Of which the last block mixes.
+        tokens: (B, prefix + h * w, D) each, which enter it; the weights are computed once for all of them.
         weights: Rows of cells to their (B, rows, N) weights over all cells.
         grid: (h', w') of the N cells.
+
+    Returns:
+        (B, h', w', E) for each of ``tokens``.
     """
-    values = joined_values(before, grid)
-    length = values.shape[1]
-    step = max(1, ROWS // length)
-    rows = (slice(start, min(start + step, length)) for start in range(0, length, step))
-    out = torch.cat([weights(row).to(values.dtype) @ values for row in rows], dim=1)
+    values = torch.cat([joined_values(before, entering, grid) for entering in tokens], dim=-1)
+    out = torch.cat([weights(row).to(values.dtype) @ values for row in _turns(values.shape[1])], dim=1)
     # The merge takes heads apart from each other; joined values are one head as wide as all.
-    return before.last.merge(out[:, None]).reshape(len(out), *grid, -1)
+    merged = (before.last.merge(part[:, None]) for part in out.chunk(len(tokens), dim=-1))
+    return [before.tower.to_words(cells).reshape(len(cells), *grid, -1) for cells in merged]
+
+
+def _turns(length: int) -> list[slice]:
+    """Rows of a (length, length) matrix in turns of at most ``ROWS`` entries."""
+    step = max(1, ROWS // length)
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]

@@ -16,7 +16,7 @@ from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file
 def compute(before: Before) -> torch.Tensor:
     """See the module's text."""
     query, _, value = before.last.project(before.tokens)
-    return before.cells(before.last.merge(attend(query, query, value)))
+    return before.words(before.last.merge(attend(query, query, value)))
 
 
 CLEARCLIP = file_variant(DenseVariant("clearclip", "ClearCLIP (Lan et al., ECCV 2024)", compute))

@@ -20,8 +20,8 @@ SIGMA = 5.0
 def compute(before: Before) -> torch.Tensor:
     """See the module's text."""
     _, key, value = before.last.project(before.tokens)
-    bias = gaussian_bias(before.grid, before.prefix, key.device)
-    return before.cells(before.last.merge(attend(key, key, value, bias)))
+    bias = gaussian_bias(before.grid, before.tower.prefix, key.device)
+    return before.words(before.last.merge(attend(key, key, value, bias)))
 
 
 def gaussian_bias(grid: tuple[int, int], prefix: int, device: torch.device) -> Bias:

@@ -9,7 +9,7 @@ from ovseg.encoders.clip.variants.base import Before, DenseVariant, file_variant
 
 def compute(before: Before) -> torch.Tensor:
     """X + attention(x), then the feed-forward: open_clip's own tokens."""
-    return before.cells(before.last.whole(before.tokens))
+    return before.words(before.last.whole(before.tokens))
 
 
 NONE = file_variant(DenseVariant("none", "CLIP (Radford et al., ICML 2021)", compute))

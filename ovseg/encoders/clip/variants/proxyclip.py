@@ -32,7 +32,7 @@ def compute(before: Before) -> torch.Tensor:
         similarity = (unit[:, rows] @ unit.transpose(1, 2) - level) * GAMMA
         return torch.softmax(similarity.masked_fill((similarity < 0) & (level < 1), -torch.inf), dim=-1)
 
-    return mixed(before, weights, (int(tokens.shape[1]), int(tokens.shape[2])))
+    return mixed(before, [before.tokens], weights, (int(tokens.shape[1]), int(tokens.shape[2])))[0]
 
 
 PROXYCLIP = file_variant(

@@ -20,7 +20,7 @@ def compute(before: Before) -> torch.Tensor:
     query, key, value = before.last.project(before.tokens)
     mixture = attend(query, query, value) + attend(key, key, value)
     tokens = before.tokens + before.last.merge(mixture)
-    return before.cells(tokens + before.last.feed_forward(tokens))
+    return before.words(tokens + before.last.feed_forward(tokens))
 
 
 SCLIP = file_variant(DenseVariant("sclip", "SCLIP (Wang et al., ECCV 2024)", compute))

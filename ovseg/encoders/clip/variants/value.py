@@ -18,7 +18,7 @@ def compute(before: Before) -> torch.Tensor:
     """See the module's text."""
     _, _, value = before.last.project(before.tokens)
     tokens = before.tokens + before.last.merge(value)
-    return before.cells(tokens + before.last.feed_forward(tokens))
+    return before.words(tokens + before.last.feed_forward(tokens))
 
 
 VALUE = file_variant(DenseVariant("value", "MaskCLIP (Zhou et al., ECCV 2022)", compute))
