@@ -11,6 +11,8 @@ SYNONYMS = ("sum", "max", "mean")
 REFINERS = ("none", "pamr", "crf")
 BACKDROPS = ("rivals", "prototypes")
 
+_ENCODING = ("image_size", "max_cells", "spread", "sides", "window", "crops")
+
 
 @dataclass(frozen=True)
 class SegmentConfig:
@@ -21,6 +23,12 @@ class SegmentConfig:
         max_cells: Cells of the shape grid at most; a longer image is scaled down to it.
         spread: Inverse temperature of the affinities along which text features are spread within an image;
             0 spreads nothing.
+        sides: Shorter sides in pixels at which the encoder of names sees an image; features are averaged over
+            them (multi-scale). Empty: the encoder's own.
+        window: Crop and stride in pixels of the windows in which it does so at each of them. None: the
+            encoder's own way, often the whole image at a time.
+        crops: Up to so many by so many crops say, beside the whole image, which classes it shows (ZeroSeg),
+            for ``gate`` and ``category_mass``; 1: the whole image alone.
         gate: Exponent of the image-level gate (a class's score for the whole image over the best class's);
             0 gates nothing. Applies where there is a background.
         mass: Exponent of the probability that the text side gives to things and to stuff as kinds; 0 leaves
@@ -55,6 +63,9 @@ class SegmentConfig:
     image_size: int = 448
     max_cells: int = 2400
     spread: float = 20.0
+    sides: tuple[int, ...] = ()
+    window: tuple[int, int] | None = None
+    crops: int = 1
     gate: float = 0.5
     mass: float = 0.6
     other_things: float = 0.1
@@ -78,6 +89,12 @@ class SegmentConfig:
     def __post_init__(self) -> None:
         if not 56 <= self.image_size <= 4096:
             raise ConfigError(f"image_size must be between 56 and 4096 pixels, not {self.image_size}")
+        if any(not 16 <= side <= 4096 for side in self.sides):
+            raise ConfigError(f"sides must be between 16 and 4096 pixels, not {list(self.sides)}")
+        if self.window is not None and not 1 <= self.window[1] <= self.window[0]:
+            raise ConfigError(f"window must be a crop and a stride of at most it, not {list(self.window)}")
+        if not 1 <= self.crops <= 6:
+            raise ConfigError(f"crops must be between 1 and 6, not {self.crops}")
         if self.refine not in REFINERS:
             raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
         if self.backdrop not in BACKDROPS:
@@ -95,6 +112,11 @@ class SegmentConfig:
         for name, least in (("max_cells", 16), ("refine_side", 16), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """The settings that decide how an image is encoded: the others can change without it."""
+        return {name: getattr(self, name) for name in _ENCODING}
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as JSON-able values."""

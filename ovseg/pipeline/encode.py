@@ -17,6 +17,7 @@ from ovseg.encoders.base import GuideKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.images.resize import resized
 from ovseg.matching.looks import SAMPLES, Looks
+from ovseg.pipeline.presence import crop_boxes
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.pipeline.windows import Mosaic, crop_guide, in_groups, window_boxes
 from ovseg.refinement import spread_affinity
@@ -34,6 +35,7 @@ class EncodedImage:
         looks: The cells in words, spread likewise.
         tokens: (N, D) last-layer tokens of the shape encoder, as it gave them.
         visual: For each space of prototypes, (N, D) unit-length features, not spread.
+        crops: (V, D) features of the *names* role for crops of the image (``ovseg.pipeline.presence``).
     """
 
     grid: tuple[int, int]
@@ -43,6 +45,7 @@ class EncodedImage:
     looks: Looks
     tokens: torch.Tensor
     visual: dict[str, torch.Tensor] = field(default_factory=dict)
+    crops: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0))
 
 
 def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
@@ -104,6 +107,7 @@ def encode_images(
     guides = [{key: found[key] for key in guide_keys} for found, _ in shapes]
     texts = _text_features(images, sizes, grids, guides, encoders, config, watch)
     wholes = _whole_features(images, encoders, watch)
+    crops = _crop_features(images, encoders, config.crops, watch)
     looks = _look_features(images, grids, encoders, [s for s in spaces if s.role == "look"], watch)
 
     encoded = []
@@ -128,6 +132,7 @@ def encode_images(
                 looks=seen,
                 tokens=tokens,
                 visual={name: F.normalize(values.float(), dim=1) for name, values in visual.items()},
+                crops=crops[number],
             )
         )
     return encoded
@@ -183,11 +188,23 @@ def _look_features(
 def _whole_features(
     images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, watch: Stopwatch
 ) -> torch.Tensor:
-    """(B, D) features of the *names* role for the whole images."""
+    """(B, D) features of the *names* role for the whole images, each made a square."""
     side = encoders.names.image_side
     squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
     with watch:
         return encoders.names.encode_image(squares)
+
+
+def _crop_features(
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, watch: Stopwatch
+) -> list[torch.Tensor]:
+    """For each image (V, D) features of the *names* role for its crops."""
+    result = []
+    for pixels in images:
+        boxes = crop_boxes(pixels.shape[0], pixels.shape[1], most)
+        pieces = [pixels[rows, columns] for rows, columns in boxes]
+        result.append(_whole_features(pieces, encoders, watch) if pieces else torch.zeros(0, 0))
+    return result
 
 
 def _text_features(
@@ -202,17 +219,18 @@ def _text_features(
     """For each image (N, D) features of the *names* role, the mean over its scales."""
     names = encoders.names
     totals: list[torch.Tensor] = []
-    for side in names.dense_sides:
+    sides = config.sides or names.dense_sides
+    for side in sides:
         scale = side / config.image_size
         scaled = []
         for pixels, like in zip(images, sizes, strict=True):
             height, width = (names.multiple * max(2, round(x * scale / names.multiple)) for x in like)
             scaled.append(_tensor(pixels, (height, width), encoders.device))
-        cells = _windowed(scaled, grids, guides, names, watch)
+        cells = _windowed(scaled, grids, guides, names, config.window or names.window, watch)
         totals = [a + b for a, b in zip(totals, cells, strict=True)] if totals else cells
     if len(totals) != len(images):
         raise ValueError(f"encoder {type(names).__name__} names no sizes for dense features")
-    return [total / len(names.dense_sides) for total in totals]
+    return [total / len(sides) for total in totals]
 
 
 def _windowed(
@@ -220,6 +238,7 @@ def _windowed(
     grids: Sequence[tuple[int, int]],
     guides: Sequence[Mapping[GuideKey, torch.Tensor]],
     names: ImageTextEncoder,
+    window: tuple[int, int] | None,
     watch: Stopwatch,
 ) -> list[torch.Tensor]:
     """(N, D) dense features of each (1, 3, H, W) image at one scale, the mean over its windows.
@@ -228,7 +247,7 @@ def _windowed(
     resampled before they are scored.
     """
     sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in images]
-    crop, stride = _in_cells(names)
+    crop, stride = _in_cells(window, names.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
     seen = [
         {key: crop_guide(guides[number][key], box, sizes[number]) for key in names.guide}
@@ -250,11 +269,11 @@ def _windowed(
     return [mosaic.mean().flatten(0, 1) for mosaic in mosaics]
 
 
-def _in_cells(names: ImageTextEncoder) -> tuple[int | None, int | None]:
+def _in_cells(window: tuple[int, int] | None, cell: int) -> tuple[int | None, int | None]:
     """Crop and stride as whole cells."""
-    if names.window is None:
+    if window is None:
         return None, None
-    crop, stride = (names.multiple * max(1, round(length / names.multiple)) for length in names.window)
+    crop, stride = (cell * max(1, round(length / cell)) for length in window)
     return crop, stride
 
 

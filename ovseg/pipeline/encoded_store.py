@@ -51,7 +51,7 @@ class EncodedStore:
                 "names": encoders.names.describe(),
                 "shape": encoders.shape.describe(),
                 "spaces": sorted((encoders.identity(space) for space in self._spaces), key=digest),
-                "settings": [config.image_size, config.max_cells, config.spread],
+                "settings": config.encoding,
             }
         )
 
@@ -84,7 +84,7 @@ def _arrays(encoded: EncodedImage) -> dict[str, npt.NDArray[Any]]:
     half = {"text": encoded.text, "tokens": encoded.tokens}
     half |= {f"visual/{name}": values for name, values in encoded.visual.items()}
     single = {f"looks/{name}": getattr(encoded.looks, name) for name in _LOOKS}
-    single |= {"whole": encoded.whole}
+    single |= {"whole": encoded.whole, "crops": encoded.crops}
     if encoded.foreground is not None:
         single["foreground"] = encoded.foreground
     return (
@@ -111,6 +111,7 @@ def _read(path: Path, about: dict[str, Any], device: torch.device) -> EncodedIma
         grid=(rows, columns),
         text=tensors["text"],
         whole=tensors["whole"],
+        crops=tensors["crops"],
         foreground=tensors.get("foreground"),
         looks=Looks(**{name: tensors[f"looks/{name}"] for name in _LOOKS}),
         tokens=tensors["tokens"],

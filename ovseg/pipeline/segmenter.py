@@ -174,8 +174,8 @@ class Segmenter:
 
     def keep_encodings(self, folder: Path) -> EncodingStore:
         """Keep what is encoded from now on in a folder, and take from there what is in it."""
-        settings = {name: getattr(self.config, name) for name in ("image_size", "max_cells", "spread")}
-        self.store = EncodingStore(folder, [self.encoders.preset, self.encoders.identities(), settings])
+        identity = [self.encoders.preset, self.encoders.identities(), self.config.encoding]
+        self.store = EncodingStore(folder, identity)
         return self.store
 
     def prepared(self, vocabulary: Vocabulary) -> NamedClasses:

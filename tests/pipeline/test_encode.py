@@ -89,6 +89,19 @@ def test_the_names_encoder_sees_its_own_sizes():
     assert encoders.names.images == [(1, 3, 96, 192), (1, 3, 128, 256), (1, 3, 64, 64)]
 
 
+def test_settings_may_say_other_sizes_and_windows():
+    found, encoders = encoded(spread=0, sides=(64, 96, 128), window=(64, 32), crops=2)
+    assert encoders.names.images == [
+        *([(3, 3, 64, 64)]),
+        *([(10, 3, 64, 64)]),
+        *([(16, 3, 64, 64), (5, 3, 64, 64)]),
+        (1, 3, 64, 64),
+        (4, 3, 64, 64),
+    ]
+    text = found.text.reshape(12, 24, 3)
+    torch.testing.assert_close(text[:, :10], torch.tensor([1.0, 0, 0]).expand(12, 10, 3), atol=0.01, rtol=0)
+
+
 def test_spreading_mixes_only_cells_that_are_alike():
     plain, spread = encoded(spread=0)[0], encoded(spread=200.0)[0]
     half = torch.arange(288).reshape(12, 24)[:, 2:10].flatten()
