@@ -14,6 +14,8 @@ from ovseg.weights.spec import ModelSpec, parse_spec
 FolderKind = Literal["diffusers", "open_clip", "timm", "transformers"]
 
 _ASK = "not on record: ask its authors"
+_COMMERCIAL = {"mit": True, "apache-2.0": True, "bsd-3-clause": True, "cc-by-nc-4.0": False}
+"""Whether licences, as timm calls them, allow commercial use; of the others nothing is said."""
 
 
 def card_for(spec: str | ModelSpec) -> WeightCard:
@@ -38,19 +40,23 @@ def card_for(spec: str | ModelSpec) -> WeightCard:
             name=str(spec), what=spec.name, at=LocalFile(path), licence="not on record: a file of your own",
             source=str(path), spec=str(spec),
         )  # fmt: skip
+    what, licence = spec.name, None
     if spec.source == "hf-hub":
         at = HubFiles(spec.name, revision=spec.revision)
-        what, licence = spec.name, _ASK
     elif spec.source == "timm":
         at, licence = _timm(spec.name)
-        what = spec.name
     else:
-        at, licence = _open_clip(spec), _ASK
+        at, licence = _open_clip(spec)
         what = f"CLIP {spec}"
     return WeightCard(
-        name=str(spec), what=what, at=at, licence=licence, source=f"https://huggingface.co/{at.repo}",
+        name=str(spec),
+        what=what,
+        at=at,
+        licence=f"{licence} (timm)" if licence else _ASK,
+        source=f"https://huggingface.co/{at.repo}",
+        commercial=_COMMERCIAL.get(licence or ""),
         spec=str(spec),
-    )  # fmt: skip
+    )
 
 
 def weights_in(folder: Path) -> Path:
@@ -102,7 +108,8 @@ def folder_kind(folder: Path) -> FolderKind:
     )
 
 
-def _timm(name: str) -> tuple[HubFiles, str]:
+def _timm(name: str) -> tuple[HubFiles, str | None]:
+    """Files of one of timm's models, and its licence as timm has it on record."""
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -122,10 +129,11 @@ def _timm(name: str) -> tuple[HubFiles, str]:
             f"timm:{name} has no copy on the hub: download it yourself and write timm:{architecture}:/PATH"
         )
     file = config.hf_hub_filename or "model.safetensors"
-    return HubFiles(config.hf_hub_id, (file,)), f"{config.license or _ASK} (timm)"
+    return HubFiles(config.hf_hub_id, (file,)), config.license
 
 
-def _open_clip(spec: ModelSpec) -> HubFiles:
+def _open_clip(spec: ModelSpec) -> tuple[HubFiles, str | None]:
+    """Files of one of open_clip's models, and its licence where timm has it on record."""
     import open_clip
 
     if spec.name not in open_clip.list_models():
@@ -140,7 +148,25 @@ def _open_clip(spec: ModelSpec) -> HubFiles:
     repo, _, file = str(row.get("hf_hub") or "").rpartition("/")
     if not repo:
         raise UsageError(f"{spec} has no copy on the hub: download it yourself and write {spec.name}:/PATH")
-    return HubFiles(repo, (file,) if file else ())
+    return HubFiles(repo, (file,) if file else ()), _licence_in_timm(spec, repo)
+
+
+def _licence_in_timm(spec: ModelSpec, repo: str) -> str | None:
+    """Of the same repository, or of the image tower that open_clip has from timm (SigLIP); None: not there.
+
+    open_clip's table has no licences.
+    """
+    import open_clip
+    import timm
+
+    tower = open_clip.get_model_config(spec.name)["vision_cfg"].get("timm_model_name")
+    found = set()
+    for name in timm.list_pretrained():
+        config = timm.models.get_pretrained_cfg(name)
+        architecture, _, tag = name.partition(".")
+        if config.hf_hub_id == repo or (architecture == tower and str(spec.tag) in tag):
+            found.add(config.license)
+    return found.pop() if len(found) == 1 else None
 
 
 def _bare_name_hint(name: str) -> str:

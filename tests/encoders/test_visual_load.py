@@ -49,6 +49,23 @@ def test_a_folder_of_timm_becomes_a_shape_encoder(folder):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("vit_small_patch16_dinov3", 5), ("vit_small_patch14_reg4_dinov2", 5)]
+)
+def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, prefix):
+    model = shaken(timm.create_model(name, num_classes=0, depth=2, dynamic_img_size=True))
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    config = {"architecture": name, "model_args": {"depth": 2}, "pretrained_cfg": {"tag": "lvd"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    encoder = load_visual(f"local-dir:{tmp_path}")
+    images = pictures(3 * encoder.patch, 5 * encoder.patch)
+    found = encoder.encode(images, [(-1, "token"), (-1, "key")])
+    expected = model.forward_features(encoder._vit.normalize(images))[:, prefix:]
+    torch.testing.assert_close(found[(-1, "token")].flatten(1, 2), expected)
+    assert found[(-1, "key")].shape == (1, 3, 5, 384)
+
+
+@torch.inference_mode()
 def test_an_architecture_with_a_file_of_weights(tmp_path):
     model = shaken(timm.create_model("vit_tiny_patch16_224", num_classes=0))
     torch.save(model.state_dict(), tmp_path / "own.pth")
@@ -112,6 +129,22 @@ def test_where_models_come_from(spec, repo, files):
     assert (card.at.repo, card.at.files) == (repo, files)
     assert card.source == f"https://huggingface.co/{repo}"
     assert card.licence
+
+
+@pytest.mark.parametrize(
+    ("spec", "licence", "commercial"),
+    [
+        ("timm:vit_small_patch8_224.dino", "apache-2.0 (timm)", True),
+        ("timm:vit_large_patch16_dinov3.lvd1689m", "dinov3-license (timm)", None),
+        ("ViT-B-16:metaclip_400m", "cc-by-nc-4.0 (timm)", False),
+        ("ViT-B-16-SigLIP2:webli", "apache-2.0 (timm)", True),
+        ("ViT-B-16:laion2b_s34b_b88k", "not on record: ask its authors", None),
+        ("hf-hub:facebook/dinov2-base", "not on record: ask its authors", None),
+    ],
+)
+def test_licences_are_those_that_timm_has_on_record(spec, licence, commercial):
+    card = card_for(spec)
+    assert (card.licence, card.commercial) == (licence, commercial)
 
 
 def test_a_file_of_ones_own_has_no_licence_on_record(folder):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_models import save_folder, tiny_model
 from fake_encoders import ColourNames, ColourShape, fake_encoders
 
 from ovseg.encoders.presets import Encoders
@@ -175,48 +174,3 @@ def test_a_vocabulary_of_other_classes_is_refused():
         DialectPredictor(
             Encoders("colours", CosineNames(), ColourShape(), CPU, ()), WORDS, dataset(classes=2), DIALECT
         )
-
-
-@pytest.fixture(params=["naclip", "proxyclip"])
-def tower(request, tmp_path):
-    from ovseg.encoders.clip import load_clip
-
-    folder = save_folder(tmp_path / "tiny", tiny_model())
-    names = load_clip(f"local-dir:{folder}", device=CPU, variant=request.param)
-    return Encoders("tiny", names, ColourShape(), CPU, ())
-
-
-def over(tower, dialect=DIALECT, **options) -> DialectPredictor:
-    return DialectPredictor(tower, WORDS, dataset(), dialect, **options)
-
-
-def test_a_constant_image_is_constant(tower):
-    """Away from positions, which a transformer sees: all windows of one size agree with each other."""
-    (found,) = over(tower).cosines([np.full((48, 80, 3), 90, np.uint8)])
-    whole = Dialect("one", "test", crop=32, stride=32, scale=40.0, templates="simple")
-    (one,) = over(tower, whole).cosines([np.full((32, 32, 3), 90, np.uint8)])
-    assert torch.isfinite(found).all()
-    # The first 16 columns and rows lie in one window alone, where nothing is averaged.
-    torch.testing.assert_close(found[:, :16, :16], one[:, :16, :16], atol=1e-5, rtol=0)
-
-
-def test_where_no_window_is_cut_it_is_one_pass(tower):
-    pixels = photo(48, 64)
-    dialect = Dialect("one", "test", shorter_side=48, crop=64, stride=16, templates="simple")
-    (found,) = over(tower, dialect).cosines([pixels])
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    names = tower.names
-    guide = tower.shape.encode(image, names.guide)
-    words, _ = words_of(WORDS, background=True)
-    planes = (names.encode_dense(image, guide) @ names.encode_words(words, "simple").T).permute(0, 3, 1, 2)
-    expected = F.interpolate(planes, size=(48, 64), mode="bilinear")[0]
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-
-
-def test_windows_of_several_images_go_together(tower):
-    photos = [photo(60, 90, 1), photo(48, 48, 2), photo(40, 120, 3)]
-    together = over(tower, at_once=64).cosines(photos)
-    for order in ([0, 1, 2], [2, 0, 1]):
-        for index in order:
-            (alone,) = over(tower, at_once=2).cosines([photos[index]])
-            torch.testing.assert_close(together[index], alone, atol=1e-5, rtol=0)
