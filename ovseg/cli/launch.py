@@ -42,6 +42,9 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
     # OpenMP's threads spin while they wait, by default, and take the cores from the threads that read and
     # write images, and from other programs: on two busy cores that made a run several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The same for the BLAS of NumPy and that of SciPy, each of which has threads of its own: they wait for a
+    # tenth of a second (2 to the power 28 cycles), from here on for less than a millisecond.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")
     # oneDNN keeps 1024 kernels, one for each layer and size of image. They are small, but lie all over the
     # heap and keep what was freed around them from being used again in one piece: with photos of many sizes a
     # run grew by hundreds of megabytes. To make them anew costs some hundredths of a second a photo on x86;

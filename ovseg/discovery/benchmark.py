@@ -33,8 +33,9 @@ __all__ = [
 
 Vector = npt.NDArray[np.floating[Any]]
 
-_PAUSE = 0.05
-"""Seconds before each measurement: threads of the BLAS that the one before used spin for some hundredths."""
+TURN = 10
+"""Images that a solver takes in a row, as a run over a folder does; the call that wakes its threads, before
+them, is not counted."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def limit_threads(threads: int) -> None:
 def time_solvers(
     images: Sequence[Tensor], tau: float, epsilon: float, *, tick: Callable[[], None] = lambda: None
 ) -> list[Timing]:
-    """Time every solver on every image in turn, in this process: what else the machine does meets them all.
+    """Time every solver on every image, in one process, by turns: what else the machine does meets them all.
 
     Args:
         images: (N, D) features each, of one N.
@@ -129,25 +130,28 @@ def time_solvers(
         epsilon: Its floor.
         tick: Called after each image.
     """
-    for solve in SOLVERS.values():
-        solve(images[0], tau, epsilon)  # threads, caches and imports are warm from here on
     seconds: dict[str, list[float]] = {name: [] for name in SOLVERS}
     alike: dict[str, list[float]] = {name: [] for name in SOLVERS}
-    for features in images:
-        sides: list[npt.NDArray[np.bool_]] = []
+    for start in range(0, len(images), TURN):
+        turn = images[start : start + TURN]
+        reference: list[npt.NDArray[np.bool_]] = []
         for name, solve in SOLVERS.items():
-            time.sleep(_PAUSE)
-            clock = time.perf_counter()
-            vector = solve(features, tau, epsilon)
-            seconds[name].append(time.perf_counter() - clock)
-            sides.append(vector > vector.mean())
-            alike[name].append(sides_iou(sides[0], sides[-1]))
-        tick()
+            solve(turn[0], tau, epsilon)
+            for number, features in enumerate(turn):
+                clock = time.perf_counter()
+                vector = solve(features, tau, epsilon)
+                seconds[name].append(time.perf_counter() - clock)
+                side = vector > vector.mean()
+                if len(reference) < len(turn):  # the first solver's turn
+                    reference.append(side)
+                alike[name].append(sides_iou(reference[number], side))
+        for _ in turn:
+            tick()
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    reference = next(iter(medians.values()))
+    slowest = next(iter(medians.values()))
     cells = int(images[0].shape[0])
     return [
-        Timing(name, cells, len(images), median, reference / median, min(alike[name]))
+        Timing(name, cells, len(images), median, slowest / median, min(alike[name]))
         for name, median in medians.items()
     ]
 
@@ -200,7 +204,7 @@ def peak_memory(cells: int, length: int = 384, tau: float = 0.4) -> tuple[int, f
 
 
 def _solve_large(sender: Any, cells: int, length: int, tau: float, threads: int) -> None:
-    torch.set_num_threads(threads)
+    limit_threads(threads)
     features = made_up_features(cells, length)
     clock = time.perf_counter()
     eigenvectors(build_affinity(features[None], tau, 1e-5))

@@ -43,7 +43,8 @@ def ncut_values(affinity: Affinity, sides: Tensor, keep: Tensor | None = None) -
     rest = degree.sum(dim=1) - volume
     cut = volume - (inside * affinity.product(inside)).sum(dim=1)
     value = cut / volume + cut / rest
-    return torch.where((inside.sum(dim=1) > 0) & (rest > 0), value, 2.0).nan_to_num(2.0)
+    sizes = inside.sum(dim=1)
+    return torch.where((sizes > 0) & (sizes < whole.sum(dim=1)), value, 2.0).nan_to_num(2.0)
 
 
 def bipartition(

@@ -26,10 +26,10 @@ class EigenConfig:
     """
 
     angle: float = 1e-2
-    residual: float = 1e-5
+    residual: float = 2e-5
     flips: float = 1e-3
-    first_look: int = 5
-    look_every: int = 2
+    first_look: int = 6
+    look_every: int = 1
     max_steps: int = 300
     seed: int = 0
 

@@ -10,15 +10,20 @@ needs and which costs next to nothing beside the products.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ovseg.discovery.affinity import Affinity, build_affinity, images_at_once
+from ovseg.discovery.affinity import Affinity, Array, build_affinity, images_at_once
 from ovseg.discovery.config import EigenConfig
 
 __all__ = ["Eigenpairs", "eigenvectors", "second_eigenvectors"]
+
+Double = npt.NDArray[np.float64]
 
 FLOOR = 2e-6
 """Residuals below this are float32 rounding."""
@@ -66,42 +71,22 @@ def eigenvectors(
     Raises:
         ValueError: ``keep`` is of another shape, or an image keeps no cell.
     """
+    config = config or EigenConfig()
+    batch, size, device = affinity.batch, affinity.size, affinity.device
+    kept = torch.ones(batch, size, dtype=torch.bool, device=device) if keep is None else keep.to(device)
+    if kept.shape != (batch, size) or not bool(kept.any(dim=1).all()):
+        raise ValueError(
+            f"expected keep of shape {(batch, size)} with a cell an image, got {tuple(kept.shape)}"
+        )
+    weight = kept.to(torch.float32)
+    noise = torch.randn(size, generator=torch.Generator().manual_seed(config.seed)).expand(batch, size)
+    basis = torch.empty(batch, min(config.max_steps, size - 1) + 2, size, device=device)
+    if device.type == "cpu":
+        return _lanczos(affinity.times, weight.numpy(), noise.numpy(), basis.numpy(), count, config)
     with torch.inference_mode():
-        found = _lanczos(affinity, count, keep, config or EigenConfig())
+        found = _lanczos(affinity.times, weight, noise.to(device), basis, count, config)
     # Tensors of inference mode refuse to be changed in place: what is handed out are plain ones.
     return Eigenpairs(**{name: value.clone() for name, value in vars(found).items()})
-
-
-def _lanczos(affinity: Affinity, count: int, keep: Tensor | None, config: EigenConfig) -> Eigenpairs:
-    """See `eigenvectors`. Vectors are columns (B, N, 1); what is saved here is calls, not arithmetic."""
-    batch, size, device = affinity.batch, affinity.size, affinity.device
-    weight = torch.ones(batch, size, device=device) if keep is None else keep.to(device, torch.float32)
-    if weight.shape != (batch, size) or not bool(weight.any(dim=1).all()):
-        raise ValueError(
-            f"expected keep of shape {(batch, size)} with a cell an image, got {tuple(weight.shape)}"
-        )
-    weight = weight[..., None]
-    degree = affinity.product(weight)
-    inverse_root = weight * degree.rsqrt()
-    first = weight * degree.sqrt()
-    limit = min(config.max_steps, size - 1)
-    basis = torch.empty(batch, limit + 2, size, device=device)
-    torch.div(first, first.norm(dim=1, keepdim=True), out=basis[:, 0, :, None])
-    generator = torch.Generator().manual_seed(config.seed)
-    start = torch.randn(size, generator=generator).to(device)[:, None]
-    _extend(basis, 1, start * first)
-    diagonal: list[Tensor] = []
-    lengths: list[Tensor] = []
-    looker = _Looker(inverse_root, weight[..., 0].bool(), count, config)
-    for step in range(1, limit + 1):
-        image = affinity.product(inverse_root * basis[:, step, :, None]).mul_(inverse_root)
-        along, length = _extend(basis, step + 1, image)
-        diagonal.append(along)
-        lengths.append(length)
-        due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
-        if (due or step == limit) and looker.done(basis[:, 1 : step + 1], diagonal, lengths):
-            break
-    return looker.result(batch, size, device)
 
 
 def second_eigenvectors(
@@ -123,91 +108,141 @@ def second_eigenvectors(
     )
 
 
-def _extend(basis: Tensor, step: int, vector: Tensor) -> tuple[Tensor, Tensor]:
-    """Make row ``step`` of ``basis`` the direction of ``vector`` (B, N, 1) beside the rows before it.
+def _lanczos(
+    times: Callable[[Array], Array],
+    weight: Array,
+    noise: Array,
+    basis: Array,
+    count: int,
+    config: EigenConfig,
+) -> Eigenpairs:
+    """See `eigenvectors`. Vectors are rows (B, N); ``basis`` (B, limit + 2, N) is there to be filled."""
+    degree = times(weight)
+    inverse_root = weight * degree**-0.5
+    first = degree * inverse_root
+    basis[:, 0] = first / _length(first)[:, None]
+    # Objects differ from the rest in degree, which spares a product or two; the noise leaves nothing out.
+    mean = (degree * weight).sum(1) / weight.sum(1)
+    _extend(basis, 1, (degree / mean[:, None] - 1 + 0.1 * noise) * first)
+    batch, limit = len(basis), basis.shape[1] - 2
+    diagonal: list[Array] = []
+    lengths: list[Array] = []
+    # One cell has no second eigenvector, and is done.
+    ritz = _Ritz(np.zeros((batch, 0)), np.zeros((batch, 0, 0)), np.zeros(batch), np.zeros(batch))
+    converged = np.full(batch, limit == 0)
+    steps = np.zeros(batch, np.int64)
+    for step in range(1, limit + 1):
+        along, length = _extend(basis, step + 1, times(inverse_root * basis[:, step]) * inverse_root)
+        diagonal.append(along)
+        lengths.append(length)
+        due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
+        if not due and step < limit:
+            continue
+        ritz = _Ritz.of(diagonal, lengths, count)
+        # The count of steps stands still once an image has converged.
+        steps = np.where(converged, steps, step)
+        converged = (ritz.residual <= config.angle * ritz.gap) & (ritz.residual <= config.residual)
+        converged |= ritz.residual <= FLOOR
+        if converged.any() and step > config.look_every:
+            earlier = _Ritz.of(diagonal[: -config.look_every], lengths[: -config.look_every], 1)
+            one, other = (_sides(_vectors(basis, inverse_root, r)[:, 0], weight) for r in (ritz, earlier))
+            cells, changed = _double([weight.sum(1), (one != other).sum(1)]).T
+            converged &= np.minimum(changed, cells - changed) <= config.flips * cells
+        if converged.all():
+            break
+    vectors = torch.as_tensor(_vectors(basis, inverse_root, ritz)).transpose(1, 2)
+    missing = count - vectors.shape[2]
+    values = np.pad(1 - ritz.values, ((0, 0), (0, missing)), constant_values=1.0)
+    return Eigenpairs(
+        torch.nn.functional.pad(_fix_sign(vectors), (0, missing)),
+        *(torch.from_numpy(found) for found in (values, ritz.gap, ritz.residual, steps, converged)),
+    )
+
+
+def _extend(basis: Array, step: int, vector: Array) -> tuple[Array, Array]:
+    """Make row ``step`` of ``basis`` the direction of ``vector`` (B, N) beside the rows before it.
+
+    ``vector`` is used up.
 
     Returns:
         (B,) share of the last row in it, and (B,) length of what was beside them. Without any (a constant
         image, as many steps as cells) the Krylov space is exhausted: this row and all after it are zeros.
     """
     rows = basis[:, :step]
-    share = torch.bmm(rows, vector)
-    along = share[:, -1, 0]
-    vector = torch.baddbmm(vector, rows.transpose(1, 2), share, alpha=-1)
-    vector = torch.baddbmm(vector, rows.transpose(1, 2), torch.bmm(rows, vector), alpha=-1)
-    length = vector.norm(dim=1, keepdim=True)
-    scale = torch.where(length > FLOOR, length.reciprocal(), 0.0)
-    torch.mul(vector, scale, out=basis[:, step, :, None])
-    return along, length[:, 0, 0]
+    share = (rows @ vector[..., None])[..., 0]
+    vector -= (share[:, None] @ rows)[:, 0]
+    again = (rows @ vector[..., None])[..., 0]
+    vector -= (again[:, None] @ rows)[:, 0]
+    length = _length(vector)
+    basis[:, step] = vector * ((length > FLOOR) / length.clip(FLOOR))[:, None]
+    return share[:, -1], length
 
 
-class _Looker:
-    """Rayleigh-Ritz on the Krylov space, and the decision whether it is good enough."""
+def _length(vector: Array) -> Array:
+    """(B,) Euclidean lengths of (B, N)."""
+    found: Array = (vector * vector).sum(1) ** 0.5
+    return found
 
-    def __init__(self, inverse_root: Tensor, keep: Tensor, count: int, config: EigenConfig) -> None:
-        self.inverse_root = inverse_root
-        self.keep = keep
-        self.count = count
-        self.config = config
-        self.sides: Tensor | None = None
-        self.found: Eigenpairs | None = None
 
-    def done(self, basis: Tensor, diagonal: list[Tensor], lengths: list[Tensor]) -> bool:
-        steps = basis.shape[1]
-        # float64 on the CPU: the matrices are tiny, and not every accelerator has it.
-        alpha = torch.stack(diagonal, dim=1).cpu().double()
-        beta = torch.stack(lengths, dim=1).cpu().double()
+@dataclass(frozen=True)
+class _Ritz:
+    """The largest eigenpairs of M within the Krylov spaces of a batch.
+
+    Attributes:
+        values: (B, taken) descending; fewer than asked for where the space has fewer dimensions.
+        rotation: (B, taken, steps), their vectors in the basis.
+        gap: (B,) from the last of ``values`` to the one after it.
+        residual: (B,) largest of them.
+    """
+
+    values: Double
+    rotation: Double
+    gap: Double
+    residual: Double
+
+    @classmethod
+    def of(cls, diagonal: list[Array], lengths: list[Array], count: int) -> _Ritz:
+        """From what `_extend` returned at each step: the entries (B,) of tridiagonal matrices."""
+        alpha, beta = _double(diagonal), _double(lengths)
+        batch, steps = alpha.shape
         alive = beta > FLOOR
         beta = beta * alive
-        alpha[:, 1:] = torch.where(alive[:, :-1], alpha[:, 1:], _DEAD)
-        tridiagonal = torch.diag_embed(alpha)
-        if steps > 1:
-            tridiagonal += torch.diag_embed(beta[:, :-1], 1) + torch.diag_embed(beta[:, :-1], -1)
-        ritz, rotation = torch.linalg.eigh(tridiagonal)
-        taken = min(self.count, steps)
-        top, rotation = ritz.flip(1), rotation.flip(2)[:, :, :taken]
-        residual = (beta[:, -1:] * rotation[:, -1]).abs().amax(dim=1)
-        beyond = top[:, taken] if steps > taken else torch.full_like(top[:, 0], -1.0)
-        gap = top[:, taken - 1] - beyond
-        z = basis.transpose(1, 2) @ rotation.to(basis.dtype).to(basis.device)
-        vectors = _fix_sign(self.inverse_root * z)
-        close = (residual <= self.config.angle * gap) & (residual <= self.config.residual)
-        close |= residual <= FLOOR
-        close &= self._steady(vectors[..., 0])
-        missing = self.count - taken
-        vectors = torch.nn.functional.pad(vectors, (0, missing))
-        values = torch.nn.functional.pad(1 - top[:, :taken], (0, missing), value=1.0)
-        before = self.found
-        made = torch.full_like(close, steps, dtype=torch.int64)
-        # The count of steps stands still once an image has converged.
-        made = made if before is None else torch.where(before.converged, before.steps, made)
-        self.found = Eigenpairs(vectors, values, gap, residual, made, close)
-        return bool(close.all())
+        alpha[:, 1:] = np.where(alive[:, :-1], alpha[:, 1:], _DEAD)
+        matrix = np.zeros((batch, steps, steps))
+        at = np.arange(steps)
+        matrix[:, at, at] = alpha
+        matrix[:, at[1:], at[:-1]] = beta[:, :-1]  # eigh reads the lower triangle
+        ritz, vectors = np.linalg.eigh(matrix)
+        taken = min(count, steps)
+        top = ritz[:, ::-1]
+        rotation = vectors[:, :, ::-1][:, :, :taken].transpose(0, 2, 1)
+        residual = np.abs(beta[:, -1:] * rotation[:, :, -1]).max(axis=1)
+        beyond = top[:, taken] if steps > taken else -1.0
+        return cls(top[:, :taken], rotation, top[:, taken - 1] - beyond, residual)
 
-    def _steady(self, vector: Tensor) -> Tensor:
-        """(B,) bool: no more cells changed sides of the mean since the last look than allowed."""
-        cells = self.keep.sum(dim=1)
-        mean = (vector * self.keep).sum(dim=1) / cells
-        sides = (vector > mean[:, None]) & self.keep
-        before, self.sides = self.sides, sides
-        if before is None:
-            return torch.zeros(len(vector), dtype=torch.bool)
-        changed = (sides != before).sum(dim=1)
-        changed = torch.minimum(changed, cells - changed)
-        return (changed <= self.config.flips * cells).cpu()
 
-    def result(self, batch: int, size: int, device: torch.device) -> Eigenpairs:
-        if self.found is not None:
-            return self.found
-        # One cell: there is no second eigenvector.
-        return Eigenpairs(
-            torch.zeros(batch, size, self.count, device=device),
-            torch.ones(batch, self.count, dtype=torch.float64),
-            torch.zeros(batch, dtype=torch.float64),
-            torch.zeros(batch, dtype=torch.float64),
-            torch.zeros(batch, dtype=torch.int64),
-            torch.ones(batch, dtype=torch.bool),
-        )
+def _vectors(basis: Array, inverse_root: Array, ritz: _Ritz) -> Array:
+    """(B, taken, N) generalized eigenvectors."""
+    rotation = ritz.rotation.astype(np.float32)
+    rows = basis[:, 1 : rotation.shape[2] + 1]
+    turned = (
+        rotation @ rows if isinstance(rows, np.ndarray) else torch.from_numpy(rotation).to(rows.device) @ rows
+    )
+    return turned * inverse_root[:, None]
+
+
+def _sides(vector: Array, weight: Array) -> Array:
+    """(B, N) bool: the kept cells above the mean of the kept cells."""
+    mean = (vector * weight).sum(1) / weight.sum(1)
+    found: Array = (vector > mean[:, None]) & (weight > 0)
+    return found
+
+
+def _double(values: list[Array]) -> Double:
+    """(B, len(values)) of vectors (B,): in float64, which not every accelerator has, on the CPU."""
+    if isinstance(values[0], Tensor):
+        return torch.stack(values, dim=1).cpu().double().numpy()
+    return np.stack(values, axis=1).astype(np.float64)
 
 
 def _fix_sign(vectors: Tensor) -> Tensor:
