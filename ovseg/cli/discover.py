@@ -65,8 +65,13 @@ def discover(
         _option("--facet", help="Features that are cut. Default: what suits the preset.", show_default=False),
     ] = None,
     layer: Annotated[
-        int, _option("--layer", help="Transformer block of the features, -1 the last.")
-    ] = _DEFAULT.layer,
+        int | None,
+        _option(
+            "--layer",
+            help="Transformer block of the features, -1 the last. Default: by preset.",
+            show_default=False,
+        ),
+    ] = None,
     tau: Annotated[
         float | None,
         _option("--tau", help="Cosine above which cells are linked. Default: by preset.", show_default=False),
@@ -127,12 +132,14 @@ def discover(
         "max_regions": objects,
         "min_score": min_score,
         "image_size": image_size,
-        "layer": layer,
         "split": split,
         "rounds": rounds,
         "refine": refine,
     }
-    given |= {key: value for key, value in (("facet", facet), ("tau", tau)) if value is not None}
+    chosen = {"facet": facet, "layer": layer, "tau": tau}
+    given |= {key: value for key, value in chosen.items() if value is not None}
+    if tau is not None:
+        given["density"] = None
     replace(_DEFAULT, **given)  # out of range: said before anything is loaded
 
     from ovseg.images import find_images

@@ -13,7 +13,9 @@ import torch
 from scipy.linalg.blas import ssymm, ssymv, ssyrk
 from torch import Tensor
 
-__all__ = ["Affinity", "Array", "build_affinity"]
+from ovseg.discovery.config import DiscoveryConfig
+
+__all__ = ["Affinity", "Array", "build_affinity", "image_affinity"]
 
 Array = TypeVar("Array", npt.NDArray[np.float32], Tensor)
 """NumPy's on the CPU, where calls of torch take longer than a thousand cells' arithmetic; or torch's."""
@@ -24,6 +26,8 @@ of the products of a symmetric matrix (``syrk``) and reads half of it (``symv``)
 BLOCK_BYTES = 2 << 20
 """Size of a row block on the CPU: it stays in the cache between the product and the threshold, and between
 the two products that `Affinity.links` makes of it."""
+SAMPLE = 128
+"""Rows, evenly taken, whose cosines with all stand for all."""
 FLOAT_BYTES = 1 << 30
 """Blocks of more than this are kept as bytes and widened one at a time."""
 
@@ -141,6 +145,30 @@ def build_affinity(
         cosine = rows[:, start : start + block_rows] @ rows[:, start:].transpose(1, 2)
         blocks.append(cosine.gt_(tau) if floats else cosine.gt(tau).to(torch.uint8))
     return Affinity(tuple(blocks), size, epsilon)
+
+
+def image_affinity(features: Tensor, config: DiscoveryConfig) -> Affinity:
+    """The graph of one image by its settings.
+
+    Args:
+        features: (h, w, D), as `build_affinity` takes them.
+        config: ``tau`` or ``density``, and ``epsilon``.
+
+    Raises:
+        ValueError: As `build_affinity`.
+    """
+    flat = features.flatten(0, -2)[None]
+    tau = config.tau if config.density is None else _tau_of(flat[0], config.density)
+    return build_affinity(flat, tau, config.epsilon)
+
+
+def _tau_of(features: Tensor, density: float) -> float:
+    """The cosine that a share ``density`` of the pairs of rows exceeds, as `SAMPLE` rows see it."""
+    rows = torch.nn.functional.normalize(features.float(), dim=1)
+    some = rows[:: -(-len(rows) // SAMPLE)]
+    # Not 1, where nothing is above: equal cells agree. NaN is for `build_affinity` to refuse.
+    quantile = np.quantile((some @ rows.T).cpu().numpy(), 1 - density)
+    return float(min(np.nan_to_num(quantile), 0.999))
 
 
 def _refuse_unless(finite: bool) -> None:

@@ -43,6 +43,7 @@ class DiscoveryConfig:
         layer: Transformer block whose features are cut, -1 the last.
         facet: Which of its features.
         tau: Cosine above which two cells are linked.
+        density: Share of the pairs of cells that are linked; tau is then each image's own. None: ``tau``.
         epsilon: Weight of the other pairs.
         split: Where the eigenvector is cut in two: at its mean (TokenCut), or where the N-cut value is least.
         rounds: Cuts, each on what the ones before left over (MaskCut's N).
@@ -68,6 +69,7 @@ class DiscoveryConfig:
     layer: int = -1
     facet: Literal["token", "query", "key", "value"] = "value"
     tau: float = 0.4
+    density: float | None = None
     epsilon: float = 1e-5
     split: Literal["mean", "ncut"] = "mean"
     rounds: int = 3
@@ -109,6 +111,8 @@ class DiscoveryConfig:
         ):
             if not least <= getattr(self, name) <= most:
                 raise ConfigError(f"{name} must be between {least} and {most}, not {getattr(self, name)}")
+        if self.density is not None and not 0 < self.density < 1:
+            raise ConfigError(f"density must be between 0 and 1, not {self.density}")
         first, last, number = self.levels
         if not (0 <= first <= last <= 1 and number >= 1):
             raise ConfigError(f"levels must be (first, last, number) within 0 and 1, not {self.levels}")
@@ -117,12 +121,19 @@ class DiscoveryConfig:
     def for_encoder(cls, name: str) -> DiscoveryConfig:
         """Settings for an encoder by its architecture's name, as its ``describe()`` gives it.
 
-        DINO (the first) separates objects by its last keys at tau 0.2 (TokenCut); DINOv2 does not, its keys
-        share one large component, and its last values or tokens take their place.
+        DINO (the first) separates objects by its last keys at tau 0.2 (TokenCut, section 4). DINOv2 does not,
+        its keys share one large component; its last values are measured in docs/discovery.md. No tau is
+        known for others: half of the pairs are linked, of a CLIP tower by the keys of the last block but
+        one (OVDiff, section 4.1), of DINOv3 and the rest by the last tokens.
         """
         known = name.lower()
-        first_dino = "dino" in known and "dinov2" not in known and "dinov3" not in known
-        return cls(facet="key", tau=0.2) if first_dino else cls()
+        if "dinov2" in known:
+            return cls()
+        if "dino" in known and "dinov3" not in known:
+            return cls(facet="key", tau=0.2)
+        if "clip" in known:
+            return cls(layer=-2, facet="key", density=0.5)
+        return cls(facet="token", density=0.5)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as JSON-able values."""

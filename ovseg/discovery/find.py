@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ovseg.discovery.affinity import Affinity, build_affinity
+from ovseg.discovery.affinity import Affinity, image_affinity
 from ovseg.discovery.bipartition import ncut_values
 from ovseg.discovery.candidates import agreement, level_regions, overlaps, strongest
 from ovseg.discovery.config import DiscoveryConfig
@@ -121,7 +121,7 @@ def _inputs(
     if saliency is not None and not bool(torch.isfinite(saliency).all()):
         raise ValueError("saliency holds NaN or infinite values: the encoder or its input is broken")
     shape = (int(features.shape[0]), int(features.shape[1]))
-    return shape, build_affinity(features.flatten(0, 1)[None], config.tau, config.epsilon), saliency
+    return shape, image_affinity(features, config), saliency
 
 
 def _measure(

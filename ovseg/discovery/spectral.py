@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ovseg.discovery.affinity import build_affinity
+from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.discovery.eigen import eigenvectors
 
@@ -48,7 +48,7 @@ def spectral_segments(
         (h, w) int64, labels from 0, numbered in reading order of their first cells.
 
     Raises:
-        ValueError: ``segments`` or ``most`` is below 1, or features are no features (see `build_affinity`).
+        ValueError: ``segments`` or ``most`` is below 1, or features are no features (see `image_affinity`).
     """
     if most < 1 or (segments is not None and segments < 1):
         raise ValueError(f"expected at least 1 segment, got segments={segments}, most={most}")
@@ -56,7 +56,7 @@ def spectral_segments(
         raise ValueError(f"expected features of shape (h, w, D), none of them 0, got {tuple(features.shape)}")
     config = config or DiscoveryConfig()
     h, w = int(features.shape[0]), int(features.shape[1])
-    affinity = build_affinity(features.flatten(0, 1)[None], config.tau, config.epsilon)
+    affinity = image_affinity(features, config)
     wanted = min(segments or most, h * w)
     # One eigenvalue beyond the last segment, or its gap would not be seen.
     pairs = eigenvectors(affinity, max(1, wanted), config=config.eigen)

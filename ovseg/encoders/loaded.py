@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from ovseg.prompts import prompts_dir
 from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import known_sha256
 
-__all__ = ["TEXT_SPACE", "Encoders"]
+__all__ = ["TEXT_SPACE", "Encoders", "weights_in_use"]
 
 TEXT_SPACE = "text"
 """Name of the space in which names, synonyms and attributes are prototypes (``ImageTextEncoder.embed``)."""
@@ -69,17 +70,18 @@ class Encoders:
 
     def describe(self) -> dict[str, Any]:
         """What is in use, for run.json."""
-        return {
-            "preset": self.preset,
-            "device": str(self.device),
-            "weights": [
-                {
-                    "name": card.name,
-                    "what": card.what,
-                    "licence": card.licence,
-                    "sha256": known_sha256(card),
-                    "source": f"{card.at}: {card.file}",
-                }
-                for card in self.cards
-            ],
+        return {"preset": self.preset, "device": str(self.device), "weights": weights_in_use(self.cards)}
+
+
+def weights_in_use(cards: Iterable[WeightCard]) -> list[dict[str, Any]]:
+    """Name, licence, hash and source of weights, JSON-able."""
+    return [
+        {
+            "name": card.name,
+            "what": card.what,
+            "licence": card.licence,
+            "sha256": known_sha256(card),
+            "source": f"{card.at}: {card.file}",
         }
+        for card in cards
+    ]

@@ -14,8 +14,8 @@ import torch
 
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
+from ovseg.encoders.lone import LoneShape, load_lone_shape
 from ovseg.encoders.presets import Encoders, choose_preset, preset_note
-from ovseg.encoders.roles import Roles
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.memory import Heap
@@ -39,12 +39,14 @@ class Discoverer:
     """Photos in, objects out; stands where a segmenter stands in a run.
 
     Args:
-        encoders: A loaded preset.
-        config: How to find objects; by default what suits the preset's *shape* encoder.
+        encoders: A loaded preset, or a shape encoder alone.
+        config: How to find objects; by default what suits the *shape* encoder.
         note: One line on which preset was taken.
     """
 
-    def __init__(self, encoders: Encoders, config: DiscoveryConfig | None = None, note: str = "") -> None:
+    def __init__(
+        self, encoders: Encoders | LoneShape, config: DiscoveryConfig | None = None, note: str = ""
+    ) -> None:
         self.encoders = encoders
         self.config = config or DiscoveryConfig.for_encoder(str(encoders.shape.describe().get("what", "")))
         self.note = note
@@ -62,11 +64,11 @@ class Discoverer:
         config: DiscoveryConfig | None = None,
         cache_dir: Path | None = None,
     ) -> Discoverer:
-        """Load a preset's encoders; downloads nothing.
+        """Load a preset's encoders, or with ``shape`` that encoder alone; downloads nothing.
 
         Args:
             preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
-            shape: Spec of a visual encoder that takes the place of the preset's own.
+            shape: Spec of a visual encoder; no preset takes part then.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
             config: How to find objects; by default what suits the encoder.
@@ -78,7 +80,10 @@ class Discoverer:
             WeightsUnavailable: Weights are missing or have another hash.
         """
         place = resolve_device(device)
-        card = choose_preset(preset, Roles(shape=shape))
+        if shape:
+            lone = load_lone_shape(shape, device=place, dtype=resolve_dtype(dtype, place))
+            return cls(lone, config, f"no preset, shapes by {lone.cards[0].what}")
+        card = choose_preset(preset)
         encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
         return cls(encoders, config, preset_note(preset, card))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from ovseg.discovery import DiscoveryConfig, at_size, discover_image
-from ovseg.discovery.affinity import build_affinity
+from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.evidence import resample
 from ovseg.discovery.maskcut import maskcut
 from ovseg.encoders.presets import Encoders
@@ -33,6 +33,9 @@ METHODS = ("cut", "cut+saliency", "saliency", "all")
 largest part above 1/2. ``all``: what ``ovseg discover`` does."""
 
 
+_TAU = DiscoveryConfig().tau
+
+
 @dataclass(frozen=True)
 class Setting:
     """One line of the table."""
@@ -41,11 +44,13 @@ class Setting:
     layer: int
     facet: Facet
     tau: float
+    density: float | None = None
 
     def __str__(self) -> str:
-        return (
-            self.method if self.method == "saliency" else f"{self.method}:{self.facet}{self.layer}@{self.tau}"
-        )
+        if self.method == "saliency":
+            return self.method
+        linked = self.tau if self.density is None else f"{100 * self.density:g}%"
+        return f"{self.method}:{self.facet}{self.layer}@{linked}"
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,19 @@ class Truth:
 
 
 def parse_settings(text: str) -> list[Setting]:
-    """Read ``"cut:value-1@0.4, saliency, all:token-1@0.3"``.
+    """Read ``"cut:value-1@0.4, saliency, all:token-1@50%"``: a tau, or the share of pairs that are linked.
 
     Raises:
         UsageError: It is not such a list.
     """
     found = []
     for part in text.replace(" ", "").split(","):
-        match = re.fullmatch(r"(cut|cut\+saliency|all):(token|query|key|value)(-?\d+)@([\d.]+)", part)
+        match = re.fullmatch(r"(cut|cut\+saliency|all):(token|query|key|value)(-?\d+)@([\d.]+)(%?)", part)
         if match:
-            found.append(Setting(match[1], int(match[3]), cast(Facet, match[2]), float(match[4])))
+            number, share = float(match[4]), bool(match[5])
+            density = number / 100 if share else None
+            tau = _TAU if share else number
+            found.append(Setting(match[1], int(match[3]), cast(Facet, match[2]), tau, density))
         elif part == "saliency":
             found.append(Setting(part, -1, "token", 0.0))
         else:
@@ -155,7 +163,14 @@ def _masks(
         features, saliency = Discoverer(encoders, base).encode(pixels, layers)
         masks = []
         for setting in settings:
-            config = replace(base, layer=setting.layer, facet=setting.facet, tau=setting.tau, min_score=0.0)
+            config = replace(
+                base,
+                layer=setting.layer,
+                facet=setting.facet,
+                tau=setting.tau,
+                density=setting.density,
+                min_score=0.0,
+            )
             masks.append(
                 _best(setting.method, features[(setting.layer, setting.facet)], saliency, config, pixels)
             )
@@ -180,7 +195,7 @@ def _best(
     if method == "saliency":
         return nothing if saliency is None else _largest(resample(saliency, size) > 0.5)
     grid = (int(features.shape[0]), int(features.shape[1]))
-    affinity = build_affinity(features.flatten(0, 1)[None], config.tau, config.epsilon)
+    affinity = image_affinity(features, config)
     guide = resample(saliency, grid) if method == "cut+saliency" and saliency is not None else None
     cuts = maskcut(affinity, grid, replace(config, rounds=1, min_area=0.0), guide)
     return resample(cuts[0].mask.astype(np.float32), size) > 0.5 if cuts else nothing

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from reference import dense_weights, planted_features
 
 from ovseg.discovery import affinity as module
-from ovseg.discovery.affinity import build_affinity
+from ovseg.discovery.affinity import build_affinity, image_affinity
+from ovseg.discovery.config import DiscoveryConfig
 
 
 def full(affinity: module.Affinity) -> torch.Tensor:
@@ -78,6 +79,26 @@ def test_triangle_and_blocks_say_the_same(size: int) -> None:
     for one in (affinity, blocks):
         assert torch.allclose(torch.from_numpy(one.times(vectors.numpy())), expected, atol=1e-3)
         assert torch.allclose(one.times(vectors), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_tau_follows_from_the_share_of_linked_pairs(share: float) -> None:
+    features = torch.randn(20, 30, 16, generator=torch.Generator().manual_seed(1)) + 3
+    affinity = image_affinity(features, DiscoveryConfig(density=share))
+    assert full(affinity).mean().item() == pytest.approx(share, abs=0.02)
+
+
+def test_equal_cells_are_linked_whatever_share_is_asked_for() -> None:
+    assert bool((full(image_affinity(torch.ones(4, 5, 3), DiscoveryConfig(density=0.5))) == 1).all())
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        image_affinity(torch.full((4, 5, 3), float("nan")), DiscoveryConfig(density=0.5))
+
+
+def test_tau_is_taken_as_given_without_a_share() -> None:
+    features = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(2))
+    config = DiscoveryConfig(tau=0.1, epsilon=1e-3)
+    expected = build_affinity(features.flatten(0, 1)[None], 0.1, 1e-3)
+    assert torch.equal(full(image_affinity(features, config)), full(expected))
 
 
 @pytest.mark.parametrize(

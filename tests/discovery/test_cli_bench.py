@@ -98,6 +98,8 @@ def test_settings_are_read() -> None:
         Setting("cut+saliency", -2, "key", 0.25),
         Setting("saliency", -1, "token", 0.0),
     ]
+    (share,) = parse_settings("cut:value-1@50%")
+    assert (share.density, str(share)) == (0.5, "cut:value-1@50%")
 
 
 @pytest.mark.parametrize(

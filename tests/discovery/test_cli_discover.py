@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from colour_photos import SQUARE, colour_encoders, draw
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from ovseg.cli.app import app
 from ovseg.cli.discover import discover
 from ovseg.discovery import DiscoveryConfig
+from ovseg.files import file_sha256
 from ovseg.outputs import FORMATS, OutputItem, RunContext
 from ovseg.pipeline import discoverer
 from ovseg.pipeline.discoverer import Discoverer, grid_shape, object_vocabulary
@@ -121,11 +125,47 @@ def test_dry_run_writes_nothing(ovseg: Invoke, photos: Path, tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_shape_encoder_needs_no_preset(
+    ovseg: Invoke, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a preset was chosen")
+
+    monkeypatch.setattr(discoverer, "choose_preset", refuse)
+    model = tmp_path / "vit_tiny_dino"
+    model.mkdir()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=2).state_dict()
+    save_file(weights, model / "model.safetensors")
+    (model / "config.json").write_text(
+        json.dumps({"architecture": "vit_tiny_patch16_224", "model_args": {"depth": 2}})
+    )
+    out = tmp_path / "out"
+    flags = ("--shape", f"local-dir:{model}", "--image-size", 160, "--layer", 0, "--limit", 1)
+    result = ovseg("discover", photos, "-o", out, "-f", "boxes", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert "no preset, shapes by" in result.stderr
+    about = json.loads((out / "run.json").read_text())["config"]["segmenter"]
+    assert about["preset"] == f"none, --shape local-dir:{model}"
+    assert [weights["sha256"] for weights in about["weights"]] == [file_sha256(model / "model.safetensors")]
+    chosen = about["config"]["discovery"]
+    assert (chosen["facet"], chosen["layer"], chosen["tau"]) == ("key", 0, 0.2)
+
+
+def test_a_tau_that_is_given_replaces_the_share_of_pairs(ovseg: Invoke, photos: Path, tmp_path: Path) -> None:
+    for flags, tau, density in (((), 0.4, 0.5), (("--tau", 0.3), 0.3, None)):
+        out = tmp_path / f"out{tau}"
+        assert ovseg("discover", photos, "-o", out, "-f", "boxes", "--limit", 1, *flags).exit_code == 0
+        chosen = json.loads((out / "run.json").read_text())["config"]["segmenter"]["config"]["discovery"]
+        assert (chosen["tau"], chosen["density"]) == (tau, density)
+
+
 def test_defaults_of_the_flags_are_those_of_the_configuration() -> None:
     parameters, config = inspect.signature(discover).parameters, DiscoveryConfig()
     for flag, name in (("objects", "max_regions"), ("min_score", "min_score"), ("image_size", "image_size")):
         assert parameters[flag].default == getattr(config, name)
-    for name in ("layer", "split", "rounds", "refine"):
+    for name in ("split", "rounds", "refine"):
         assert parameters[name].default == getattr(config, name)
 
 

@@ -143,6 +143,7 @@ def test_small_regions_are_left_out() -> None:
         ({"facet": "keys"}, "facet must be one of token"),
         ({"levels": (0.9, 0.3, 5)}, "levels must be"),
         ({"max_regions": 0}, "max_regions must be"),
+        ({"density": 1.0}, "density must be between"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
@@ -150,6 +151,19 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object], message: 
         replace(DiscoveryConfig(), **changes)  # type: ignore[arg-type]
 
 
-def test_settings_follow_the_encoder() -> None:
-    assert DiscoveryConfig.for_encoder("DINOv2 ViT-S/14") == DiscoveryConfig()
-    assert DiscoveryConfig.for_encoder("vit_small_patch16_224.dino").facet == "key"
+@pytest.mark.parametrize(
+    ("name", "facet", "layer", "tau", "density"),
+    [
+        ("DINOv2 ViT-S/14", "value", -1, 0.4, None),
+        ("vit_base_patch14_reg4_dinov2.lvd142m", "value", -1, 0.4, None),
+        ("vit_small_patch16_224.dino", "key", -1, 0.2, None),
+        ("vit_small_patch16_dinov3.lvd1689m", "token", -1, 0.4, 0.5),
+        ("CLIP ViT-B-16:openai", "key", -2, 0.4, 0.5),
+        ("something else", "token", -1, 0.4, 0.5),
+    ],
+)
+def test_settings_follow_the_encoder(
+    name: str, facet: str, layer: int, tau: float, density: float | None
+) -> None:
+    config = DiscoveryConfig.for_encoder(name)
+    assert (config.facet, config.layer, config.tau, config.density) == (facet, layer, tau, density)
