@@ -1,27 +1,34 @@
-"""Encoded images on disk, for what goes over the same images more than once."""
+"""Encoded images on disk, so that one encoding serves many questions, also after a break."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
+from ovseg.errors import BankMismatch
 from ovseg.files import digest, write_bytes
 from ovseg.matching.looks import Looks
 from ovseg.pipeline.encode import EncodedImage
+from ovseg.sealed import read_sealed, sealed_bytes
 
 __all__ = ["EncodingStore"]
 
 MOST_BYTES = 16 << 30
 """Encodings beyond this are not kept but made again; an image of 448 px takes about 8 MB."""
+_KIND, _VERSION = "encoded image", 2
+_LOOKS = tuple(field.name for field in fields(Looks))
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class EncodingStore:
-    """A folder of encodings in half precision.
+    """A folder of encodings, features of the cells in half precision.
 
     What comes out is the same whether it was kept or has just been made: it is rounded either way.
 
@@ -43,54 +50,66 @@ class EncodingStore:
         if not path.is_file():
             return None
         try:
-            return _unpacked(load(path.read_bytes()), device)
-        except (SafetensorError, KeyError, RuntimeError):
+            _, about, arrays = read_sealed(path, _KIND, _VERSION)
+        except BankMismatch:
             return None
+        return _unpacked(arrays, device) if about == self._about(key) else None
 
     def put(self, key: str, encoded: EncodedImage) -> EncodedImage:
         """Keep an encoding, if there is room; returns it as :meth:`get` will."""
-        data = save(_packed(encoded))
-        if self._bytes + len(data) <= self._most:
-            write_bytes(self._path(key), data)
-            self._bytes += len(data)
-        return _unpacked(load(data), encoded.text.device)
+        arrays = _packed(encoded)
+        data = sealed_bytes(_KIND, _VERSION, self._about(key), arrays)
+        path = self._path(key)
+        there = path.stat().st_size if path.is_file() else 0
+        if self._bytes - there + len(data) <= self._most:
+            write_bytes(path, data)
+            self._bytes += len(data) - there
+        return _unpacked(arrays, encoded.text.device)
 
     def clear(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._bytes = 0
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{digest([self._identity, key])}.safetensors"
 
+    def _about(self, key: str) -> dict[str, str]:
+        return {"identity": self._identity, "image": key}
 
-def _packed(encoded: EncodedImage) -> dict[str, torch.Tensor]:
-    tensors = {
-        "grid": torch.tensor(encoded.grid),
-        "text": encoded.text.half(),
-        "whole": encoded.whole,
-        "crops": encoded.crops,
-        "tokens": encoded.tokens.half(),
-        "colour": encoded.looks.colour,
-        "place": encoded.looks.place,
-        "texture": encoded.looks.texture,
-    }
+
+def _packed(encoded: EncodedImage) -> Arrays:
+    half = {"text": encoded.text, "tokens": encoded.tokens}
+    half |= {f"visual/{name}": values for name, values in encoded.visual.items()}
+    single = {f"looks/{name}": getattr(encoded.looks, name) for name in _LOOKS}
+    single |= {"whole": encoded.whole, "crops": encoded.crops}
     if encoded.foreground is not None:
-        tensors["foreground"] = encoded.foreground
-    tensors |= {f"visual.{name}": values.half() for name, values in encoded.visual.items()}
-    return {name: values.contiguous().cpu() for name, values in tensors.items()}
-
-
-def _unpacked(tensors: dict[str, torch.Tensor], device: torch.device) -> EncodedImage:
-    moved = {name: values.to(device) for name, values in tensors.items()}
-    rows, columns = tensors["grid"].tolist()
-    encoded = EncodedImage(
-        grid=(int(rows), int(columns)),
-        text=moved["text"].float(),
-        whole=moved["whole"],
-        crops=moved["crops"],
-        foreground=moved.get("foreground"),
-        looks=Looks(moved["colour"], moved["place"], moved["texture"]),
-        tokens=moved["tokens"].float(),
+        single["foreground"] = encoded.foreground
+    return (
+        {"grid": np.array(encoded.grid, np.int32)}
+        | {name: values.cpu().numpy().astype(np.float16) for name, values in half.items()}
+        | {name: values.cpu().numpy().astype(np.float32) for name, values in single.items()}
     )
-    visual = {name.partition(".")[2]: v.float() for name, v in moved.items() if name.startswith("visual.")}
-    return replace(encoded, visual=visual)
+
+
+def _unpacked(arrays: Arrays, device: torch.device) -> EncodedImage:
+    tensors = {
+        name: torch.from_numpy(values.astype(np.float32)).to(device)
+        for name, values in arrays.items()
+        if name != "grid"
+    }
+    rows, columns = arrays["grid"].tolist()
+    return EncodedImage(
+        grid=(rows, columns),
+        text=tensors["text"],
+        whole=tensors["whole"],
+        crops=tensors["crops"],
+        foreground=tensors.get("foreground"),
+        looks=Looks(**{name: tensors[f"looks/{name}"] for name in _LOOKS}),
+        tokens=tensors["tokens"],
+        visual={
+            name.removeprefix("visual/"): values
+            for name, values in tensors.items()
+            if name.startswith("visual/")
+        },
+    )

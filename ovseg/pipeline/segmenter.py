@@ -26,6 +26,7 @@ from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.prototypes import PrototypeBank
 from ovseg.refinement import label_map
 from ovseg.types import Segmentation
+from ovseg.version import __version__
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 ImageLike = npt.NDArray[np.uint8] | Image.Image | Path | str
@@ -174,7 +175,14 @@ class Segmenter:
 
     def keep_encodings(self, folder: Path) -> EncodingStore:
         """Keep what is encoded from now on in a folder, and take from there what is in it."""
-        identity = [self.encoders.preset, self.encoders.identities(), self.config.encoding]
+        encoders = self.encoders
+        identity = {
+            "ovseg": __version__,
+            "names": encoders.names.describe(),
+            "shape": encoders.shape.describe(),
+            "spaces": encoders.identities(),
+            "settings": self.config.encoding,
+        }
         self.store = EncodingStore(folder, identity)
         return self.store
 

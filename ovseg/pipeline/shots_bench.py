@@ -15,7 +15,6 @@ from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.predictions import load_pixels, match_vocabulary
 from ovseg.files import file_sha256
-from ovseg.pipeline.encoded_store import EncodedStore
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.shots_table import ShotRow, choose_support, class_mark, shot_rows
 from ovseg.pipeline.support_views import mark_on_grid
@@ -64,7 +63,8 @@ class ShotsBench:
             raise UsageError("shots are measured on data sets without background: every class needs support")
         self._dataset, self._encoders, self._config, self._tick = dataset, encoders, config, tick
         self._vocabulary = match_vocabulary(vocabulary, dataset)
-        self._store = EncodedStore(work / "encoded", encoders, config, encoders.spaces)
+        self._keeper = Segmenter(encoders, config)
+        self._keeper.keep_encodings(work / "encoded")
         self._samples: dict[str, Sample] = {sample.name: sample for sample in dataset.samples}
         self._truths: dict[str, Labels] = {sample.name: sample.read_truth() for sample in dataset.samples}
         words = enrich(vocabulary.classes, lambda texts: encoders.names.encode_text(texts).cpu().numpy())
@@ -89,7 +89,7 @@ class ShotsBench:
                 bank = self.bank([names[:number] for names in support], config) if number else None
                 segmenters[number] = Segmenter(self._encoders, self._config, bank=bank)
             pixels = self._pixels(name)
-            encoded = self._store.get(name, pixels)
+            encoded = self._keeper.encode(pixels)
             labels = segmenters[number].decide(encoded, pixels, self._vocabulary).labels
             self._tick()
             # Labels count from 1; 0 is background, which is no answer here.
@@ -111,7 +111,7 @@ class ShotsBench:
     def _view(self, name: str, index: int) -> SupportView | None:
         """An image with the truth of one class as its mask; None where no cell is mostly the class."""
         pixels = self._pixels(name)
-        encoded = self._store.get(name, pixels)
+        encoded = self._keeper.encode(pixels)
         shares = mark_on_grid(class_mark(self._truths[name], index), encoded.grid).numpy()
         foreground = np.nan_to_num(shares, nan=0.0).reshape(encoded.grid) >= 0.5
         if not foreground.any():
