@@ -42,9 +42,10 @@ class SegmentConfig:
         visual: Weight of likeness to the prototypes of a bank (a cosine, averaged over spaces) in a cell's
             log score; 0 leaves the bank out.
         bank_text: Whether the text side takes part beside a bank; if not, the bank decides alone.
-        backdrop: What stands for the background beside a bank's classes: ``rivals`` (what the classes on
-            average reach that suit a cell best: where they do not differ, nothing speaks for any) or
-            ``prototypes`` (the bank's own, of what is around the classes).
+        backdrop: What stands for the background beside a bank's classes: ``rivals`` (what the likest class
+            reaches, so that the text side decides whether a cell is any class, the bank which one; where the
+            bank decides alone, the mean of the three likest) or ``prototypes`` (the bank's own, of what is
+            around the classes).
         category_mass: Share of the image-level probability that the things which may occur must have; the
             least likely ones beyond it are ruled out in that image. 1 rules out none.
         synonyms: How the words of a class count as one: their ``sum``, their ``max``, or their ``mean``.

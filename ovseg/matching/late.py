@@ -1,9 +1,12 @@
 """Late fusion: what the text side says of a cell, and how like the prototypes of a bank it looks.
 
-``log score = log text + visual * likeness``. What has no prototypes gets what its best rivals reach on
-average, so that the bank says nothing about it: a class that the bank lacks falls back to the text side, and
-the background is neither favoured nor ruled out. Likenesses that hardly differ between classes hardly move
-the text's answer: a bank counts as much as it tells classes apart.
+``log score = log text + visual * likeness``. A class that the bank lacks gets what its best rivals reach on
+average, so that the bank says nothing about it and it falls back to the text side. Likenesses that hardly
+differ between classes hardly move the text's answer: a bank counts as much as it tells classes apart.
+
+The background gets what the likest class reaches: a bank says *which* class a cell is, never *that* it is one
+of them. Of many classes one is always liker to a cell than most others, also to a cell that is none of them;
+with any less for the background this would count as a witness for the class.
 """
 
 from __future__ import annotations
@@ -38,13 +41,16 @@ def fuse_bank(
     """
     if match is None or not len(match.classes) or config.visual == 0:
         return scores
-    best = match.similarity.topk(min(_RIVALS, match.similarity.shape[1]), dim=1).values.mean(dim=1)
-    likeness = best[:, None].expand(-1, scores.shape[1]).clone()
+    leading = match.similarity.topk(min(_RIVALS, match.similarity.shape[1]), dim=1).values
+    rivals = leading.mean(dim=1)
+    likeness = rivals[:, None].expand(-1, scores.shape[1]).clone()
     if bool((match.rest > -1).any()):
-        likeness[:, 1:] = torch.minimum(match.rest, best)[:, None]
+        likeness[:, 1:] = torch.minimum(match.rest, rivals)[:, None]
     likeness[:, match.classes + 1] = match.similarity
     if config.backdrop == "prototypes" and match.background is not None:
         likeness[:, 0] = match.background
+    elif config.bank_text:
+        likeness[:, 0] = leading[:, 0]
     logits = config.visual * likeness
     if config.bank_text:
         logits = logits + torch.log(scores.clamp(min=_LEAST))
