@@ -9,7 +9,7 @@ from ovseg.errors import ConfigError
 
 SYNONYMS = ("sum", "max", "mean")
 REFINERS = ("none", "pamr", "crf")
-BACKDROPS = ("rivals", "prototypes")
+BACKDROPS = ("auto", "likest", "rivals", "prototypes")
 
 _ENCODING = ("image_size", "max_cells", "spread", "sides", "window", "crops")
 
@@ -42,10 +42,11 @@ class SegmentConfig:
         visual: Weight of likeness to the prototypes of a bank (a cosine, averaged over spaces) in a cell's
             log score; 0 leaves the bank out.
         bank_text: Whether the text side takes part beside a bank; if not, the bank decides alone.
-        backdrop: What stands for the background beside a bank's classes: ``rivals`` (what the likest class
-            reaches, so that the text side decides whether a cell is any class, the bank which one; where the
-            bank decides alone, the mean of the three likest) or ``prototypes`` (the bank's own, of what is
-            around the classes).
+        backdrop: What stands for the background beside a bank's classes: ``likest`` (what the likest class
+            reaches: names decide whether a cell is any class, the bank which one), ``rivals`` (what the three
+            likest reach on average: the bank decides on both) or ``prototypes`` (the bank's own, of what is
+            around the classes). ``auto``: ``rivals`` where a person gave all support, or the bank decides
+            alone, else ``likest``.
         category_mass: Share of the image-level probability that the things which may occur must have; the
             least likely ones beyond it are ruled out in that image. 1 rules out none.
         synonyms: How the words of a class count as one: their ``sum``, their ``max``, or their ``mean``.
@@ -76,7 +77,7 @@ class SegmentConfig:
     thing_looks: float = 0.5
     visual: float = 8.0
     bank_text: bool = True
-    backdrop: str = "rivals"
+    backdrop: str = "auto"
     category_mass: float = 1.0
     synonyms: Literal["sum", "max", "mean"] = "sum"
     attributes: float = 1.0

@@ -4,9 +4,11 @@
 average, so that the bank says nothing about it and it falls back to the text side. Likenesses that hardly
 differ between classes hardly move the text's answer: a bank counts as much as it tells classes apart.
 
-The background gets what the likest class reaches: a bank says *which* class a cell is, never *that* it is one
-of them. Of many classes one is always liker to a cell than most others, also to a cell that is none of them;
-with any less for the background this would count as a witness for the class.
+Beside a bank whose support names have found, the background gets what the likest class reaches: such a bank
+says *which* class a cell is, never *that* it is one of them. Of many classes one is always liker to a cell
+than most others, also to a cell that is none of them; with any less for the background this would count as a
+witness for the class. Support that a person gave is such a witness: there the background gets what the three
+likest reach on average.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ _RIVALS = 3
 
 
 def fuse_bank(
-    scores: Tensor, match: VisualMatch | None, *, has_background: bool, config: SegmentConfig
+    scores: Tensor,
+    match: VisualMatch | None,
+    *,
+    has_background: bool,
+    config: SegmentConfig,
+    backdrop: str = "rivals",
 ) -> Tensor:
     """Scores of the text side, moved by a bank.
 
@@ -34,7 +41,8 @@ def fuse_bank(
         scores: (N, K + 1) in [0, 1], background first.
         match: Of the same cells, or None: the bank has nothing for these classes.
         has_background: Whether a cell may be none of the classes.
-        config: ``visual``, ``bank_text``, ``backdrop``.
+        config: ``visual``, ``bank_text``.
+        backdrop: What the background gets: ``likest``, ``rivals`` or ``prototypes`` (see ``SegmentConfig``).
 
     Returns:
         (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is 0 where there is no background.
@@ -47,9 +55,9 @@ def fuse_bank(
     if bool((match.rest > -1).any()):
         likeness[:, 1:] = torch.minimum(match.rest, rivals)[:, None]
     likeness[:, match.classes + 1] = match.similarity
-    if config.backdrop == "prototypes" and match.background is not None:
+    if backdrop == "prototypes" and match.background is not None:
         likeness[:, 0] = match.background
-    elif config.bank_text:
+    elif backdrop == "likest":
         likeness[:, 0] = leading[:, 0]
     logits = config.visual * likeness
     if config.bank_text:

@@ -71,7 +71,7 @@ def lines_for(
                     chosen = replace(
                         _with(config, filtered=filtered),
                         bank_text=text,
-                        backdrop="prototypes" if prototypes else "rivals",
+                        backdrop="prototypes" if prototypes else "auto",
                     )
                     evidence = f"{name} and text" if text else f"{name} only"
                     found.append(Line(evidence, bank, prototypes, filtered, cosegment, chosen))
@@ -122,7 +122,11 @@ def bank_table(
             scores = texts[line.config.category_mass]
             if line.bank is not None:
                 scores = fuse_bank(
-                    scores, matches[id(line.bank)], has_background=data.has_background, config=line.config
+                    scores,
+                    matches[id(line.bank)],
+                    has_background=data.has_background,
+                    config=line.config,
+                    backdrop=line.bank.backdrop(line.config),
                 )
             labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
             np.add.at(confusions[index, number % 2].T, labels, shown)

@@ -25,6 +25,10 @@ from ovseg.vocabulary import Vocabulary
 __all__ = ["BankInUse", "BankMatch", "bank_vocabulary", "pixel_hash"]
 
 
+GIVEN = "folder"
+"""The source of support that a person chose."""
+
+
 def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
     """SHA-256 of an image's size and (H, W, 3) pixels: the same picture, whatever its file."""
     shape = np.array(pixels.shape, np.int64).tobytes()
@@ -108,6 +112,13 @@ class BankInUse:
         """Support images that are this very picture: it is no witness for itself."""
         return self._pictures.get(pixel_hash(pixels), []) if self._pictures else []
 
+    def backdrop(self, config: SegmentConfig) -> str:
+        """What stands for the background beside this bank's classes: the setting, or what ``auto`` means."""
+        if config.backdrop != "auto":
+            return config.backdrop
+        given = all(record.origin.get("source") == GIVEN for record in self.bank.supports)
+        return "rivals" if given or not config.bank_text else "likest"
+
     def fuse(
         self,
         encoded: EncodedImage,
@@ -127,7 +138,13 @@ class BankInUse:
             return BankMatch(scores, None)
         cells = self._cells(encoded, matcher, config)
         match = matcher.match(cells, without)
-        fused = fuse_bank(scores, match, has_background=vocabulary.has_background, config=config)
+        fused = fuse_bank(
+            scores,
+            match,
+            has_background=vocabulary.has_background,
+            config=config,
+            backdrop=self.backdrop(config),
+        )
         if not explain:
             return BankMatch(fused, None)
         return BankMatch(fused, matcher.winners(cells, fused.argmax(dim=1) - 1, without))

@@ -50,7 +50,7 @@ def test_background_is_what_its_rivals_are_or_what_its_prototypes_say() -> None:
     said = match([[0.2, 0.2]] * 2, [0, 1], background=[0.9, -0.9])
     rivals = fuse_bank(SCORES, said, has_background=True, config=SegmentConfig())
     assert torch.allclose(rivals, SCORES, atol=1e-6)
-    own = fuse_bank(SCORES, said, has_background=True, config=SegmentConfig(backdrop="prototypes"))
+    own = fuse_bank(SCORES, said, has_background=True, config=SegmentConfig(), backdrop="prototypes")
     assert own[0, 0] > 0.9
     assert own[1, 0] < 0.01
 
@@ -59,17 +59,13 @@ def test_a_bank_says_which_class_but_not_whether_there_is_one() -> None:
     # The second class suits the cell far better than the first, which the names prefer.
     said = match([[0.1, 0.9]], [0, 1])
     scores = torch.tensor([[0.4, 0.35, 0.25]])
-    fused = fuse_bank(scores, said, has_background=True, config=SegmentConfig(visual=8))
+    fused = fuse_bank(scores, said, has_background=True, config=SegmentConfig(visual=8), backdrop="likest")
     assert torch.allclose(fused[0, 2] / fused[0, 0], scores[0, 2] / scores[0, 0])
     assert torch.allclose(torch.log(fused[0, 2] / fused[0, 1]), torch.log(torch.tensor(0.25 / 0.35)) + 6.4)
     assert int(fused.argmax()) == 0
-
-
-def test_alone_a_bank_says_both() -> None:
-    said = match([[0.1, 0.9], [0.5, 0.5]], [0, 1])
-    fused = fuse_bank(SCORES, said, has_background=True, config=SegmentConfig(bank_text=False))
-    assert fused[0].argmax() == 2
-    assert torch.allclose(fused[1], torch.full((3,), 1 / 3))
+    both = fuse_bank(scores, said, has_background=True, config=SegmentConfig(visual=8), backdrop="rivals")
+    assert torch.allclose(torch.log(both[0, 2] / both[0, 0]), torch.log(torch.tensor(0.25 / 0.4)) + 3.2)
+    assert int(both.argmax()) == 2
 
 
 def test_a_bank_alone_answers_with_its_own_classes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,41 @@ def test_the_same_folder_gives_the_same_bank(photos: Path, tmp_path: Path) -> No
     own_bank(photos, tmp_path / "a.bank")
     own_bank(photos, tmp_path / "b.bank")
     assert (tmp_path / "a.bank").read_bytes() == (tmp_path / "b.bank").read_bytes()
+
+
+def test_only_support_that_a_person_gave_says_whether_there_is_a_class(
+    bank: Path, photos: Path, tmp_path: Path
+) -> None:
+    given = Segmenter(fake_encoders(), CONFIG, bank=bank).bank
+    assert given is not None
+    assert given.backdrop(CONFIG) == "rivals"
+    _, made, _ = own_bank(photos, tmp_path / "own.bank")
+    found = Segmenter(fake_encoders(), CONFIG, bank=made).bank
+    assert found is not None
+    assert found.backdrop(CONFIG) == "likest"
+    assert found.backdrop(replace(CONFIG, bank_text=False)) == "rivals"
+    assert found.backdrop(replace(CONFIG, backdrop="prototypes")) == "prototypes"
+
+
+def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path: Path) -> None:
+    words, lines, made = things("tomato", "frog", "whale"), [], []
+
+    def build() -> None:
+        used = Segmenter(fake_encoders(), CONFIG)
+        source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
+        config = replace(SELF_BANK, shots=2, image_size=64)
+        made.append(
+            build_prototypes(words, source, used.encoders, tmp_path / "own.bank", config, tell=lines.append)
+        )
+
+    threads = [threading.Thread(target=build) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 3
+    assert sum(line.startswith("[") for line in lines) == len(words)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.bank", "own.bank.sheets", "photos"}
 
 
 def test_encodings_are_kept_and_damage_is_noticed(photos: Path, tmp_path: Path) -> None:
