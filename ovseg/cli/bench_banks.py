@@ -36,6 +36,9 @@ def banks(
     bank: Annotated[
         list[Path], _option("--bank", help="A bank to compare, for the classes of the data. Repeatable.")
     ] = _NONE,
+    pool: Annotated[
+        Path | None, _option("--pool", help="A pool, from which a bank is retrieved and compared too.")
+    ] = None,
     self_pool: Annotated[
         bool, _option("--self/--no-self", help="Whether the photos are their own pool.")
     ] = True,
@@ -56,6 +59,8 @@ def banks(
     For example:
 
       ovseg bench banks folder --root DATA/msrc_mini --no-background --vocabulary msrc --work work
+
+      ovseg bench banks voc21 --root DATA/voc_mini --pool photos.pool --work work
     """
     set_up_process(verbose=0, offline=True)
 
@@ -67,6 +72,8 @@ def banks(
     from ovseg.pipeline.bank_table import bank_table, lines_for
     from ovseg.pipeline.bank_use import BankInUse
     from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
+    from ovseg.pipeline.sources import open_source
+    from ovseg.support.base import SupportSource
     from ovseg.vocabulary import load_vocabulary
 
     data = load_folder(root, background=background) if name == "folder" else DATASETS.get(name).load(root)
@@ -83,16 +90,20 @@ def banks(
     found = [(path.stem, True, BankInUse(path, segmenter.encoders)) for path in bank]
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
+        sources: dict[str, SupportSource] = {}
         if self_pool:
             paths = [sample.image for sample in data.samples]
-            source = SelfPool(
+            sources["self"] = SelfPool(
                 paths, classes, segmenter.prepared(classes), segmenter.encode, config, progress.advance
             )
+        if pool is not None:
+            sources["retrieved"] = open_source("retrieval", segmenter.encoders, classes.classes, pool=pool)
+        for kind, source in sources.items():
             for cosegment in (True, False):
                 chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
-                out = work / f"self-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
+                out = work / f"{kind}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
                 build_prototypes(classes, source, segmenter.encoders, out, chosen, encode=segmenter.encode)
-                found.append(("self", cosegment, BankInUse(out, segmenter.encoders)))
+                found.append((kind, cosegment, BankInUse(out, segmenter.encoders)))
         lines = lines_for(config, found, background=data.has_background)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
     say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)

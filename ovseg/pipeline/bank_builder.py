@@ -16,6 +16,7 @@ from ovseg.encoders.base import CosineEncoder
 from ovseg.encoders.presets import TEXT_SPACE, Encoders
 from ovseg.errors import InputError, OutputError, UsageError
 from ovseg.files import digest
+from ovseg.locks import waiting_lock
 from ovseg.outputs.support_sheet import (
     SheetEntry,
     clear_sheets,
@@ -86,6 +87,8 @@ def build_prototypes(
 ) -> BankBuild:
     """Build a bank and write it, with a preview sheet a class beside it; goes on where a call was stopped.
 
+    Of several processes that build the same bank at once, one does and the others wait (``OUT.lock``).
+
     Args:
         vocabulary: The classes.
         source: Where their support images come from.
@@ -117,8 +120,28 @@ def build_prototypes(
         "allow": list(listed.allow),
         "deny": list(listed.deny),
     }
+    done = digest(plan)
     if out.exists() and not overwrite:
-        return _built(out, digest(plan))
+        return _built(out, done)
+    lock = out.with_name(out.name + ".lock")
+    with waiting_lock(lock, lambda: tell(f"{out} is being built by another process: waiting for it")):
+        if out.exists() and not overwrite:
+            return _built(out, done)
+        return _build(vocabulary, source, encoders, out, config, plan, listed, tell, encode)
+
+
+def _build(
+    vocabulary: Vocabulary,
+    source: SupportSource,
+    encoders: Encoders,
+    out: Path,
+    config: BankConfig,
+    plan: dict[str, Any],
+    listed: Listed,
+    tell: Callable[[str], None],
+    encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None,
+) -> BankBuild:
+    """Build the bank, or what is missing of it; nobody else does at the same time."""
     work = BankWork(out, plan)
     named = NamedClasses.prepare(vocabulary, encoders.names)
     builder = _Builder(named, source, encoders, config, listed, sheets_folder(out), encode)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ovseg.errors import OutputError
+from ovseg.locks import lock_file, open_lock
 
 LOCK = ".lock"
 
@@ -33,13 +33,10 @@ def folder_lock(out: Path, shard: tuple[int, int] = (1, 1)) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held(path: Path, *, shared: bool) -> Iterator[None]:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    handle = open_lock(path)
     try:
         try:
-            _lock(handle, shared=shared)
+            lock_file(handle, shared=shared)
         except BlockingIOError as error:
             raise OutputError(
                 f"{path.parent} is in use by another run of ovseg: wait for it, or give another output folder"
@@ -47,19 +44,3 @@ def _held(path: Path, *, shared: bool) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int, *, shared: bool) -> None:
-        # Windows has no shared byte locks here; shards of one run then need one machine each.
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
-            raise BlockingIOError(*error.args) from error
-else:
-    import fcntl
-
-    def _lock(handle: int, *, shared: bool) -> None:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
