@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ovseg.cli import bank_options as flags
 from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
 from ovseg.cli.bank_files import export, info, merge, remove
@@ -34,73 +35,18 @@ _NONE: list[str] = []
 _NO_PATHS: list[Path] = []
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
-Source = Annotated[
-    str,
-    _option(
-        "--source",
-        help="Where support images come from: folder, retrieval (from a pool), diffusion, or auto"
-        " (from the pool what it holds, the rest generated).",
-    ),
-]
-Support = Annotated[
-    Path | None,
-    _option(
-        "--support",
-        help="For source folder: SUPPORT/CLASS/*.jpg, with NAME.mask.png, masks/NAME.png or NAME.marks.json"
-        " (boxes, points, scribbles) beside them.",
-    ),
-]
-Pool = Annotated[
-    Path | None, _option("--pool", help="For retrieval and auto: a pool (see ovseg pool build).")
-]
-Photos = Annotated[
-    list[Path],
-    _option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
-]
-Shots = Annotated[
-    int, _option("--shots", help="Support images a class at most; 32 by default where they are generated.")
-]
-Output = Annotated[Path | None, _option("--output", "-o", help="Bank to write.")]
-Overwrite = Annotated[bool, _option("--overwrite", help="Replace another bank that is there.")]
-Allow = Annotated[
-    Path | None,
-    _option("--allow", help="File of support images to use only: a name, pattern or SHA-256 a line."),
-]
-Deny = Annotated[Path | None, _option("--deny", help="File of support images not to use, likewise.")]
-Cosegment = Annotated[
-    bool,
-    _option("--cosegment/--no-cosegment", help="Whether the images of a class are compared with each other."),
-]
-Around = Annotated[
-    bool,
-    _option("--around/--no-around", help="Whether what is around a class makes background prototypes."),
-]
-Parts = Annotated[int, _option("--parts", help="Most parts (k-means clusters) a class.")]
-Assignments = Annotated[
-    list[str],
-    _option("--set", help="One setting, such as prototypes.merge=1.0 or support.text=0.3. Repeatable."),
-]
-Clean = Annotated[
-    float,
-    _option("--clean", help="Cosine to another class above which a background prototype is dropped."),
-]
-
-
 def build(
     ctx: typer.Context,
-    output: Output = None,
+    output: flags.Output = None,
     classes: options.Classes = _NONE,
     classes_file: options.ClassesFile = None,
     vocabulary: options.VocabularyName = None,
-    source: Source = "folder",
-    support: Support = None,
-    pool: Pool = None,
-    photos: Photos = _NO_PATHS,
-    shots: Shots = _DEFAULT.shots,
+    source: flags.Source = "folder",
+    support: flags.Support = None,
+    pool: flags.Pool = None,
+    photos: flags.Photos = _NO_PATHS,
+    retrieval_margin: flags.RetrievalMargin = flags.MARGIN,
+    shots: flags.Shots = _DEFAULT.shots,
     model: generate.Model = generate.DEFAULT.model,
     revision: generate.Revision = generate.DEFAULT.revision,
     layout: generate.Layout = generate.DEFAULT.layout,
@@ -117,15 +63,15 @@ def build(
     margin: generate.Margin = generate.DEFAULT.margin,
     draws: generate.Draws = generate.DEFAULT.draws,
     generated: generate.Generated = None,
-    allow: Allow = None,
-    deny: Deny = None,
-    cosegment: Cosegment = _DEFAULT.support.cosegment,
-    around: Around = _DEFAULT.prototypes.background,
-    parts: Parts = _DEFAULT.prototypes.parts,
-    clean: Clean = _DEFAULT.prototypes.clean,
+    allow: flags.Allow = None,
+    deny: flags.Deny = None,
+    cosegment: flags.Cosegment = _DEFAULT.support.cosegment,
+    around: flags.Around = _DEFAULT.prototypes.background,
+    parts: flags.Parts = _DEFAULT.prototypes.parts,
+    clean: flags.Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: Assignments = _NONE,
-    overwrite: Overwrite = False,
+    assignments: flags.Assignments = _NONE,
+    overwrite: flags.Overwrite = False,
     preset: options.Preset = DEFAULTS.preset,
     image_size: options.ImageSize = _DEFAULT.image_size,
     device: options.Device = DEFAULTS.device,
@@ -188,15 +134,16 @@ def build(
 def add(
     ctx: typer.Context,
     bank: Annotated[Path, typer.Argument(help="The bank to add to.")],
-    output: Output = None,
+    output: flags.Output = None,
     classes: options.Classes = _NONE,
     classes_file: options.ClassesFile = None,
     vocabulary: options.VocabularyName = None,
-    source: Source = "folder",
-    support: Support = None,
-    pool: Pool = None,
-    photos: Photos = _NO_PATHS,
-    shots: Shots = _DEFAULT.shots,
+    source: flags.Source = "folder",
+    support: flags.Support = None,
+    pool: flags.Pool = None,
+    photos: flags.Photos = _NO_PATHS,
+    retrieval_margin: flags.RetrievalMargin = flags.MARGIN,
+    shots: flags.Shots = _DEFAULT.shots,
     model: generate.Model = generate.DEFAULT.model,
     revision: generate.Revision = generate.DEFAULT.revision,
     layout: generate.Layout = generate.DEFAULT.layout,
@@ -213,18 +160,20 @@ def add(
     margin: generate.Margin = generate.DEFAULT.margin,
     draws: generate.Draws = generate.DEFAULT.draws,
     generated: generate.Generated = None,
-    allow: Allow = None,
-    deny: Deny = None,
-    cosegment: Cosegment = _DEFAULT.support.cosegment,
-    around: Around = _DEFAULT.prototypes.background,
-    parts: Parts = _DEFAULT.prototypes.parts,
-    clean: Clean = _DEFAULT.prototypes.clean,
+    allow: flags.Allow = None,
+    deny: flags.Deny = None,
+    cosegment: flags.Cosegment = _DEFAULT.support.cosegment,
+    around: flags.Around = _DEFAULT.prototypes.background,
+    parts: flags.Parts = _DEFAULT.prototypes.parts,
+    clean: flags.Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: Assignments = _NONE,
-    overwrite: Overwrite = False,
+    assignments: flags.Assignments = _NONE,
+    overwrite: flags.Overwrite = False,
     preset: Annotated[
         str | None,
-        _option("--preset", help="Which encoders. Default: those that made the bank.", show_default=False),
+        flags.option(
+            "--preset", help="Which encoders. Default: those that made the bank.", show_default=False
+        ),
     ] = None,
     image_size: options.ImageSize = _DEFAULT.image_size,
     device: options.Device = DEFAULTS.device,
@@ -318,7 +267,11 @@ def _shots(ctx: typer.Context) -> int:
 
 def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """What the source in question takes, from the flags of a command."""
-    retrieval = {"pool": given["pool"], "photos": given["photos"] or None}
+    retrieval = {
+        "pool": given["pool"],
+        "photos": given["photos"] or None,
+        "config": replace(flags.RETRIEVAL, margin=given["retrieval_margin"]),
+    }
     generation = {
         "diffusion": generate.diffusion_config(given),
         "generated": given["generated"],

@@ -38,9 +38,9 @@ def open_source(
         encoders: The preset with which the bank is built.
         classes: What will be asked for.
         settings: ``support``: the folder of ``folder``; ``pool``: the pool of ``retrieval``, ``photos``:
-            where its folders lie now; ``diffusion`` (a ``DiffusionConfig``), ``generated`` (a folder) and
-            ``tell`` for ``diffusion``; those of both for ``auto``; others by source. None counts as not
-            given.
+            where its folders lie now, ``config``: a ``RetrievalConfig``; ``diffusion`` (a
+            ``DiffusionConfig``), ``generated`` (a folder) and ``tell`` for ``diffusion``; those of both for
+            ``auto``; others by source. None counts as not given.
 
     Raises:
         UnknownName: No source of that name.

@@ -12,6 +12,7 @@ from ovseg.errors import ConfigError, OvsegError
 from ovseg.support.base import SUPPORT_SOURCES, SupportImage, SupportSource
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.source import describe_before_opening, open_generation
+from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.model import Pool
 from ovseg.support.pool.retrieval import open_retrieval
 from ovseg.vocabulary import ClassSpec
@@ -142,6 +143,7 @@ def _open(
     classes: Sequence[ClassSpec],
     pool: Path | Pool,
     photos: Sequence[Path] | None = None,
+    config: RetrievalConfig | None = None,
     diffusion: DiffusionConfig | None = None,
     generated: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
@@ -149,7 +151,7 @@ def _open(
 ) -> AutoSource:
     model = diffusion or DiffusionConfig()
     return AutoSource(
-        open_retrieval(encoders=encoders, classes=classes, pool=pool, photos=photos),
+        open_retrieval(encoders=encoders, classes=classes, pool=pool, photos=photos, config=config),
         lambda: open_generation(
             encoders=encoders, classes=classes, diffusion=model, generated=generated, tell=tell
         ),

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import app
 from ovseg.encoders import presets
+from ovseg.errors import UsageError
+from ovseg.pipeline import sources
 from ovseg.prototypes import load_bank
 from ovseg.support.config import BankConfig
+from ovseg.support.pool.config import RetrievalConfig
 
 Invoke = Callable[..., Any]
 SMALL = ("--image-size", 64, "--parts", 4)
@@ -60,6 +63,23 @@ def test_build_says_what_it_found_and_where_the_bank_is(bank: Invoke, support: P
     again = bank("build", *flags)
     assert again.exit_code == 0
     assert "2 of 2 classes were done already" in again.stderr
+
+
+@pytest.mark.parametrize("source", ["retrieval", "auto"])
+def test_the_margin_of_retrieval_reaches_the_source(
+    bank: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    asked: list[Any] = []
+
+    def opened(name: str, *_: Any, **settings: Any) -> None:
+        asked.append((name, settings["config"].margin))
+        raise UsageError("seen")
+
+    monkeypatch.setattr(sources, "open_source", opened)
+    flags = ("--source", source, "--pool", tmp_path / "x.pool", "-c", "tomato", "-o", tmp_path / "x.bank")
+    assert bank("build", *flags).exit_code == 2
+    assert bank("build", *flags, "--retrieval-margin", 1.5).exit_code == 2
+    assert asked == [(source, RetrievalConfig().margin), (source, 1.5)]
 
 
 def test_folders_name_the_classes_where_none_are_given(made: Path) -> None:

@@ -11,6 +11,7 @@ from ovseg.errors import BankMismatch, UsageError
 from ovseg.pipeline.sources import open_source
 from ovseg.runs.pool import build_pool
 from ovseg.support.base import SUPPORT_SOURCES, SupportSource
+from ovseg.support.pool.config import RetrievalConfig
 from ovseg.vocabulary import ClassSpec
 
 CLASSES = (ClassSpec("scarlet", synonyms=("red",)), ClassSpec("green"), ClassSpec("blue"))
@@ -42,6 +43,16 @@ def test_photos_of_a_class_with_their_origin(source, photos):
 def test_shots_and_synonyms(source):
     names = [image.origin.name for image in source.images(CLASSES[0], 2)]
     assert names == ["red-1.png", "red-2.png"]
+
+
+def test_a_margin_leaves_out_what_hardly_shows_the_class(path, encoders, source):
+    sure = list(source.images(CLASSES[1], 9))
+    least = min(image.origin.details["margin"] for image in sure)
+    strict = open_source(
+        "retrieval", encoders, CLASSES, pool=path, config=RetrievalConfig(margin=least + 1e-3)
+    )
+    assert len(list(strict.images(CLASSES[1], 9))) == len(sure) - 1
+    assert strict.describe() != source.describe()
 
 
 def test_the_same_call_gives_the_same(path, encoders):
