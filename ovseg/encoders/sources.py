@@ -132,13 +132,24 @@ def _timm(name: str) -> tuple[HubFiles, str | None]:
     return HubFiles(config.hf_hub_id, (file,)), config.license
 
 
+def require_architecture(name: str) -> None:
+    """See that open_clip has an architecture of that name.
+
+    Raises:
+        UnknownName: It has not; the line names near ones.
+    """
+    import open_clip
+
+    known = open_clip.list_models()
+    if name not in known:
+        raise UnknownName(f"open_clip has no architecture {name!r}: {near_names(name, known)}")
+
+
 def _open_clip(spec: ModelSpec) -> tuple[HubFiles, str | None]:
     """Files of one of open_clip's models, and its licence where timm has it on record."""
     import open_clip
 
-    if spec.name not in open_clip.list_models():
-        near = near_names(spec.name, open_clip.list_models())
-        raise UnknownName(f"open_clip has no architecture {spec.name!r}: {near}")
+    require_architecture(spec.name)
     row = open_clip.get_pretrained_cfg(spec.name, str(spec.tag))
     if not row:
         tags = ", ".join(

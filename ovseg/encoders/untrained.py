@@ -6,10 +6,9 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip, quiet
-from ovseg.encoders.near import near_names
 from ovseg.encoders.shape import DinoShape
-from ovseg.encoders.vit import DenseViT
-from ovseg.errors import UnknownName
+from ovseg.encoders.sources import require_architecture
+from ovseg.encoders.visual.timm_vit import build_timm
 
 
 def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
@@ -20,9 +19,7 @@ def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
     """
     import open_clip
 
-    if architecture not in open_clip.list_models():
-        near = near_names(architecture, open_clip.list_models())
-        raise UnknownName(f"open_clip has no architecture {architecture!r}: {near}")
+    require_architecture(architecture)
     torch.manual_seed(seed)
     with quiet():
         model = open_clip.create_model(architecture, load_weights=False, pretrained_text=False)
@@ -41,18 +38,12 @@ def untrained_shape(
     """A vision transformer of timm's as it is before training.
 
     Raises:
-        UnknownName: timm has no such architecture.
+        UnknownName: timm has no such architecture, or it is none that can be read at its patches.
     """
-    import timm
-
-    if not timm.is_model(architecture):
-        raise UnknownName(
-            f"timm has no model {architecture!r}: {near_names(architecture, timm.list_models())}"
-        )
     torch.manual_seed(seed)
-    vit = timm.create_model(architecture, num_classes=0).eval().requires_grad_(False)
+    vit = build_timm(architecture).requires_grad_(False)
     about = {"name": architecture, "what": f"{architecture}, untrained", "sha256": f"seed {seed}"}
-    return DinoShape(DenseViT(vit), None, about, device=device, dtype=dtype)
+    return DinoShape(vit, None, about, device=device, dtype=dtype)
 
 
 def clip_pair(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
@@ -99,6 +100,23 @@ def is_complete(card: WeightCard) -> bool:
         recorded = WeightLock(default_cache_dir()).files(card.at)
         return bool(recorded) and find_file(card) is not None
     return find_file(card) is not None
+
+
+def about_weights(card: WeightCard, spec: str, path: Path) -> dict[str, Any]:
+    """What an encoder says of its weights, for run.json and for what is made with it.
+
+    Args:
+        card: Of the weights.
+        spec: How the model was named.
+        path: Their file on this machine.
+    """
+    return {
+        "name": card.name,
+        "what": card.what,
+        "spec": spec,
+        "sha256": sha256_of(path),
+        "licence": card.licence,
+    }
 
 
 def known_sha256(card: WeightCard) -> str | None:

@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from ovseg.encoders.near import near_names
-from ovseg.encoders.sources import card_for, folder_kind
+from ovseg.encoders.sources import card_for, folder_kind, require_architecture
 from ovseg.encoders.text_parts import CONFIG, model_config, tokenizer_card, tower_card
-from ovseg.errors import DependencyMissing, UnknownName, UsageError, WeightsUnavailable
+from ovseg.errors import DependencyMissing, UsageError, WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
-from ovseg.weights.locate import require_checked, require_described, sha256_of
+from ovseg.weights.locate import about_weights, require_checked, require_described
 from ovseg.weights.readers import UNREADABLE
 from ovseg.weights.spec import ModelSpec, parse_spec
 
@@ -68,7 +67,7 @@ def load_model(spec: str) -> LoadedClip:
             f"{spec} is no CLIP model: take one such as ViT-B-16:openai or a folder with {CONFIG}"
         )
     if own:
-        _require_architecture(model_spec.name)
+        require_architecture(model_spec.name)
     config = model_config(model_spec, folder)
     tower = tower_card(card, config)
     described = require_described(tower) if tower else None
@@ -85,27 +84,8 @@ def load_model(spec: str) -> LoadedClip:
         tokenize=_tokenizer(card, config, folder),
         mean=tuple(map(float, preprocess["mean"])),
         std=tuple(map(float, preprocess["std"])),
-        about=_about(card, model_spec, path),
+        about=about_weights(card, str(model_spec), path),
     )
-
-
-def _about(card: WeightCard, spec: ModelSpec, path: Path) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "what": card.what,
-        "spec": str(spec),
-        "sha256": sha256_of(path),
-        "licence": card.licence,
-    }
-
-
-def _require_architecture(name: str) -> None:
-    import open_clip
-
-    if name not in open_clip.list_models():
-        raise UnknownName(
-            f"open_clip has no architecture {name!r}: {near_names(name, open_clip.list_models())}"
-        )
 
 
 def _from_table(spec: ModelSpec, config: dict[str, Any], tower: Path | None) -> Any:

@@ -1,4 +1,4 @@
-"""Image towers read densely: what enters each block, the blocks in parts, and the way of cells to words.
+"""Image towers read densely: what enters a block, the blocks in parts, and the way of cells to words.
 
 Two kinds are known: open_clip's own ``VisionTransformer`` (OpenAI, LAION, MetaCLIP, DFN…) and timm's, which
 open_clip wraps for SigLIP. What enters the first block is read as the visual encoders read it.
@@ -56,21 +56,20 @@ class Tower(ABC):
     prefix: int
     blocks: Sequence[BlockParts]
 
-    def entering(self, images: torch.Tensor, *, all_blocks: bool = False) -> tuple[list[torch.Tensor], Grid]:
-        """What enters the last block, or every block.
+    def entering(self, images: torch.Tensor, *, first: bool = False) -> tuple[torch.Tensor, Grid]:
+        """What enters the last block, or the first.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
-            all_blocks: Whether the inputs of all blocks are kept, or of the last alone.
+            first: Whether the first block is meant.
 
         Returns:
-            (B, prefix + h * w, D) tokens, those of the last block last; and (h, w).
+            (B, prefix + h * w, D) tokens, and (h, w).
         """
-        kept = [self.dense.embed(images)]
-        for block in self.blocks[:-1]:
-            tokens = block.whole(kept[-1])
-            kept = [*kept, tokens] if all_blocks else [tokens]
-        return kept, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
+        tokens = self.dense.embed(images)
+        for block in () if first else self.blocks[:-1]:
+            tokens = block.whole(tokens)
+        return tokens, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
 
     @abstractmethod
     def to_words(self, cells: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from ovseg.encoders.vit import DenseModule
 from ovseg.errors import UsageError, WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
-from ovseg.weights.locate import require_checked, sha256_of
+from ovseg.weights.locate import about_weights, require_checked
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 
@@ -38,13 +38,7 @@ def load_visual(
     path = require_checked(card)
     parsed = parse_spec(card.spec or spec)
     dense = _load(parsed, card, path)
-    about = {
-        "name": card.name,
-        "what": card.what,
-        "spec": str(parsed),
-        "sha256": sha256_of(path),
-        "licence": card.licence,
-    }
+    about = about_weights(card, str(parsed), path)
     return DinoShape(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
 
 

@@ -207,7 +207,7 @@ def train(pool: Pool, config: LoopConfig, dense: LoopConfig, folder: Path, work:
         )
         entering, grid = tower.entering(images)
         trunk = model.visual.trunk
-        whole = F.normalize(trunk.norm(trunk.blocks[-1](entering[-1]))[:, 0], dim=-1)
+        whole = F.normalize(trunk.norm(trunk.blocks[-1](entering))[:, 0], dim=-1)
         scale = model.logit_scale.clamp(max=4.0).exp()
         loss = contrastive_loss(whole, model.encode_text(text, normalize=True), scale, match.to(device))
         cells = variant.compute(Before(tower, entering, grid, {})).flatten(1, 2)

@@ -21,20 +21,16 @@ class Before:
 
     Attributes:
         tower: The image tower.
-        entering: (B, prefix + h * w, D) inputs of all blocks, where the variant wants them, or of the last.
+        tokens: (B, prefix + h * w, D) input of the last block, or of the first where the variant goes through
+            the blocks itself.
         grid: (h, w) of the cells.
         guide: (B, h', w', D') features of the shape encoder, for each key that the variant asks for.
     """
 
     tower: Tower
-    entering: Sequence[torch.Tensor]
+    tokens: torch.Tensor
     grid: Grid
     guide: Guide
-
-    @property
-    def tokens(self) -> torch.Tensor:
-        """(B, prefix + h * w, D) input of the last block."""
-        return self.entering[-1]
 
     @property
     def last(self) -> BlockParts:
@@ -57,19 +53,19 @@ class DenseVariant:
         compute: From what comes before the last block to (B, h, w, E) features of cells in the space of
             words. The grid is the image's, or the guide's where there is one.
         guide: Layers and facets of the shape encoder that it needs.
-        all_blocks: Whether it needs the inputs of all blocks.
+        from_first: Whether it goes through the blocks itself.
     """
 
     name: str
     paper: str
     compute: Callable[[Before], torch.Tensor]
     guide: tuple[GuideKey, ...] = ()
-    all_blocks: bool = False
+    from_first: bool = False
 
     def read(self, tower: Tower, images: torch.Tensor, guide: Guide) -> torch.Tensor:
         """(B, 3, H, W) in [0, 1] to (B, h, w, E) features of cells, as ``compute`` gives them."""
-        entering, grid = tower.entering(images, all_blocks=self.all_blocks)
-        return self.compute(Before(tower, entering, grid, guide))
+        tokens, grid = tower.entering(images, first=self.from_first)
+        return self.compute(Before(tower, tokens, grid, guide))
 
 
 DENSE_VARIANTS: Registry[DenseVariant] = Registry("dense variant")
@@ -142,7 +138,7 @@ def mixed(
     Returns:
         (B, h', w', E) for each of ``tokens``.
     """
-    values = torch.cat([joined_values(before, entering, grid) for entering in tokens], dim=-1)
+    values = torch.cat([joined_values(before, one, grid) for one in tokens], dim=-1)
     out = torch.cat([weights(row).to(values.dtype) @ values for row in _turns(values.shape[1])], dim=1)
     # The merge takes heads apart from each other; joined values are one head as wide as all.
     merged = (before.last.merge(part[:, None]) for part in out.chunk(len(tokens), dim=-1))

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.encoders.clip.tower import Grid
-from ovseg.encoders.clip.variants.base import Before, DenseVariant, file_variant, mixed
+from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file_variant, mixed
 
 SHARPNESS = 4.0
 SPATIAL, SEMANTIC = 1.0, 0.5
@@ -46,10 +46,14 @@ def compute(before: Before) -> torch.Tensor:
         similarity = SHARPNESS * (unit[:, rows] @ unit.transpose(1, 2))
         return torch.softmax(similarity.masked_fill(apart, -torch.inf), dim=-1)
 
-    main, spatial = mixed(before, [before.tokens, lower_tokens(before)], weights, grid)
+    coarse = _nearest(segments, before.grid)
+    tokens, lower, of_segments = through_blocks(before, coarse)
+    main, spatial = mixed(before, [tokens, lower], weights, grid)
     words = main + SPATIAL * spatial
-    if before.tower.prefix:
-        words = words + SEMANTIC * segment_words(before, segments)
+    if of_segments is not None:
+        semantic = before.tower.to_words(of_segments)
+        labels_of_cells = _nearest(coarse, grid)
+        words = words + SEMANTIC * torch.stack([w[c] for w, c in zip(semantic, labels_of_cells, strict=True)])
     return words
 
 
@@ -60,33 +64,40 @@ def image_segments(features: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.stack([spectral_segments(image.float().cpu()) for image in features]))
 
 
-def lower_tokens(before: Before) -> torch.Tensor:
-    """(B, L, D): the mean of what enters the blocks before the last."""
-    depth = len(before.entering)
-    lower = before.entering[-1 - _LOWER.get(depth, max(1, depth - 4)) : -1] or before.entering[-1:]
-    return torch.stack(list(lower)).mean(0)
-
-
-def segment_words(before: Before, segments: torch.Tensor) -> torch.Tensor:
-    """(B, h', w', E): for each cell of the guide the words of its segment's class token.
+def through_blocks(
+    before: Before, segments: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """All tokens up to the last block, and the segments' class tokens through it.
 
     Args:
-        before: With the inputs of all blocks.
-        segments: (B, h', w') int64 on the guide's grid. Those of the tower's own grid count, where small ones
-            may be lost to their neighbours.
+        before: With what enters the first block.
+        segments: (B, h, w) int64 on the tower's grid.
+
+    Returns:
+        (B, L, D) which enter the last block; (B, L, D) mean of what enters the blocks before it; and
+        (B, S, D) class tokens after the last block, or None: the tower has none.
     """
-    tower, grid = before.tower, (int(segments.shape[1]), int(segments.shape[2]))
-    coarse = _nearest(segments, before.grid)
-    inside = F.one_hot(coarse.flatten(1), int(segments.max()) + 1).transpose(1, 2).bool()
+    tower, tokens = before.tower, before.tokens
+    inside = F.one_hot(segments.flatten(1), int(segments.max()) + 1).transpose(1, 2).bool()
     seen = F.pad(inside, (tower.prefix, 0), value=True)[:, None]
-    tokens = before.entering[0][:, :1].expand(-1, inside.shape[1], -1)
-    for block, entering in zip(tower.blocks, before.entering, strict=True):
-        query, _, _ = block.project(tokens)
-        _, key, value = block.project(entering)
-        tokens = tokens + block.merge(F.scaled_dot_product_attention(query, key, value, attn_mask=seen))
-        tokens = tokens + block.feed_forward(tokens)
-    words = tower.to_words(tokens)
-    return torch.stack([one[where] for one, where in zip(words, _nearest(coarse, grid), strict=True)])
+    classes = tokens[:, :1].expand(-1, inside.shape[1], -1) if tower.prefix else None
+    depth = len(tower.blocks)
+    used = min(_LOWER.get(depth, max(1, depth - 4)), max(1, depth - 1))
+    lower = torch.zeros_like(tokens)
+    for index, block in enumerate(tower.blocks):
+        last = index == depth - 1
+        if depth - 1 - used <= index and (not last or depth == 1):
+            lower = lower + tokens / used
+        query, key, value = block.project(tokens)
+        if classes is not None:
+            asking, _, _ = block.project(classes)
+            found = F.scaled_dot_product_attention(asking, key, value, attn_mask=seen)
+            classes = classes + block.merge(found)
+            classes = classes + block.feed_forward(classes)
+        if not last:
+            tokens = tokens + block.merge(attend(query, key, value))
+            tokens = tokens + block.feed_forward(tokens)
+    return tokens, lower, classes
 
 
 def _nearest(segments: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -100,6 +111,6 @@ CORRCLIP = file_variant(
         "after CorrCLIP (Zhang et al., ICCV 2025)",
         compute,
         guide=((-1, "query"), (-1, "key"), (-1, "value")),
-        all_blocks=True,
+        from_first=True,
     )
 )
