@@ -55,8 +55,13 @@ def _stored() -> dict[str, Any]:
 
 
 @cache
-def drawings_of(thing: str, *, held_out: bool) -> tuple[Drawing, ...]:
-    """Drawings of a thing in the styles for training, or in those held out, in the order of the file."""
+def drawings_of(thing: str, *, held_out: bool, styles: tuple[str, ...] = ()) -> tuple[Drawing, ...]:
+    """Drawings of a thing in the styles for training, or in those held out, in the order of the file.
+
+    ``styles`` leaves these of them alone; empty: all.
+    """
+    if styles:
+        return tuple(one for one in drawings_of(thing, held_out=held_out) if one.style in styles)
     stored = _stored()
     return tuple(
         _filled(thing, style, polygons, stored["grid"])

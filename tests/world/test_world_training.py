@@ -95,3 +95,55 @@ def test_weights_are_written_in_half_precision_with_their_hash(tmp_path):
     record = json.loads((tmp_path / "training.json").read_text())
     assert record["command"].startswith("python -m ovseg.world.train.x")
     assert len(record["sha256"]["m.safetensors"]) == 64
+
+
+def test_a_late_cooldown_changes_nothing_before_it(tmp_path):
+    def shares(steps):
+        config = LoopConfig(steps=steps, batch=1, rate=1.0, warmup=10, cooldown=20)
+        loop = Loop(nn.Linear(1, 1), config, tmp_path / "x")
+        return [loop._share(step) for step in range(steps)]
+
+    short, long = shares(60), shares(100)
+    assert short[:40] == long[:40]
+    assert short[10:40] == [1.0] * 30
+    assert all(a > b for a, b in pairwise(short[40:]))
+    assert short[-1] == pytest.approx(0.05)
+
+
+def test_a_model_with_more_parameters_goes_on_where_another_stopped(tmp_path):
+    class Grown(nn.Module):
+        def __init__(self, more):
+            super().__init__()
+            self.base = nn.Linear(3, 1)
+            if more:
+                self.more = nn.Linear(3, 1)
+
+        def forward(self, x):
+            return self.base(x) + (self.more(x) if hasattr(self, "more") else 0)
+
+    config = LoopConfig(steps=10, batch=8, rate=0.1, warmup=2, ema=0.9, save_every=5)
+
+    def loop_of(more, name):
+        torch.manual_seed(0)
+        return Loop(Grown(more), config, tmp_path / name)
+
+    def run(loop, until=None):
+        loop.run(lambda step, rng: (loop.model(torch.randn(8, 3)) ** 2).mean(), until=until)
+        return loop
+
+    first = run(loop_of(False, "first"), until=4)
+    assert first.done == 4
+    grown = loop_of(True, "grown")
+    more = grown.model.more.weight.detach().clone()
+    grown.take_over(first)
+    assert grown.done == 4
+    assert torch.equal(grown.model.base.weight, first.model.base.weight)
+    assert torch.equal(grown.average["base.weight"], first.average["base.weight"])
+    assert torch.equal(grown.model.more.weight, more)
+    kept = grown.optimizer.state[grown.model.base.weight]["exp_avg"]
+    assert torch.equal(kept, first.optimizer.state[first.model.base.weight]["exp_avg"])
+    before = first.model.base.weight.detach().clone()
+    run(grown)
+    assert grown.done == 10
+    assert torch.equal(first.model.base.weight, before)  # nothing is shared
+    assert not torch.equal(grown.model.more.weight, more)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ovseg.world.train.common import arguments
@@ -16,22 +17,24 @@ from ovseg.world.train.export import save_half
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import Pool, make_pool
 
-CROP = 32
-"""Side in pixels of the cuttings it learns from; it is convolutional, and works at any size."""
-
-KL = 1e-4
-"""Weight of the divergence from a standard normal, per latent value."""
+KL = 1e-3
+"""Weight of the divergence from a standard normal, per latent value: the noise that it leaves in the latents
+makes the decoder bear with those that a U-Net guesses."""
 
 
 def build() -> Any:
-    """A small ``AutoencoderKL`` of four latent channels, four times coarser than the picture."""
+    """A small ``AutoencoderKL`` of four latent channels, four times coarser than the picture.
+
+    Without residual blocks but at the coarsest level and, one a level, in the decoder: most of the time would
+    go into those at full size.
+    """
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 32, 48),
-        layers_per_block=1,
+        block_out_channels=(24, 24, 24),
+        layers_per_block=0,
         norm_num_groups=8,
         latent_channels=4,
         sample_size=64,
@@ -48,36 +51,26 @@ def difference(decoded: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return loss
 
 
-def train(pool: Pool, config: LoopConfig, whole: LoopConfig, folder: Path, work: Path, device: str) -> None:
+def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
     """Train on a pool's pictures and write the folder, with the scale that gives latents unit deviation.
 
-    First all of it on cuttings; then the decoder alone on whole pictures, whose statistics differ from those
-    of cuttings, and group norms see them.
+    On whole pictures: group norms see their statistics, and shift the colours of pictures of other sizes.
     """
     torch.manual_seed(config.seed)
     vae = build().to(device)
     loop = Loop(vae, config, work / "autoencoder.safetensors")
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
-        images = cuttings(pool, config.batch, rng).to(device)
+        images = as_images(pool.pixels[np.sort(rng.integers(0, len(pool), config.batch))]).to(device)
         posterior = vae.encode(images).latent_dist
         loss = difference(vae.decode(posterior.sample()).sample, images)
-        total: torch.Tensor = loss + KL * posterior.kl().mean() / (images[0].numel() / 12)
+        total: torch.Tensor = loss + KL * posterior.kl().mean() / posterior.mean[0].numel()
         return total
 
     loop.run(loss_of)
-    vae.encoder.requires_grad_(False)
-    vae.quant_conv.requires_grad_(False)
-
-    def decoder_loss(step: int, rng: np.random.Generator) -> torch.Tensor:
-        images = cuttings(pool, whole.batch, rng, side=pool.pixels.shape[1]).to(device)
-        with torch.no_grad():
-            latents = vae.encode(images).latent_dist.mean
-        return difference(vae.decode(latents).sample, images)
-
-    Loop(vae, whole, work / "decoder.safetensors").run(decoder_loss)
+    loop.averaged()
     with torch.inference_mode():
-        images = cuttings(pool, 256, np.random.default_rng(config.seed), side=64).to(device)
+        images = as_images(pool.pixels[:256]).to(device)
         scale = 1 / float(vae.encode(images).latent_dist.mean.std())
     vae.register_to_config(scaling_factor=scale)
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,32 +78,35 @@ def train(pool: Pool, config: LoopConfig, whole: LoopConfig, folder: Path, work:
     save_half(vae.state_dict(), folder / "diffusion_pytorch_model.safetensors")
 
 
-def cuttings(pool: Pool, count: int, rng: np.random.Generator, side: int = CROP) -> torch.Tensor:
-    """(B, 3, side, side) float in [-1, 1]: random parts of random pictures."""
-    room = pool.pixels.shape[1] - side
-    parts = []
-    for index in rng.integers(0, len(pool), count):
-        y, x = rng.integers(0, room + 1, 2)
-        parts.append(pool.pixels[index][y : y + side, x : x + side])
-    return torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).float() / 127.5 - 1
+def as_images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """(B, S, S, 3) uint8 to (B, 3, S, S) float in [-1, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion/vae")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--whole", type=int, default=300, help="steps of the decoder on whole pictures")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument(
+        "--mix", choices=["samples", "plain-samples"], default="plain-samples", help="pictures"
+    )
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--pictures", type=int, default=4000, help="pictures in the pool")
+    parser.add_argument("--pictures", type=int, default=8000, help="pictures in the pool")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    pool = make_pool("samples", asked.pictures, asked.seed, asked.work)
+    pool = make_pool(asked.mix, asked.pictures, asked.seed, asked.work)
     config = LoopConfig(
-        steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, decay=0.0, warmup=50
+        steps=asked.steps,
+        batch=asked.batch,
+        rate=asked.rate,
+        seed=asked.seed,
+        decay=0.0,
+        warmup=50,
+        ema=0.99,
+        save_every=100,
     )
-    whole = LoopConfig(steps=asked.whole, batch=4, rate=asked.rate / 3, seed=asked.seed, decay=0.0, warmup=20)
-    train(pool, config, whole, asked.out, asked.work, asked.device)
+    train(pool, config, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ class LoopConfig:
     Attributes:
         steps: Optimizer steps.
         batch: Pictures a step.
-        rate: Peak learning rate; falls to a hundredth on a cosine.
+        rate: Peak learning rate; falls to a hundredth on a cosine, or at the end.
         warmup: Steps until the peak.
+        cooldown: Steps of the linear fall at the end, the rate being constant before: what is learned until
+            then does not depend on ``steps``, which may be settled late. 0: the cosine.
         decay: Weight decay of matrices and kernels (not of biases and norms).
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights, for models that keep them.
@@ -37,6 +39,7 @@ class LoopConfig:
     batch: int
     rate: float
     warmup: int = 200
+    cooldown: int = 0
     decay: float = 0.05
     clip: float = 1.0
     ema: float = 0.0
@@ -72,15 +75,18 @@ class Loop:
         self,
         loss_of: Callable[[int, np.random.Generator], torch.Tensor],
         after: Callable[[int], None] | None = None,
+        until: int | None = None,
     ) -> None:
         """Train to the last step.
 
         Args:
             loss_of: The loss of a step from its number and generator; ``torch`` is seeded as well.
             after: Called after each step, with its number.
+            until: Stop after so many steps, with a checkpoint, as if the rest were still to come.
         """
         config, begun, total = self.config, time.monotonic(), 0.0
-        for step in range(self.done, config.steps):
+        last = config.steps if until is None else min(until, config.steps)
+        for step in range(self.done, last):
             torch.manual_seed(config.seed * 1_000_003 + step)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.rate * self._share(step)
@@ -102,8 +108,24 @@ class Loop:
                     f"step {step + 1}/{config.steps} loss {total / 50:.4f} {seconds:.3f} s/step", flush=True
                 )
                 total = 0.0
-            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            if (step + 1) % config.save_every == 0 or step + 1 == last:
                 self._save(step + 1)
+        self.done = max(self.done, last)
+
+    def take_over(self, other: Loop) -> None:
+        """Go on where another loop stopped, with a model that has the other's parameters and new ones.
+
+        New ones keep the values they have, and their optimizer begins with them.
+        """
+        self.model.load_state_dict(other.model.state_dict(), strict=False)
+        theirs = dict(other.named)
+        for name, p in self.named:
+            if name in theirs:
+                found = other.optimizer.state[theirs[name]]
+                self.optimizer.state[p] = {key: value.clone() for key, value in found.items()}
+            if name in self.average:
+                self.average[name].copy_(other.average.get(name, p.detach()))
+        self.done = other.done
 
     def averaged(self) -> None:
         """Put the averaged weights into the model."""
@@ -115,6 +137,8 @@ class Loop:
     def _share(self, step: int) -> float:
         if step < self.config.warmup:
             return (step + 1) / self.config.warmup
+        if self.config.cooldown:
+            return max(0.01, min(1.0, (self.config.steps - step) / self.config.cooldown))
         done = (step - self.config.warmup) / max(1, self.config.steps - self.config.warmup)
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 

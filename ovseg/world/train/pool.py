@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ovseg.files import atomic_path
 from ovseg.world.captions import all_facts, caption
-from ovseg.world.names import FEW, PLAIN
+from ovseg.world.names import PLAIN
 from ovseg.world.scenes import SceneConfig, draw_scene
 
 MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
@@ -26,8 +26,15 @@ MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
         (0.9, SceneConfig(scale=(0.68, 0.88), reach=-0.1, turn=8)),
         (0.1, SceneConfig(objects=(2, 2), scale=(0.42, 0.55), reach=0.0, turn=8, overlap=0.02)),
     ),
-    # The same for few names, each large and in the middle: what can be learned in an hour on one core.
-    "few-samples": ((1.0, SceneConfig(things=FEW, stuff=PLAIN, scale=(0.74, 0.86), reach=-0.12, turn=5)),),
+    # The same, each large, upright and in the middle of a plain background: learned sooner.
+    "plain-samples": ((1.0, SceneConfig(stuff=PLAIN, scale=(0.74, 0.86), reach=-0.12, turn=5)),),
+    # In one style, always at about the same place: sooner still.
+    "plainest-samples": (
+        (
+            1.0,
+            SceneConfig(stuff=PLAIN, scale=(0.78, 0.84), reach=-0.2, turn=3, styles=("phosphor-fill",)),
+        ),
+    ),
 }
 """Named mixtures: shares and what is drawn."""
 

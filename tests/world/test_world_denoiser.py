@@ -1,0 +1,49 @@
+"""What the denoiser is trained on, and how its errors count."""
+
+import numpy as np
+import pytest
+import torch
+
+from ovseg.world.train.denoiser import balanced, build_text_encoder, build_unet, learn_words, weight
+
+
+def test_errors_count_alike_from_a_signal_to_noise_ratio_of_five_on():
+    ratio = torch.tensor([0.0, 1.0, 5.0, 11.0])
+    assert weight(ratio).tolist() == [1.0, 1.0, 1.0, 0.5]
+    # Times ratio + 1 it is the weight of the clean latents' error (Salimans & Ho, 2022).
+    assert (weight(ratio) * (ratio + 1)).tolist() == [1.0, 2.0, 6.0, 6.0]
+
+
+def test_a_batch_shows_each_thing_as_often():
+    groups = [np.array([0]), np.array([1, 2, 3, 4, 5]), np.array([6, 7])]
+    chosen = balanced(groups, 8, np.random.default_rng(0))
+    counts = [sum(index in group for index in chosen) for group in groups]
+    assert sorted(counts) == [2, 3, 3]
+
+
+def test_the_captions_embedding_begins_as_nothing():
+    pytest.importorskip("diffusers")
+    torch.manual_seed(0)
+    grown = build_unet().eval()
+    plain = build_unet(embedding=False).eval()
+    plain.load_state_dict(grown.state_dict(), strict=False)
+    x, time, words = torch.randn(2, 4, 16, 16), torch.tensor([10, 900]), torch.randn(2, 24, 96)
+    with torch.inference_mode():
+        with_it, without = (u(x, time, encoder_hidden_states=words).sample for u in (grown, plain))
+    assert torch.equal(with_it, without)
+
+
+def test_each_word_gets_a_direction_of_its_own_and_the_rest_share_one():
+    pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    encoder = build_text_encoder(40)
+    texts = torch.randint(10, 38, (64, 24), generator=torch.Generator().manual_seed(1))
+    texts[:, 5] = torch.tensor([3, 4] * 32)
+    cosine = learn_words(encoder, {3: "cat", 4: "key"}, texts, steps=80)
+    assert cosine > 0.9
+    with torch.inference_mode():
+        found = torch.nn.functional.normalize(encoder(texts).last_hidden_state, dim=-1)
+    cats, keys, rest = found[::2, 5].mean(0), found[1::2, 5].mean(0), found[:, 6:].mean((0, 1))
+    assert float(cats @ keys) < 0.5
+    assert float(rest @ keys) < 0.5
+    assert float((found[:, 6:] @ rest).min()) > 0.5
