@@ -82,7 +82,7 @@ def discovery(encoders: Encoders, count: int, seed: int = SEED) -> float:
 
 
 def sampled(folder: Path, count: int, seed: int = SEED) -> dict[str, Any]:
-    """Pictures that the pipeline makes of each of :data:`FEW`, ``count`` a name, and what the judge says."""
+    """Pictures that the pipeline makes of each thing, ``count`` a name, and what the judge says."""
     from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
@@ -90,7 +90,7 @@ def sampled(folder: Path, count: int, seed: int = SEED) -> dict[str, Any]:
     pipe.set_progress_bar_config(disable=True)
     pixels, right = [], {}
     judge = load_judge()
-    for thing in FEW:
+    for thing in THINGS:
         article = "an" if thing[0] in "aeiou" else "a"
         made = pipe(
             [f"a good picture of {article} {thing}"] * count,

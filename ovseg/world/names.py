@@ -34,10 +34,10 @@ STUFF = ("brick", "grass", "sand", "sky", "snow", "stone", "water", "wood")
 """Backgrounds that are drawn as textures."""
 
 FEW = ("bell", "cup", "fish", "ghost", "house", "star", "tree", "umbrella")
-"""Things that the shipped diffusion pipeline has learned to draw."""
+"""A few of the things, for quick comparisons."""
 
 PLAIN = ("grass", "sand", "sky", "snow", "water")
-"""Stuff that it draws them on."""
+"""Stuff of little texture, on which the diffusion pipeline draws things."""
 
 TRAIN_STYLES = ("phosphor-line", "phosphor-fill", "tabler-line", "tabler-fill", "mdi")
 """Icon sets that the models are trained on."""
