@@ -9,7 +9,7 @@ import pytest
 import reference_variants as reference
 import torch
 import torch.nn.functional as F
-from clip_models import relative_error, seeded_tower, tiny_model
+from clip_models import TINY, relative_error, seeded_tower, tiny_model
 
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import DENSE_VARIANTS, dense_variant
@@ -105,6 +105,13 @@ def test_vit_b_16_with_proxy_attention(base16):
 @torch.inference_mode()
 def test_vit_b_16_with_correlation_in_segments(base16):
     check_correlation(base16)
+
+
+@pytest.mark.parametrize("layers", [3, 24])
+@torch.inference_mode()
+def test_correlation_takes_as_many_lower_blocks_as_the_tower_is_deep(layers):
+    vision = TINY["vision_cfg"] | {"layers": layers}
+    check_correlation(Case(tiny_model(TINY | {"vision_cfg": vision}).visual, images(8), []))
 
 
 @pytest.mark.slow
