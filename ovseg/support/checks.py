@@ -1,4 +1,4 @@
-"""Is a support image any good? What it shows, to the image-text encoder, and whether it came before."""
+"""Is a support image any good? What it shows, to the image-text encoder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ovseg.matching import prompt_table
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.vocabulary.lexicon import background_words, enrich
 
-__all__ = ["Judge", "Verdict", "likeness", "thumbnail"]
+__all__ = ["Judge", "Verdict"]
 
 _LEAST = 1e-12
 """Least probability of a word."""
-_THUMB = 16
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,3 @@ class Judge:
         fit[index] = -torch.inf
         best = int(fit.argmax())
         return Verdict(own - float(fit[best]), rank, self._table.groups[best].name)
-
-
-def thumbnail(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(768,) float32 of unit length: an image at 16 x 16, less its mean colour; zero for an even one."""
-    small = np.array(resized(pixels, (_THUMB, _THUMB)), np.float32)
-    small -= small.mean((0, 1))
-    length = np.float32(max(float(np.linalg.norm(small)), 1e-6))
-    return small.ravel() / length
-
-
-def likeness(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Correlation of two thumbnails, in [-1, 1]."""
-    return float(one @ other)

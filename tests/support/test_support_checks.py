@@ -9,7 +9,8 @@ import pytest
 import torch
 from diffusion_doubles import COLOURS, ColourNames, picture
 
-from ovseg.support.checks import Judge, likeness, thumbnail
+from ovseg.images.perceptual import likeness, thumbnail
+from ovseg.support.checks import Judge
 from ovseg.vocabulary import ClassSpec
 
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import OvsegError
+from ovseg.images.perceptual import likeness, thumbnail
 from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
-from ovseg.support.checks import Judge, Verdict, likeness, thumbnail
+from ovseg.support.checks import Judge, Verdict
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.gallery import Entry, Gallery
 from ovseg.support.diffusion.models import find_model, require_diffusers
