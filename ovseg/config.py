@@ -37,6 +37,8 @@ class SegmentConfig:
             for everything else is long, and takes more than its part.
         other_stuff: The same for background words for stuff, of which the best one counts in each cell.
         lift: Exponent of a stuff name's probability over what it gets from an average class, among stuff.
+        cover: Log odds by which stuff gains on things where every pixel has one of the names. Then stuff was
+            asked for to cover the picture, which the foreground evidence does not know.
         looks: Weight of colour, place and texture among stuff; 0 ignores them.
         thing_looks: The same among things, which come in more colours than stuff.
         visual: Weight of likeness to the prototypes of a bank (a cosine, averaged over spaces) in a cell's
@@ -73,6 +75,7 @@ class SegmentConfig:
     other_things: float = 0.1
     other_stuff: float = 0.6
     lift: float = 0.5
+    cover: float = 1.0
     looks: float = 1.0
     thing_looks: float = 0.5
     visual: float = 8.0
@@ -107,7 +110,17 @@ class SegmentConfig:
             raise ConfigError(f"abstain must be between 0 and 1, not {self.abstain}")
         if self.synonyms not in SYNONYMS:
             raise ConfigError(f"synonyms must be one of {', '.join(SYNONYMS)}, not {self.synonyms!r}")
-        weights = ("gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks", "visual")
+        weights = (
+            "gate",
+            "mass",
+            "other_things",
+            "other_stuff",
+            "lift",
+            "cover",
+            "looks",
+            "thing_looks",
+            "visual",
+        )
         for name in ("spread", "attributes", *weights):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a number of at least 0, not {getattr(self, name)}")

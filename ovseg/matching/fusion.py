@@ -56,8 +56,8 @@ def fuse(
         is_stuff: (G,) bool.
         classes: K; the groups behind the first K are background words.
         has_background: Whether a cell may be none of the classes; if not, column 0 is all zero.
-        config: Weights (``gate``, ``mass``, ``other_things``, ``other_stuff``, ``lift``, ``looks``,
-            ``thing_looks``).
+        config: Weights (``gate``, ``mass``, ``other_things``, ``other_stuff``, ``lift``, ``cover``,
+            ``looks``, ``thing_looks``).
 
     Returns:
         (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is the background.
@@ -73,7 +73,8 @@ def fuse(
     thing_mass = (text[:, things].sum(1, keepdim=True) / total) ** config.mass
     stuff_mass = (text[:, stuff].sum(1, keepdim=True) / total) ** config.mass
     if evidence.foreground is not None and things.any() and stuff.any():
-        front = evidence.foreground.clamp(_SURE, 1 - _SURE)[:, None]
+        odds = torch.logit(evidence.foreground, eps=_SURE) - (0 if has_background else config.cover)
+        front = torch.sigmoid(odds)[:, None]
         thing_mass, stuff_mass = thing_mass * front, stuff_mass * (1 - front)
 
     scores = torch.zeros_like(text)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ovseg.config import SegmentConfig
 from ovseg.matching import Evidence, fuse
 
-PLAIN = SegmentConfig(gate=0, mass=1, other_things=1, other_stuff=1, lift=1, looks=0, thing_looks=0)
+PLAIN = SegmentConfig(gate=0, mass=1, other_things=1, other_stuff=1, lift=1, cover=0, looks=0, thing_looks=0)
 """Settings under which little but the text side is left, so that cases can be worked out by hand."""
 
 
@@ -70,6 +70,14 @@ def test_foreground_decides_between_thing_and_stuff(front, thing):
 def test_foreground_and_text_are_weighed_as_odds():
     # Odds of the text 3 : 1, of the foreground 1 : 4.
     close(fused(evidence([[0.75, 0.25]], foreground=[0.2]), [False, True], 2), [[0, 3 / 7, 4 / 7]])
+
+
+def test_stuff_gains_where_every_pixel_has_a_name():
+    seen, config = evidence([[0.5, 0.5]], foreground=[0.5]), replace(PLAIN, cover=math.log(3))
+    close(fused(seen, [False, True], 2, config, background=False), [[0, 1 / 4, 3 / 4]])
+    close(fused(seen, [False, True], 2, config), [[0, 1 / 2, 1 / 2]])
+    # Among things alone there is nothing to gain.
+    close(fused(seen, [False, False], 2, config, background=False), [[0, 1 / 2, 1 / 2]])
 
 
 def test_no_mass_leaves_the_kind_to_the_foreground():
