@@ -71,7 +71,11 @@ def take_bank(
         say(f"the bank has no picture of {shown}: there names decide alone", quiet=quiet)
 
 
-def drop_encodings(segmenter: Segmenter) -> None:
+def drop_encodings(settings: Settings, out: Path) -> None:
     """Remove the encodings that were kept for a second look, once a run is complete."""
-    if segmenter.store is not None:
-        segmenter.store.clear()
+    if settings.pool == "self":
+        import shutil
+
+        from ovseg.pipeline.pool_bank import encodings_beside
+
+        shutil.rmtree(encodings_beside(out), ignore_errors=True)

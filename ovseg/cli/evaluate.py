@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.bank_flags import take_bank
+from ovseg.cli.bank_flags import drop_encodings, take_bank
 from ovseg.cli.common import COMMAND_SETTINGS
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.launch import say, set_up_process
@@ -257,6 +257,7 @@ def _evaluate(ctx: typer.Context, load: Any) -> None:
     except KeyboardInterrupt:
         say(f"interrupted: what is measured is in {flags['output']}; the same command goes on from there")
         raise
+    drop_encodings(settings, flags["output"])
     if flags["as_json"]:
         typer.echo(json.dumps(summary.results))
     else:

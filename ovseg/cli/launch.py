@@ -104,8 +104,7 @@ def launch(
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise
-    if settings.pool is not None:
-        drop_encodings(segmenter)
+    drop_encodings(settings, out)
     print_summary(summary, quiet=quiet, as_json=as_json)
     return summary
 

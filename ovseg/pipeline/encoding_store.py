@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -65,11 +64,6 @@ class EncodingStore:
             write_bytes(path, data)
             self._bytes += len(data) - there
         return _unpacked(arrays, encoded.text.device)
-
-    def clear(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._bytes = 0
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{digest([self._identity, key])}.safetensors"

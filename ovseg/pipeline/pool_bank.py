@@ -13,7 +13,7 @@ from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
 from ovseg.pipeline.sources import open_source
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["SELF", "bank_beside", "bank_from_pool"]
+__all__ = ["SELF", "bank_beside", "bank_from_pool", "encodings_beside"]
 
 SELF = "self"
 """The pool that is the images themselves."""
@@ -22,6 +22,11 @@ SELF = "self"
 def bank_beside(out: Path) -> Path:
     """Where the bank of a run is: beside its folder."""
     return out.with_name(out.name + ".bank")
+
+
+def encodings_beside(out: Path) -> Path:
+    """Where the encodings of a run are that is its own pool: beside its folder."""
+    return out.with_name(out.name + ".encoded")
 
 
 def bank_from_pool(
@@ -53,7 +58,7 @@ def bank_from_pool(
     config = replace(SELF_BANK, image_size=segmenter.config.image_size)
     bank = bank_beside(out)
     if pool == SELF:
-        segmenter.keep_encodings(out.with_name(out.name + ".encoded"))
+        segmenter.keep_encodings(encodings_beside(out))
         source = SelfPool(
             paths, vocabulary, segmenter.prepared(vocabulary), segmenter.encode, segmenter.config, advance
         )
