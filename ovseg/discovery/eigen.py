@@ -6,6 +6,9 @@ Normalized cut (Shi & Malik, PAMI 2000) asks for the second smallest ``x`` of ``
 gap behind the second one, so that a Krylov space of some ten products holds it; every vector is made
 orthogonal to all before it, twice (Parlett, *The Symmetric Eigenvalue Problem*, section 13.8), which float32
 needs and which costs next to nothing beside the products.
+
+A Krylov space has one vector of each eigenvalue. Where parts are hardly linked at all, eigenvalues coincide
+in float32 and the space is exhausted early: where more vectors are asked for, it goes on from another start.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ Double = npt.NDArray[np.float64]
 
 FLOOR = 2e-6
 """Residuals below this are float32 rounding."""
+_NEW = 1e-3
+"""Share of a new start that must lie outside the space: less is rounding."""
 _DEAD = -2.0
 """Stands on the diagonal of directions that the Krylov space does not have; below every eigenvalue of M."""
 
@@ -125,16 +130,22 @@ def _lanczos(
     mean = (degree * weight).sum(1) / weight.sum(1)
     _extend(basis, 1, (degree / mean[:, None] - 1 + 0.1 * noise) * first)
     batch, limit = len(basis), basis.shape[1] - 2
-    diagonal: list[Array] = []
-    lengths: list[Array] = []
+    diagonal: list[Double] = []
+    lengths: list[Double] = []
     # One cell has no second eigenvector, and is done.
     ritz = _Ritz(np.zeros((batch, 0)), np.zeros((batch, 0, 0)), np.zeros(batch), np.zeros(batch))
     converged = np.full(batch, limit == 0)
+    starts, live = np.ones(batch, np.int64), np.ones(batch, bool)
     steps = np.zeros(batch, np.int64)
     for step in range(1, limit + 1):
         along, length = _extend(basis, step + 1, times(inverse_root * basis[:, step]) * inverse_root)
-        diagonal.append(along)
-        lengths.append(length)
+        alpha, beta = _double([along])[:, 0], _double([length])[:, 0]
+        diagonal.append(np.where(live, alpha, _DEAD))
+        lengths.append(np.where(beta > FLOOR, beta, 0.0))
+        live = beta > FLOOR
+        if count > 1 and not live.all() and bool((again := ~live & (starts < count)).any()):
+            live |= again & _start_again(basis, step + 1, again, noise * weight, step)
+            starts += again
         due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
         if not due and step < limit:
             continue
@@ -143,6 +154,8 @@ def _lanczos(
         steps = np.where(converged, steps, step)
         converged = (ritz.residual <= config.angle * ritz.gap) & (ritz.residual <= config.residual)
         converged |= ritz.residual <= FLOOR
+        # An eigenvalue that occurs m times shows in m spaces.
+        converged &= (starts == 1) | (starts >= count) if count > 1 else True
         if converged.any() and step > config.look_every:
             earlier = _Ritz.of(diagonal[: -config.look_every], lengths[: -config.look_every], 1)
             one, other = (_sides(_vectors(basis, inverse_root, r)[:, 0], weight) for r in (ritz, earlier))
@@ -178,6 +191,19 @@ def _extend(basis: Array, step: int, vector: Array) -> tuple[Array, Array]:
     return share[:, -1], length
 
 
+def _start_again(
+    basis: Array, step: int, images: npt.NDArray[np.bool_], noise: Array, shift: int
+) -> npt.NDArray[np.bool_]:
+    """Give row ``step`` of ``basis`` a new direction in those images (B,); returns where there is one."""
+    fresh = np.roll(noise, shift, 1) if isinstance(noise, np.ndarray) else torch.roll(noise, shift, 1)
+    before = basis[:, step] + 0
+    _, length = _extend(basis, step, fresh / _length(fresh)[:, None])
+    found: npt.NDArray[np.bool_] = images & (_double([length])[:, 0] > _NEW)
+    for image in np.flatnonzero(~found):
+        basis[int(image), step] = before[int(image)]
+    return found
+
+
 def _length(vector: Array) -> Array:
     """(B,) Euclidean lengths of (B, N)."""
     found: Array = (vector * vector).sum(1) ** 0.5
@@ -201,13 +227,10 @@ class _Ritz:
     residual: Double
 
     @classmethod
-    def of(cls, diagonal: list[Array], lengths: list[Array], count: int) -> _Ritz:
-        """From what `_extend` returned at each step: the entries (B,) of tridiagonal matrices."""
-        alpha, beta = _double(diagonal), _double(lengths)
+    def of(cls, diagonal: list[Double], lengths: list[Double], count: int) -> _Ritz:
+        """From the entries (B,) of tridiagonal matrices, step by step."""
+        alpha, beta = np.stack(diagonal, axis=1), np.stack(lengths, axis=1)
         batch, steps = alpha.shape
-        alive = beta > FLOOR
-        beta = beta * alive
-        alpha[:, 1:] = np.where(alive[:, :-1], alpha[:, 1:], _DEAD)
         matrix = np.zeros((batch, steps, steps))
         at = np.arange(steps)
         matrix[:, at, at] = alpha

@@ -105,6 +105,16 @@ def test_segments_are_the_planted_groups() -> None:
     assert spectral_segments(features, segments=2).max() == 1
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_groups_that_are_hardly_linked_are_all_found(noise: float) -> None:
+    """Their eigenvalues coincide, and a single Krylov space would hold one vector of them."""
+    boxes = [(0, 0, 6, 6), (6, 0, 12, 6), (0, 6, 6, 12), (6, 6, 12, 12)]
+    labels = spectral_segments(scene((12, 12), boxes, noise=noise))
+    assert labels.max() == 3
+    for x0, y0, x1, y1 in boxes:
+        assert len(np.unique(labels[y0:y1, x0:x1])) == 1
+
+
 def test_segments_of_nothing() -> None:
     assert spectral_segments(torch.ones(5, 5, 4)).max() == 0
     assert spectral_segments(torch.ones(1, 1, 4), segments=7).tolist() == [[0]]
