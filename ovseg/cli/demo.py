@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli.launch import launch, set_up_process
+from ovseg.cli.launch import launch, say, set_up_process
 from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
 from ovseg.cli.settings import DEFAULTS, Settings, resolve
 from ovseg.errors import DependencyMissing
@@ -53,7 +53,9 @@ def demo(
     standard output is the path of the report: open it in a browser.
 
     With --world the pictures are twelve scenes that a program draws, and the models are small ones that have
-    learned such scenes and come with ovseg: it works on any machine.
+    learned such scenes and come with ovseg: pictures of each name are sampled, their objects found, a bank
+    made of them, and the scenes segmented with it; world.html leads through all of it. It works on any
+    machine, and needs diffusers (pip install 'ovseg[diffusion]').
 
     For example:
 
@@ -66,18 +68,26 @@ def demo(
     out = output or DEMO_OUTPUT
     inputs = demo_photos() if not world else None
     if inputs is None:
-        from ovseg.world.demo import draw_scenes
-
-        inputs, settings = draw_scenes(out.with_name(f"{out.name}-scenes")), _for_world(settings)
+        raise typer.Exit(_show_world(settings, out, quiet=quiet, as_json=as_json))
     summary = launch(inputs, settings, out, quiet=quiet, as_json=as_json)
     raise typer.Exit(summary.exit_code if summary else 0)
 
 
-def _for_world(settings: Settings) -> Settings:
-    """The world's preset and names, at the size of its scenes."""
+def _show_world(settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
+    """Scenes, a bank of sampled pictures, the run, and the page about all of it; returns the exit code."""
+    from ovseg.world.demo import demo_bank, draw_scenes, write_tour
     from ovseg.world.vocabulary import SEGMENT
 
-    return replace(settings, preset="world", classes=(), vocabulary="world", segment=SEGMENT)
+    scenes = draw_scenes(out.with_name(f"{out.name}-scenes"))
+    path, bank = demo_bank(out, lambda line: say(line, quiet=quiet))
+    chosen = replace(
+        settings, preset="world", classes=(), vocabulary="world", segment=SEGMENT, bank=str(path)
+    )
+    summary = launch(scenes, chosen, out, quiet=quiet, as_json=as_json)
+    if summary is None:
+        return 0
+    say(f"from names to masks, step by step: {write_tour(out, path, bank)}", quiet=quiet)
+    return summary.exit_code
 
 
 def demo_photos() -> list[str]:

@@ -183,7 +183,7 @@ WORLD_NAMES = record(
         name="world-names",
         what="image-text model of the learned world, in CLIP's form (open_clip)",
         at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors", extra=""),
-        sha256="187410f5b7c4d94f4107a5203860ece8f82a6be7ea0523e82a7b95d0ed0d89b8",
+        sha256="f8023078a1cfe7452788aeb334daf1ddd29bd669e618c30dd44c46cb95fd2c47",
         size_bytes=1_359_906,
         licence="Apache-2.0",
         source="python -m ovseg.world.train.image_text",

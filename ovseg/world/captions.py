@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
 from ovseg.prompts import read_lines
 from ovseg.world.names import STUFF, THINGS
-from ovseg.world.scenes import COLOURS, Scene
+from ovseg.world.scenes import COLOURS
+
+
+class Told(Protocol):
+    """What there is to say of a picture: a :class:`~ovseg.world.scenes.Scene` knows it."""
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """Names of objects."""
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """The colour of each."""
+
+    @property
+    def stuff(self) -> tuple[str, ...]:
+        """Names of backgrounds; none where it has no name."""
+
 
 PICTURES = ("", "", "a picture of ", "a photo of ", "a good picture of ", "an image of ")
 """What a caption may begin with."""
@@ -65,7 +83,7 @@ def templates() -> tuple[str, ...]:
     )
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
+def caption(scene: Told, rng: np.random.Generator) -> str:
     """One sentence about a scene: names its objects, often its background, now and then a colour."""
     ground = " and ".join(scene.stuff)
     if not scene.things:
@@ -82,7 +100,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
         f"{'' if bare else _article(seen[thing] + thing)}{seen[thing]}{thing}" for thing in order
     )
     start = "" if bare else PICTURES[int(rng.integers(len(PICTURES)))]
-    return f"{start}{named} on {ground}" if rng.random() < 0.65 else f"{start}{named}"
+    return f"{start}{named} on {ground}" if rng.random() < 0.65 and ground else f"{start}{named}"
 
 
 def _article(words: str) -> str:
@@ -97,7 +115,7 @@ def facts(text: str) -> frozenset[str]:
     return frozenset(said)
 
 
-def all_facts(scene: Scene) -> frozenset[str]:
+def all_facts(scene: Told) -> frozenset[str]:
     """Whatever a caption may say of a scene."""
     coloured = (f"{colour} {thing}" for thing, colour in zip(scene.things, scene.colours, strict=True))
     return frozenset((*scene.things, *scene.stuff, *coloured))

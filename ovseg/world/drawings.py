@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 from scipy import ndimage
 
-from ovseg.world.names import HELD_OUT_STYLES, TRAIN_STYLES
+from ovseg.world.names import HELD_OUT_STYLES, MORE_STYLES, TRAIN_STYLES
 
 SIDES = (128, 64, 32)
 """Sides in pixels at which a drawing is kept; the smallest that is large enough is placed."""
@@ -55,18 +55,22 @@ def _stored() -> dict[str, Any]:
 
 
 @cache
-def drawings_of(thing: str, *, held_out: bool, styles: tuple[str, ...] = ()) -> tuple[Drawing, ...]:
+def drawings_of(
+    thing: str, *, held_out: bool, styles: tuple[str, ...] = (), more: bool = False
+) -> tuple[Drawing, ...]:
     """Drawings of a thing in the styles for training, or in those held out, in the order of the file.
 
-    ``styles`` leaves these of them alone; empty: all.
+    ``styles`` leaves these of them alone; empty: all. ``more`` adds
+    :data:`~ovseg.world.names.MORE_STYLES` to those for training.
     """
     if styles:
-        return tuple(one for one in drawings_of(thing, held_out=held_out) if one.style in styles)
+        return tuple(one for one in drawings_of(thing, held_out=held_out, more=more) if one.style in styles)
     stored = _stored()
+    wanted = HELD_OUT_STYLES if held_out else TRAIN_STYLES + (MORE_STYLES if more else ())
     return tuple(
         _filled(thing, style, polygons, stored["grid"])
         for style, icons in stored["drawings"][thing].items()
-        if style in (HELD_OUT_STYLES if held_out else TRAIN_STYLES)
+        if style in wanted
         for polygons in icons
     )
 

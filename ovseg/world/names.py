@@ -42,6 +42,38 @@ PLAIN = ("grass", "sand", "sky", "snow", "water")
 TRAIN_STYLES = ("phosphor-line", "phosphor-fill", "tabler-line", "tabler-fill", "mdi")
 """Icon sets that the models are trained on."""
 
+MORE_STYLES = (
+    "akar-icons",
+    "carbon",
+    "clarity",
+    "emojione-monotone",
+    "f7",
+    "fa6-solid",
+    "fontisto",
+    "fxemoji",
+    "game-icons",
+    "healthicons",
+    "hugeicons",
+    "icon-park-outline",
+    "icon-park-solid",
+    "iconoir",
+    "majesticons",
+    "maki",
+    "material-symbols",
+    "mingcute",
+    "noto",
+    "pixelarticons",
+    "proicons",
+    "solar",
+    "streamline",
+    "tdesign",
+    "teenyicons",
+    "temaki",
+    "twemoji",
+    "uil",
+)
+"""Further icon sets for training the image-text model, whose names must hold for styles it has not seen."""
+
 HELD_OUT_STYLES = ("lucide", "ionicons", "bootstrap", "fluent", "emoji")
 """Icon sets that no model of the method sees; the judge of samples is trained on these."""
 

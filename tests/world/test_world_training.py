@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ovseg.world.captions import facts
+from ovseg.world.train.contrast import cells_loss, contrastive_loss, positives
 from ovseg.world.train.export import save_half, write_record
-from ovseg.world.train.image_text import contrastive_loss, positives
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import MIXES, make_pool
 
@@ -70,6 +70,18 @@ def test_the_loss_is_least_where_true_pairs_are_near():
     shared = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
     same = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     assert contrastive_loss(same, same, scale, shared) == pytest.approx(np.log(2), abs=1e-5)
+
+
+def test_a_cell_that_names_something_else_costs_and_a_name_needs_cells():
+    names, scale = torch.eye(3), torch.tensor(20.0)
+    there = torch.tensor([[1.0, 0.0, 1.0]])
+    good = torch.stack([*[names[0]] * 8, *[names[2]] * 8])[None]
+    wrong = torch.stack([*[names[0]] * 8, *[names[1]] * 8])[None]
+    assert cells_loss(good, names, scale, there) < 1e-4
+    assert cells_loss(wrong, names, scale, there) > 5
+    # What no caption of that background ever says is not asked.
+    rivals = torch.tensor([[True, False, True]])
+    assert cells_loss(wrong, names, scale, there, rivals) < cells_loss(wrong, names, scale, there) - 5
 
 
 @pytest.mark.parametrize("mix", MIXES)

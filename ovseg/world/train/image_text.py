@@ -21,15 +21,15 @@ from ovseg.world.captions import facts
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.common import arguments
+from ovseg.world.train.contrast import cells_loss, contrastive_loss, positives
 from ovseg.world.train.export import save_half, write_record
+from ovseg.world.train.fresh import Painter
 from ovseg.world.train.loop import Loop, LoopConfig
+from ovseg.world.train.matched import matched_loss
 from ovseg.world.train.pool import Pool, make_pool
 
 EASY = 0.35
 """Share of the steps in which only pictures of one thing are seen, with captions of the thing alone."""
-
-LIKELIEST = 5
-"""Cells that a name in a picture must have at least: an object of 18 pixels across has about so many."""
 
 WORDS = 250
 """Steps in which the text tower alone learns to tell captions apart.
@@ -60,21 +60,6 @@ def model_config(vocabulary: int) -> dict[str, Any]:
             "layers": 1,
         },
     }
-
-
-def positives(said: list[frozenset[str]], there: list[frozenset[str]]) -> torch.Tensor:
-    """(B, B) float: which picture (row) each caption (column) is true of, rows and columns of one batch."""
-    return torch.tensor([[float(text <= picture) for text in said] for picture in there])
-
-
-def contrastive_loss(
-    images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor, match: torch.Tensor
-) -> torch.Tensor:
-    """Symmetric cross entropy in which every true caption of a picture counts alike, and the other way."""
-    logits = scale * images @ texts.T
-    by_image = -(match / match.sum(1, keepdim=True) * F.log_softmax(logits, 1)).sum(1)
-    by_text = -(match / match.sum(0, keepdim=True) * F.log_softmax(logits, 0)).sum(0)
-    return (by_image.mean() + by_text.mean()) / 2
 
 
 def learn_words(model: Any, captions: list[str], tokens: torch.Tensor, rate: float, device: str) -> None:
@@ -127,29 +112,19 @@ def augmented(pixels: np.ndarray[Any, np.dtype[np.uint8]], rng: np.random.Genera
     return (images - 0.5) / 0.27
 
 
-def cells_loss(
-    cells: torch.Tensor, names: torch.Tensor, scale: torch.Tensor, there: torch.Tensor
-) -> torch.Tensor:
-    """What a picture's captions say of its cells: each is one of the names there, and each name has cells.
-
-    Args:
-        cells: (B, N, E) unit-length features of cells.
-        names: (K, E) unit-length embeddings of all names.
-        scale: Factor on cosines.
-        there: (B, K) float, which names a picture's captions may say.
-
-    Returns:
-        Mean of -log p(any name there | cell) over cells plus of -log p(name | likeliest cells) over names.
+def train(
+    pool: Pool,
+    painter: Painter,
+    config: LoopConfig,
+    dense: LoopConfig,
+    matched: LoopConfig,
+    folder: Path,
+    work: Path,
+    device: str,
+) -> None:
+    """Train and write the folder: first whole pictures of a pool, then their cells as well, then both on
+    pictures that are painted as they are needed, on matched backgrounds.
     """
-    log_p = F.log_softmax(scale * cells @ names.T, -1)
-    present = there[:, None].expand_as(log_p) > 0
-    of_cells = -log_p.masked_fill(~present, -torch.inf).logsumexp(-1).mean()
-    likeliest = log_p.exp().topk(LIKELIEST, dim=1).values.mean(1).clamp(min=1e-6).log()
-    return of_cells - (likeliest * there).sum() / there.sum()
-
-
-def train(pool: Pool, config: LoopConfig, dense: LoopConfig, folder: Path, work: Path, device: str) -> None:
-    """Train on a pool and write the folder: first whole pictures, then their cells as well."""
     import open_clip
 
     import ovseg.encoders.early_conv  # noqa: F401 (files the architecture)
@@ -217,10 +192,14 @@ def train(pool: Pool, config: LoopConfig, dense: LoopConfig, folder: Path, work:
         return loss + cells_loss(in_words, words, scale, there[torch.from_numpy(chosen)].to(device))
 
     Loop(model, dense, work / "image_text_cells.safetensors").run(cells_too)
+    last = Loop(model, matched, work / "image_text_matched.safetensors")
+    last.run(matched_loss(model, tokenizer, painter, matched.batch, device))
+    last.averaged()
     save_half(model.state_dict(), folder / "open_clip_model.safetensors")
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "squash", "size": 64}
     write_json(folder / "open_clip_config.json", {"model_cfg": cfg, "preprocess_cfg": preprocess})
-    write_record(folder, "ovseg.world.train.image_text", asdict(config))
+    stages = {"pool": asdict(config), "cells": asdict(dense), "matched": asdict(matched)}
+    write_record(folder, "ovseg.world.train.image_text", stages)
 
 
 def main() -> None:
@@ -228,6 +207,7 @@ def main() -> None:
     parser = arguments(__doc__ or "", "names")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--cells", type=int, default=350, help="further steps that look at cells")
+    parser.add_argument("--matched", type=int, default=1000, help="last steps, on matched backgrounds")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pictures", type=int, default=6000, help="pictures in the pool")
@@ -240,7 +220,16 @@ def main() -> None:
     dense = LoopConfig(
         steps=asked.cells, batch=asked.batch, rate=asked.rate / 2, seed=asked.seed, decay=0.1, warmup=20
     )
-    train(pool, config, dense, asked.out, asked.work, asked.device)
+    matched = LoopConfig(
+        steps=asked.matched,
+        batch=asked.batch,
+        rate=asked.rate,
+        seed=asked.seed,
+        warmup=50,
+        ema=0.98,
+        save_every=100,
+    )
+    train(pool, Painter(asked.seed), config, dense, matched, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":
