@@ -12,4 +12,4 @@ SIDE = 64
 
 def generation(pipeline: Path, shots: int) -> DiffusionConfig:
     """Settings for so many pictures a name."""
-    return DiffusionConfig(model=str(pipeline), shots=shots, steps=20, guidance=4.0, licence="Apache-2.0")
+    return DiffusionConfig(model=str(pipeline), shots=shots, steps=15, guidance=3.0, licence="Apache-2.0")

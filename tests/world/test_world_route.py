@@ -26,7 +26,7 @@ from ovseg.world.scenes import SceneConfig
 CLASSES = ("bell", "cup", "house", "star", "umbrella")
 CONFIG = BankConfig(shots=8, image_size=SIDE)
 
-FLOOR_CEILING, FLOOR_RETRIEVED = 0.3, 0.2
+FLOOR_CEILING, FLOOR_RETRIEVED = 0.2, 0.15
 
 
 def test_support_has_a_mask_a_picture_and_is_the_same_again(tmp_path):
