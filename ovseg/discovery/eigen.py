@@ -130,26 +130,27 @@ def _lanczos(
     mean = (degree * weight).sum(1) / weight.sum(1)
     _extend(basis, 1, (degree / mean[:, None] - 1 + 0.1 * noise) * first)
     batch, limit = len(basis), basis.shape[1] - 2
-    diagonal: list[Double] = []
-    lengths: list[Double] = []
+    diagonal: list[Array] = []
+    lengths: list[Array] = []
+    fresh: list[npt.NDArray[np.bool_]] = []
     # One cell has no second eigenvector, and is done.
     ritz = _Ritz(np.zeros((batch, 0)), np.zeros((batch, 0, 0)), np.zeros(batch), np.zeros(batch))
     converged = np.full(batch, limit == 0)
-    starts, live = np.ones(batch, np.int64), np.ones(batch, bool)
+    starts = np.ones(batch, np.int64)
     steps = np.zeros(batch, np.int64)
     for step in range(1, limit + 1):
         along, length = _extend(basis, step + 1, times(inverse_root * basis[:, step]) * inverse_root)
-        alpha, beta = _double([along])[:, 0], _double([length])[:, 0]
-        diagonal.append(np.where(live, alpha, _DEAD))
-        lengths.append(np.where(beta > FLOOR, beta, 0.0))
-        live = beta > FLOOR
-        if count > 1 and not live.all() and bool((again := ~live & (starts < count)).any()):
-            live |= again & _start_again(basis, step + 1, again, noise * weight, step)
+        diagonal.append(along)
+        lengths.append(length)
+        fresh.append(np.zeros(batch, bool))
+        # Lengths are read at every step, which an accelerator is slow at, only where it may matter.
+        if count > 1 and (again := (_double([length])[:, 0] <= FLOOR) & (starts < count)).any():
+            fresh[-1] = _start_again(basis, step + 1, again, noise * weight, step)
             starts += again
         due = step >= config.first_look and (step - config.first_look) % config.look_every == 0
         if not due and step < limit:
             continue
-        ritz = _Ritz.of(diagonal, lengths, count)
+        ritz = _Ritz.of(diagonal, lengths, fresh, count)
         # The count of steps stands still once an image has converged.
         steps = np.where(converged, steps, step)
         converged = (ritz.residual <= config.angle * ritz.gap) & (ritz.residual <= config.residual)
@@ -157,7 +158,8 @@ def _lanczos(
         # An eigenvalue that occurs m times shows in m spaces.
         converged &= (starts == 1) | (starts >= count) if count > 1 else True
         if converged.any() and step > config.look_every:
-            earlier = _Ritz.of(diagonal[: -config.look_every], lengths[: -config.look_every], 1)
+            before = slice(-config.look_every)
+            earlier = _Ritz.of(diagonal[before], lengths[before], fresh[before], 1)
             one, other = (_sides(_vectors(basis, inverse_root, r)[:, 0], weight) for r in (ritz, earlier))
             cells, changed = _double([weight.sum(1), (one != other).sum(1)]).T
             converged &= np.minimum(changed, cells - changed) <= config.flips * cells
@@ -227,10 +229,20 @@ class _Ritz:
     residual: Double
 
     @classmethod
-    def of(cls, diagonal: list[Double], lengths: list[Double], count: int) -> _Ritz:
-        """From the entries (B,) of tridiagonal matrices, step by step."""
-        alpha, beta = np.stack(diagonal, axis=1), np.stack(lengths, axis=1)
+    def of(
+        cls,
+        diagonal: list[Array],
+        lengths: list[Array],
+        fresh: list[npt.NDArray[np.bool_]],
+        count: int,
+    ) -> _Ritz:
+        """From the entries (B,) of tridiagonal matrices at each step, and where that was a new start."""
+        alpha, beta = _double(diagonal), _double(lengths)
         batch, steps = alpha.shape
+        alive = beta > FLOOR
+        beta = beta * alive
+        alive |= np.stack(fresh, axis=1)
+        alpha[:, 1:] = np.where(alive[:, :-1], alpha[:, 1:], _DEAD)
         matrix = np.zeros((batch, steps, steps))
         at = np.arange(steps)
         matrix[:, at, at] = alpha

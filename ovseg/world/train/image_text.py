@@ -25,7 +25,7 @@ from ovseg.world.train.contrast import cells_loss, contrastive_loss, positives
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.fresh import Painter
 from ovseg.world.train.loop import Loop, LoopConfig
-from ovseg.world.train.matched import matched_loss
+from ovseg.world.train.matched import matched_loss, tinted
 from ovseg.world.train.pool import Pool, make_pool
 
 EASY = 0.35
@@ -104,12 +104,7 @@ def augmented(pixels: np.ndarray[Any, np.dtype[np.uint8]], rng: np.random.Genera
     matrix[:, :, 2] = torch.from_numpy(rng.uniform(-0.12, 0.12, (count, 2))).float()
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     images = F.grid_sample(images, grid, align_corners=False, padding_mode="reflection")
-    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (count, 3, 1, 1))).float()
-    shift = torch.from_numpy(rng.uniform(-0.08, 0.08, (count, 3, 1, 1))).float()
-    images = (images * gain + shift).clamp(0, 1)
-    soft = torch.from_numpy(rng.random(count) < 0.3)
-    images[soft] = F.avg_pool2d(F.pad(images[soft], (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return (images - 0.5) / 0.27
+    return tinted(images, rng)
 
 
 def train(
