@@ -49,6 +49,9 @@ class SegmentConfig:
             likest reach on average: the bank decides on both) or ``prototypes`` (the bank's own, of what is
             around the classes). ``auto``: ``rivals`` where a person gave all support, or the bank decides
             alone, else ``likest``.
+        region_votes: Share that the mean scores of a cell's region have in the cell's own; 0 counts no votes.
+        regions: Segments into which an image is cut (normalized cut, k-way), whose connected pieces vote; 0:
+            as many as its eigenvalues tell apart.
         category_mass: Share of the image-level probability that the things which may occur must have; the
             least likely ones beyond it are ruled out in that image. 1 rules out none.
         synonyms: How the words of a class count as one: their ``sum``, their ``max``, or their ``mean``.
@@ -81,6 +84,8 @@ class SegmentConfig:
     visual: float = 8.0
     bank_text: bool = True
     backdrop: str = "auto"
+    region_votes: float = 0.0
+    regions: int = 16
     category_mass: float = 1.0
     synonyms: Literal["sum", "max", "mean"] = "sum"
     attributes: float = 1.0
@@ -104,6 +109,10 @@ class SegmentConfig:
             raise ConfigError(f"refine must be one of {', '.join(REFINERS)}, not {self.refine!r}")
         if self.backdrop not in BACKDROPS:
             raise ConfigError(f"backdrop must be one of {', '.join(BACKDROPS)}, not {self.backdrop!r}")
+        if not 0 <= self.region_votes <= 1:
+            raise ConfigError(f"region_votes must be between 0 and 1, not {self.region_votes}")
+        if not 0 <= self.regions <= 256:
+            raise ConfigError(f"regions must be between 0 and 256, not {self.regions}")
         if not 0 < self.category_mass <= 1:
             raise ConfigError(f"category_mass must be above 0 and at most 1, not {self.category_mass}")
         if self.abstain is not None and not 0 <= self.abstain <= 1:

@@ -23,6 +23,8 @@ def _option(*flags: str, **settings: Any) -> Any:
 
 
 _NONE: list[Path] = []
+_NO_WEIGHTS: list[float] = []
+_FIGURES = ("miou", "first_half", "second_half")
 
 
 def banks(
@@ -44,6 +46,16 @@ def banks(
     ] = True,
     weight: Annotated[
         float | None, _option("--weight", help="Weight of the bank (segment.visual).", show_default=False)
+    ] = None,
+    votes: Annotated[
+        list[float],
+        _option(
+            "--votes", help="Weight of the regions' votes (segment.region_votes) to compare. Repeatable."
+        ),
+    ] = _NO_WEIGHTS,
+    regions: Annotated[
+        int | None,
+        _option("--regions", help="Segments whose pieces vote (segment.regions).", show_default=False),
     ] = None,
     limit: options.Limit = None,
     preset: options.Preset = "auto",
@@ -82,7 +94,12 @@ def banks(
     if words is None:
         raise UsageError("this data set has no vocabulary of its own: add --vocabulary")
     classes = replace(load_vocabulary(words), has_background=data.has_background)
-    config = SegmentConfig() if weight is None else SegmentConfig(visual=weight)
+    config = SegmentConfig()
+    config = replace(
+        config,
+        visual=config.visual if weight is None else weight,
+        regions=config.regions if regions is None else regions,
+    )
     segmenter = Segmenter.from_preset(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
@@ -104,7 +121,7 @@ def banks(
                 out = work / f"{kind}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
                 build_prototypes(classes, source, segmenter.encoders, out, chosen, encode=segmenter.encode)
                 found.append((kind, cosegment, BankInUse(out, segmenter.encoders)))
-        lines = lines_for(config, found, background=data.has_background)
+        lines = lines_for(config, found, background=data.has_background, votes=votes)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
     say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)
     if as_json:
@@ -114,10 +131,10 @@ def banks(
     typer.echo("| " + " | ".join(keys) + " |")
     typer.echo("|" + " --- |" * len(keys))
     for row in rows:
-        typer.echo("| " + " | ".join(_shown(row[key]) for key in keys) + " |")
+        typer.echo("| " + " | ".join(_shown(key, row[key]) for key in keys) + " |")
 
 
-def _shown(value: Any) -> str:
+def _shown(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:.1f}" if isinstance(value, float) else str(value or "")
+    return f"{value:.1f}" if key in _FIGURES else str(value or "")

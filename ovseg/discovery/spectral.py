@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 from torch import Tensor
 
 from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.discovery.eigen import eigenvectors
 
-__all__ = ["eigengap", "spectral_segments"]
+__all__ = ["connected_pieces", "eigengap", "spectral_segments"]
 
 
 def eigengap(values: npt.NDArray[np.float64]) -> int:
@@ -73,3 +74,21 @@ def spectral_segments(
     found = KMeans(min(count, distinct), n_init=4, random_state=seed).fit_predict(embedding)
     order = {label: rank for rank, label in enumerate(dict.fromkeys(found.tolist()))}
     return np.array([order[label] for label in found.tolist()], np.int64).reshape(h, w)
+
+
+def connected_pieces(segments: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give every connected piece (4 neighbours) of a segment a number of its own.
+
+    Args:
+        segments: (h, w), labels from 0.
+
+    Returns:
+        (h, w) int64, labels from 0: the pieces of the first segment, then those of the next.
+    """
+    pieces, first = np.zeros(segments.shape, np.int64), 0
+    for segment in np.unique(segments):
+        here = segments == segment
+        numbers, count = ndimage.label(here)
+        pieces[here] = numbers[here] - 1 + first
+        first += count
+    return pieces

@@ -14,7 +14,9 @@ from ovseg.config import SegmentConfig
 from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.predictions import load_pixels
 from ovseg.matching.late import fuse_bank
+from ovseg.matching.votes import region_votes
 from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.cell_scores import image_regions
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.vocabulary import Vocabulary
@@ -50,7 +52,11 @@ FILTER_MASS = 0.95
 
 
 def lines_for(
-    config: SegmentConfig, banks: Sequence[tuple[str, bool, BankInUse]], *, background: bool
+    config: SegmentConfig,
+    banks: Sequence[tuple[str, bool, BankInUse]],
+    *,
+    background: bool,
+    votes: Sequence[float] = (),
 ) -> list[Line]:
     """Every way of deciding that is compared.
 
@@ -58,6 +64,7 @@ def lines_for(
         config: All other settings.
         banks: (name, built with co-segmentation, bank).
         background: Whether the data have one; without, nothing stands for it.
+        votes: Weights of the regions' votes that are compared with none, but not with the category filter.
     """
     filters = (False, True)
     found = [
@@ -75,7 +82,11 @@ def lines_for(
                     )
                     evidence = f"{name} and text" if text else f"{name} only"
                     found.append(Line(evidence, bank, prototypes, filtered, cosegment, chosen))
-    return found
+    return [
+        replace(line, config=replace(line.config, region_votes=weight))
+        for line in found
+        for weight in (0.0, *(() if line.category_filter else votes))
+    ]
 
 
 def _with(config: SegmentConfig, *, filtered: bool) -> SegmentConfig:
@@ -118,6 +129,8 @@ def bank_table(
             for bank in {id(line.bank): line.bank for line in lines}.values()
             if bank is not None
         }
+        voting = any(line.config.region_votes > 0 for line in lines)
+        regions = image_regions(encoded, lines[0].config) if voting else None
         for index, line in enumerate(lines):
             scores = texts[line.config.category_mass]
             if line.bank is not None:
@@ -128,6 +141,8 @@ def bank_table(
                     config=line.config,
                     backdrop=line.bank.backdrop(line.config),
                 )
+            if regions is not None:
+                scores = region_votes(scores, regions, line.config.region_votes)
             labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
             np.add.at(confusions[index, number % 2].T, labels, shown)
         advance()
@@ -139,6 +154,7 @@ def bank_table(
                 "background prototypes": line.background_prototypes,
                 "category filter": line.category_filter,
                 "co-segmentation": line.cosegment,
+                "region votes": line.config.region_votes,
                 "miou": mean_iou(halves.sum(axis=0)),
                 "first_half": mean_iou(halves[0]),
                 "second_half": mean_iou(halves[1]),

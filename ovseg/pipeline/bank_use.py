@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ovseg.prototypes import PrototypeBank, check_identities, load_bank
 from ovseg.refinement import spread_affinity
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["BankInUse", "BankMatch", "bank_vocabulary", "pixel_hash"]
+__all__ = ["BankInUse", "bank_vocabulary", "pixel_hash"]
 
 
 GIVEN = "folder"
@@ -38,20 +38,6 @@ def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
 def bank_vocabulary(bank: PrototypeBank, *, has_background: bool = True) -> Vocabulary:
     """The classes of a bank as a vocabulary."""
     return Vocabulary(bank.classes, has_background=has_background, source="bank")
-
-
-@dataclass(frozen=True)
-class BankMatch:
-    """What a bank says of one image's cells.
-
-    Attributes:
-        scores: (N, K + 1) of text and bank together.
-        winners: By space, (N,) row of the bank's table that speaks for the cell's best class (-1: none), and
-            (N,) its cosine; None where it was not asked for.
-    """
-
-    scores: torch.Tensor
-    winners: dict[str, tuple[torch.Tensor, torch.Tensor]] | None
 
 
 class BankInUse:
@@ -126,31 +112,22 @@ class BankInUse:
         vocabulary: Vocabulary,
         config: SegmentConfig,
         *,
-        without: list[int],
-        explain: bool = False,
-    ) -> BankMatch:
-        """Move the text side's scores (N, K + 1) by the bank.
+        without: Sequence[int],
+    ) -> torch.Tensor:
+        """Move the text side's scores (N, K + 1) by the bank; of the same shape.
 
         Features are spread along the affinities of the image first, as text features are.
         """
-        matcher = self.matcher(vocabulary)
-        if not matcher.present:
-            return BankMatch(scores, None)
-        cells = self._cells(encoded, matcher, config)
-        match = matcher.match(cells, without)
-        fused = fuse_bank(
+        return fuse_bank(
             scores,
-            match,
+            self.match(encoded, vocabulary, config, without=without),
             has_background=vocabulary.has_background,
             config=config,
             backdrop=self.backdrop(config),
         )
-        if not explain:
-            return BankMatch(fused, None)
-        return BankMatch(fused, matcher.winners(cells, fused.argmax(dim=1) - 1, without))
 
     def match(
-        self, encoded: EncodedImage, vocabulary: Vocabulary, config: SegmentConfig, *, without: list[int]
+        self, encoded: EncodedImage, vocabulary: Vocabulary, config: SegmentConfig, *, without: Sequence[int]
     ) -> VisualMatch | None:
         """How like each class an image's cells look, or None: the bank has nothing for these classes."""
         matcher = self.matcher(vocabulary)
@@ -165,7 +142,7 @@ class BankInUse:
         labels: torch.Tensor,
         config: SegmentConfig,
         *,
-        without: list[int],
+        without: Sequence[int],
     ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """The prototypes that speak for given classes (N,) of the vocabulary, -1 for background, by space."""
         matcher = self.matcher(vocabulary)

@@ -16,7 +16,7 @@ from ovseg.images import load_image
 from ovseg.outputs.explain_page import ExplainedRegion, Witness
 from ovseg.outputs.support_sheet import drawn, small_picture
 from ovseg.pipeline.bank_use import BankInUse
-from ovseg.pipeline.name_scores import name_scores
+from ovseg.pipeline.cell_scores import cell_scores
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.vocabulary import Vocabulary
 
@@ -74,10 +74,10 @@ def explain_image(
     if bank is None:
         raise ValueError("there is nothing to explain without a bank")
     encoded = segmenter.encode(pixels)
-    names = name_scores(encoded, segmenter.prepared(vocabulary), segmenter.config)
     without = bank.own_supports(pixels)
-    matched = bank.fuse(encoded, names, vocabulary, segmenter.config, without=without, explain=True)
-    scores = matched.scores
+    named = segmenter.prepared(vocabulary)
+    said = cell_scores(encoded, named, segmenter.config, bank, without=without, explain=True)
+    scores = said.scores
     ranked = scores.topk(min(2, scores.shape[1]), dim=1).indices
     labels = ranked[:, 0].reshape(encoded.grid).cpu().numpy()
     regions, owners = _regions(labels)
@@ -100,7 +100,7 @@ def explain_image(
                 score=float(scores[here, label].mean()),
                 share=float(here.float().mean()),
                 runner_up=runner_up,
-                witnesses=_witnesses(bank, photos, matched.winners or {}, here),
+                witnesses=_witnesses(bank, photos, said.winners, here),
                 rivals=_witnesses(bank, photos, rival, here),
             )
         )

@@ -17,10 +17,10 @@ from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.roles import Roles
 from ovseg.images import load_image
 from ovseg.memory import Heap
-from ovseg.pipeline.bank_use import BankInUse, BankMatch, bank_vocabulary, pixel_hash
+from ovseg.pipeline.bank_use import BankInUse, bank_vocabulary, pixel_hash
+from ovseg.pipeline.cell_scores import CellScores, cell_scores
 from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
-from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.prototypes import PrototypeBank
@@ -205,32 +205,26 @@ class Segmenter:
         """Label an encoded image."""
         named = self.prepared(vocabulary)
         config = self.config
-        scores = name_scores(encoded, named, config)
-        details: dict[str, Any] = {}
-        if self.bank is not None:
-            without = self.bank.own_supports(pixels)
-            matched = self.bank.fuse(
-                encoded, scores, vocabulary, config, without=without, explain=config.keep_winners
-            )
-            scores = matched.scores
-            details = _winners(matched, encoded.grid)
+        without = () if self.bank is None else self.bank.own_supports(pixels)
+        said = cell_scores(encoded, named, config, self.bank, without=without, explain=config.keep_winners)
         height, width = encoded.grid
-        grid = scores.T.reshape(-1, height, width)
+        grid = said.scores.T.reshape(-1, height, width)
         labels, confidence = label_map(
             grid, pixels, refine=config.refine, refine_side=config.refine_side, abstain=config.abstain
         )
         kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
+        details = _winners(said, encoded.grid)
         return Segmentation(labels, confidence, named.vocabulary.names, scores=kept, details=details)
 
 
-def _winners(matched: BankMatch, grid: tuple[int, int]) -> dict[str, Any]:
+def _winners(said: CellScores, grid: tuple[int, int]) -> dict[str, Any]:
     """``winners``: by space, (h, w) rows of the bank's table that spoke for the cells, and cosines."""
-    if matched.winners is None:
+    if not said.winners:
         return {}
     return {
         "winners": {
             name: (rows.reshape(grid).cpu().numpy(), scores.reshape(grid).cpu().numpy())
-            for name, (rows, scores) in matched.winners.items()
+            for name, (rows, scores) in said.winners.items()
         }
     }
 

@@ -277,10 +277,12 @@ def test_the_bench_compares_names_and_banks(ovseg: Any, photos: Path, tmp_path: 
     words = tmp_path / "words.toml"
     words.write_text("".join(f'[[class]]\nname = "{name}"\nkind = "thing"\n' for name in BOXES))
     flags = ("--no-background", "--work", tmp_path / "work", "--vocabulary", words, "--json")
+    flags += ("--votes", 0.5, "--votes", 1, "--regions", 2)
     result = ovseg("bench", "banks", "folder", "--root", root, *flags)
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
-    assert [row["evidence"] for row in rows[:2]] == ["text only", "text only"]
+    text = [(row["category filter"], row["region votes"]) for row in rows if row["evidence"] == "text only"]
+    assert text == [(False, 0.0), (False, 0.5), (False, 1.0), (True, 0.0)]
     assert {row["co-segmentation"] for row in rows} == {None, True, False}
     assert all(row["miou"] > 20 for row in rows)
 

@@ -1,0 +1,80 @@
+"""All that is known of an image's cells in one set of scores: names, a bank, and the votes of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ovseg.config import SegmentConfig
+from ovseg.discovery import DiscoveryConfig, EigenConfig, connected_pieces, spectral_segments
+from ovseg.matching.votes import region_votes
+from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.encode import EncodedImage
+from ovseg.pipeline.name_scores import name_scores
+from ovseg.pipeline.names import NamedClasses
+
+__all__ = ["CellScores", "cell_scores", "image_regions"]
+
+_LINKED = 0.5
+"""Share of the pairs of cells that are linked: no cosine is known above which the last tokens, which every
+shape encoder has, agree (see ``DiscoveryConfig.for_encoder``)."""
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """What is said of one image's cells.
+
+    Attributes:
+        scores: (N, K + 1) in [0, 1], background first, rows summing to 1.
+        winners: By space, (N,) row of the bank's table that speaks for the cell's best class (-1: none), and
+            (N,) its cosine; empty where there is no bank or it was not asked for.
+    """
+
+    scores: torch.Tensor
+    winners: dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+def cell_scores(
+    encoded: EncodedImage,
+    named: NamedClasses,
+    config: SegmentConfig,
+    bank: BankInUse | None = None,
+    *,
+    without: Sequence[int] = (),
+    explain: bool = False,
+) -> CellScores:
+    """Names, then the bank, then the regions' votes.
+
+    Args:
+        encoded: The image.
+        named: The classes.
+        config: Weights of all three.
+        bank: A bank that takes part.
+        without: Its support images that do not count (see :meth:`BankInUse.own_supports`).
+        explain: Whether to tell which prototypes spoke; for the class that a cell ends with, whether its own
+            scores or its region's vote made it so.
+    """
+    vocabulary = named.vocabulary
+    scores = name_scores(encoded, named, config)
+    if bank is not None:
+        scores = bank.fuse(encoded, scores, vocabulary, config, without=without)
+    if config.region_votes > 0:
+        scores = region_votes(scores, image_regions(encoded, config), config.region_votes)
+    if bank is None or not explain:
+        return CellScores(scores, {})
+    labels = scores.argmax(dim=1) - 1
+    return CellScores(scores, bank.winners(encoded, vocabulary, labels, config, without=without))
+
+
+def image_regions(encoded: EncodedImage, config: SegmentConfig) -> torch.Tensor:
+    """(N,) int64 region of each cell: ``config.regions`` segments by normalized cut, in connected pieces.
+
+    They are made of the shape encoder's last tokens, which the encoding holds, on the CPU, so that they are
+    the same wherever the encoders run.
+    """
+    tokens = encoded.tokens.float().cpu().reshape(*encoded.grid, -1)
+    cut = DiscoveryConfig(facet="token", density=_LINKED, eigen=EigenConfig(seed=config.seed))
+    found = spectral_segments(tokens, segments=config.regions or None, seed=config.seed, config=cut)
+    return torch.from_numpy(connected_pieces(found)).flatten().to(encoded.tokens.device)
