@@ -13,7 +13,7 @@ from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
 from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.classes import chosen_vocabulary
-from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.cli.settings import DEFAULTS
@@ -70,7 +70,7 @@ def build(
     parts: flags.Parts = _DEFAULT.prototypes.parts,
     clean: flags.Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: flags.Assignments = _NONE,
+    assignments: Annotated[list[str], options.setting("prototypes.merge=1.0 or support.text=0.3")] = _NONE,
     overwrite: flags.Overwrite = False,
     preset: options.Preset = DEFAULTS.preset,
     image_size: options.ImageSize = _DEFAULT.image_size,
@@ -167,13 +167,11 @@ def add(
     parts: flags.Parts = _DEFAULT.prototypes.parts,
     clean: flags.Clean = _DEFAULT.prototypes.clean,
     seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: flags.Assignments = _NONE,
+    assignments: Annotated[list[str], options.setting("prototypes.merge=1.0 or support.text=0.3")] = _NONE,
     overwrite: flags.Overwrite = False,
     preset: Annotated[
         str | None,
-        flags.option(
-            "--preset", help="Which encoders. Default: those that made the bank.", show_default=False
-        ),
+        option("--preset", help="Which encoders. Default: those that made the bank.", show_default=False),
     ] = None,
     image_size: options.ImageSize = _DEFAULT.image_size,
     device: options.Device = DEFAULTS.device,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import one_line
+from ovseg.cli.common import one_line, option
 from ovseg.errors import OutputError, UsageError
 from ovseg.prototypes.config import PrototypeConfig
 
@@ -17,10 +17,6 @@ __all__ = ["export", "info", "merge", "remove"]
 
 _SHOWN = 60
 """Classes up to which each has a line."""
-
-
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 Bank = Annotated[Path, typer.Argument(help="A bank file.", show_default=False)]
@@ -68,12 +64,12 @@ def info(bank: Bank, as_json: options.Json = False) -> None:
 
 def merge(
     banks: Annotated[list[Path], typer.Argument(help="Bank files, two or more.", show_default=False)],
-    output: Annotated[Path | None, _option("--output", "-o", help="Bank to write.")] = None,
+    output: Annotated[Path | None, option("--output", "-o", help="Bank to write.")] = None,
     clean: Annotated[
         float,
-        _option("--clean", help="Cosine to another class above which a background prototype is dropped."),
+        option("--clean", help="Cosine to another class above which a background prototype is dropped."),
     ] = PrototypeConfig.clean,
-    overwrite: Annotated[bool, _option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Join banks into one; classes of one name become one.
 
@@ -96,12 +92,12 @@ def merge(
 def remove(
     bank: Bank,
     classes: Annotated[
-        str, _option("--classes", "-c", help="Names or synonyms of the classes to remove, between commas.")
+        str, option("--classes", "-c", help="Names or synonyms of the classes to remove, between commas.")
     ],
     output: Annotated[
-        Path | None, _option("--output", "-o", help="Bank to write. Default: the same file.")
+        Path | None, option("--output", "-o", help="Bank to write. Default: the same file.")
     ] = None,
-    overwrite: Annotated[bool, _option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Remove classes from a bank, with their support images.
 
@@ -123,16 +119,16 @@ def remove(
 
 def export(
     bank: Bank,
-    output: Annotated[Path | None, _option("--output", "-o", help="Folder to write.")] = None,
+    output: Annotated[Path | None, option("--output", "-o", help="Folder to write.")] = None,
     photos: Annotated[
         list[Path] | None,
-        _option(
+        option(
             "--photos",
             help="Folder in which support photos are looked for by their names and hashes, to be shown on the"
             " page. Repeatable.",
         ),
     ] = None,
-    overwrite: Annotated[bool, _option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Write a bank in open formats: bank.npz, bank.json, and support.html, a page of its support images.
 

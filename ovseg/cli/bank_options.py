@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
+from ovseg.cli.common import option
 from ovseg.support.pool.config import RetrievalConfig
 
 RETRIEVAL = RetrievalConfig()
 MARGIN = RETRIEVAL.margin or 0.0
-
-
-def option(*flags: str, **settings: Any) -> Any:
-    """A flag that no environment variable sets."""
-    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 Source = Annotated[
@@ -66,10 +60,6 @@ Around = Annotated[
     option("--around/--no-around", help="Whether what is around a class makes background prototypes."),
 ]
 Parts = Annotated[int, option("--parts", help="Most parts (k-means clusters) a class.")]
-Assignments = Annotated[
-    list[str],
-    option("--set", help="One setting, such as prototypes.merge=1.0 or support.text=0.3. Repeatable."),
-]
 Clean = Annotated[
     float,
     option("--clean", help="Cosine to another class above which a background prototype is dropped."),

@@ -13,7 +13,7 @@ from ovseg.cli.bench_banks import banks
 from ovseg.cli.bench_clip import clip
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
-from ovseg.cli.common import say
+from ovseg.cli.common import option, say
 from ovseg.cli.launch import set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.config import SegmentConfig
@@ -42,10 +42,6 @@ _SETTINGS = (
 )
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 @app.callback()
 def _root() -> None:
     """Measure ovseg's own parts."""
@@ -64,32 +60,32 @@ def discovery(
         typer.Argument(help="Folder of photos. Without it features are made up.", show_default=False),
     ] = None,
     sizes: Annotated[
-        str, _option("--sizes", help="Cells an image, square numbers between commas; empty: no timing.")
+        str, option("--sizes", help="Cells an image, square numbers between commas; empty: no timing.")
     ] = "900,3600",
-    images: Annotated[int, _option("--images", help="Images a size.")] = 30,
+    images: Annotated[int, option("--images", help="Images a size.")] = 30,
     large: Annotated[
-        int, _option("--large", help="Cells of the image whose peak memory is measured; 0: none.")
+        int, option("--large", help="Cells of the image whose peak memory is measured; 0: none.")
     ] = 14400,
-    threads: Annotated[int, _option("--threads", help="CPU threads.")] = 2,
-    batch: Annotated[int, _option("--batch", help="Images a batch on an accelerator.")] = 64,
+    threads: Annotated[int, option("--threads", help="CPU threads.")] = 2,
+    batch: Annotated[int, option("--batch", help="Images a batch on an accelerator.")] = 64,
     quality: Annotated[
-        bool, _option("--quality", help="Compare features, layers and thresholds instead.")
+        bool, option("--quality", help="Compare features, layers and thresholds instead.")
     ] = False,
     settings: Annotated[
         str,
-        _option("--settings", help="Lines of that comparison, METHOD:FACETLAYER@TAU.", show_default=False),
+        option("--settings", help="Lines of that comparison, METHOD:FACETLAYER@TAU.", show_default=False),
     ] = _SETTINGS,
     truth: Annotated[
-        Path | None, _option("--truth", help="Boxes of PHOTOS, as ovseg evaluate discovery takes them.")
+        Path | None, option("--truth", help="Boxes of PHOTOS, as ovseg evaluate discovery takes them.")
     ] = None,
     object_photos: Annotated[
-        Path | None, _option("--object-photos", help="Photos with one object each.")
+        Path | None, option("--object-photos", help="Photos with one object each.")
     ] = None,
     object_masks: Annotated[
-        Path | None, _option("--object-masks", help="Their masks, NAME.png (indices, 255 ignored).")
+        Path | None, option("--object-masks", help="Their masks, NAME.png (indices, 255 ignored).")
     ] = None,
     object_list: Annotated[
-        Path | None, _option("--object-list", help="CSV with name and index: what in the mask is the object.")
+        Path | None, option("--object-list", help="CSV with name and index: what in the mask is the object.")
     ] = None,
     limit: options.Limit = None,
     preset: options.Preset = "auto",
@@ -152,20 +148,17 @@ def discovery(
 
 @app.command("shots")
 def shots(
-    root: Annotated[Path, _option("--root", help="Folder data set: images/, masks/ and classes.txt.")],
-    work: Annotated[Path, _option("--work", help="Folder for encoded images, kept for the next call.")],
+    root: Annotated[Path, option("--root", help="Folder data set: images/, masks/ and classes.txt.")],
+    work: Annotated[Path, option("--work", help="Folder for encoded images, kept for the next call.")],
     vocabulary: options.VocabularyName = None,
     shots: Annotated[
-        str, _option("--shots", help="Numbers of support images a class, ascending; 0: names alone.")
+        str, option("--shots", help="Numbers of support images a class, ascending; 0: names alone.")
     ] = "0,1,2,3,5",
     seed: options.Seed = 0,
     images: Annotated[
-        int | None, _option("--images", help="Measure on so many images at most, evenly taken.")
+        int | None, option("--images", help="Measure on so many images at most, evenly taken.")
     ] = None,
-    assignments: Annotated[
-        list[str],
-        _option("--set", help="One setting, such as segment.visual=8 or prototypes.parts=8. Repeatable."),
-    ] = _NONE,
+    assignments: Annotated[list[str], options.setting("segment.visual=8 or prototypes.parts=8")] = _NONE,
     refine: options.Refine = "none",
     preset: options.Preset = "auto",
     device: options.Device = "auto",

@@ -10,16 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import say
+from ovseg.cli.common import option, say
 from ovseg.cli.launch import set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 
 __all__ = ["banks"]
-
-
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 _NONE: list[Path] = []
@@ -29,33 +25,31 @@ _FIGURES = ("miou", "first_half", "second_half")
 
 def banks(
     name: Annotated[str, typer.Argument(help="Data set: folder, voc21… (see ovseg evaluate).")],
-    root: Annotated[Path, _option("--root", help="Its folder.")],
-    work: Annotated[Path, _option("--work", help="Folder for encodings and banks; kept for the next call.")],
+    root: Annotated[Path, option("--root", help="Its folder.")],
+    work: Annotated[Path, option("--work", help="Folder for encodings and banks; kept for the next call.")],
     background: Annotated[
-        bool, _option("--background/--no-background", help="For folder: whether index 0 is background.")
+        bool, option("--background/--no-background", help="For folder: whether index 0 is background.")
     ] = True,
     vocabulary: options.VocabularyName = None,
     bank: Annotated[
-        list[Path], _option("--bank", help="A bank to compare, for the classes of the data. Repeatable.")
+        list[Path], option("--bank", help="A bank to compare, for the classes of the data. Repeatable.")
     ] = _NONE,
     pool: Annotated[
-        Path | None, _option("--pool", help="A pool, from which a bank is retrieved and compared too.")
+        Path | None, option("--pool", help="A pool, from which a bank is retrieved and compared too.")
     ] = None,
     self_pool: Annotated[
-        bool, _option("--self/--no-self", help="Whether the photos are their own pool.")
+        bool, option("--self/--no-self", help="Whether the photos are their own pool.")
     ] = True,
     weight: Annotated[
-        float | None, _option("--weight", help="Weight of the bank (segment.visual).", show_default=False)
+        float | None, option("--weight", help="Weight of the bank (segment.visual).", show_default=False)
     ] = None,
     votes: Annotated[
         list[float],
-        _option(
-            "--votes", help="Weight of the regions' votes (segment.region_votes) to compare. Repeatable."
-        ),
+        option("--votes", help="Weight of the regions' votes (segment.region_votes) to compare. Repeatable."),
     ] = _NO_WEIGHTS,
     regions: Annotated[
         int | None,
-        _option("--regions", help="Segments whose pieces vote (segment.regions).", show_default=False),
+        option("--regions", help="Segments whose pieces vote (segment.regions).", show_default=False),
     ] = None,
     limit: options.Limit = None,
     preset: options.Preset = "auto",

@@ -8,12 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.common import option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.errors import UsageError
-
-
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 def clip(
@@ -22,17 +19,17 @@ def clip(
         typer.Argument(help="Folder of photos. Without it pictures are made up.", show_default=False),
     ] = None,
     clip: Annotated[
-        str, _option("--clip", help="A model of CLIP, or an architecture of open_clip: then untrained.")
+        str, option("--clip", help="A model of CLIP, or an architecture of open_clip: then untrained.")
     ] = "ViT-B-16",
     shape: Annotated[
-        str, _option("--shape", help="The guide: a model, or an architecture of timm: then untrained.")
+        str, option("--shape", help="The guide: a model, or an architecture of timm: then untrained.")
     ] = "vit_base_patch8_224",
-    variant: Annotated[str, _option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
-    dialect: Annotated[str, _option("--dialect", help="sclip or tcl.")] = "sclip",
-    images: Annotated[int, _option("--images", help="Photos in one pass.", min=1)] = 2,
-    size: Annotated[str, _option("--size", help="Width and height of made up pictures.")] = "500x375",
-    repeats: Annotated[int, _option("--repeats", help="Measurements.", min=1)] = 5,
-    threads: Annotated[int, _option("--threads", help="CPU threads.", min=1)] = 2,
+    variant: Annotated[str, option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
+    dialect: Annotated[str, option("--dialect", help="sclip or tcl.")] = "sclip",
+    images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
+    size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
+    repeats: Annotated[int, option("--repeats", help="Measurements.", min=1)] = 5,
+    threads: Annotated[int, option("--threads", help="CPU threads.", min=1)] = 2,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     quiet: options.Quiet = False,

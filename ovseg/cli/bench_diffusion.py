@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
+from ovseg.cli.common import option
 from ovseg.cli.launch import set_up_process
 from ovseg.errors import UsageError
 
@@ -20,29 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["diffusion"]
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 def diffusion(
     ctx: typer.Context,
-    model: Annotated[str | None, _option("--model", help="As for ovseg support sample.")] = None,
+    model: Annotated[str | None, option("--model", help="As for ovseg support sample.")] = None,
     random: Annotated[
         str | None,
-        _option("--random", help="Random weights in the shape of a real model instead: sd15, or small."),
+        option("--random", help="Random weights in the shape of a real model instead: sd15, or small."),
     ] = None,
     layout: generate.Layout = generate.DEFAULT.layout,
-    images: Annotated[int, _option("--images", help="Pictures a class.")] = generate.DEFAULT.shots,
+    images: Annotated[int, option("--images", help="Pictures a class.")] = generate.DEFAULT.shots,
     steps: generate.Steps = generate.DEFAULT.steps,
     guidance: generate.Guidance = generate.DEFAULT.guidance,
     scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
     size: generate.Size = generate.DEFAULT.size,
     generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
-    rounds: Annotated[int, _option("--rounds", help="Times that all is measured; medians are shown.")] = 3,
-    threads: Annotated[int, _option("--threads", help="CPU threads.")] = 2,
+    rounds: Annotated[int, option("--rounds", help="Times that all is measured; medians are shown.")] = 3,
+    threads: Annotated[int, option("--threads", help="CPU threads.")] = 2,
     device: options.Device = "auto",
     generate_dtype: Annotated[
-        str, _option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
+        str, option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
     ] = generate.DEFAULT.dtype,
     as_json: options.Json = False,
 ) -> None:

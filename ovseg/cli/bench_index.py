@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Annotated
 
 from ovseg.cli import options
+from ovseg.cli.common import option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.errors import UsageError
 from ovseg.index import IndexConfig
@@ -16,23 +15,19 @@ __all__ = ["index"]
 _DEFAULT = IndexConfig()
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 def index(
-    count: Annotated[int, _option("--vectors", help="Made-up vectors, in clusters.")] = 200_000,
-    width: Annotated[int, _option("--width", help="Numbers a vector.")] = 384,
-    clusters: Annotated[int, _option("--clusters", help="Clusters.")] = 1000,
-    queries: Annotated[int, _option("--queries", help="Queries from the same clusters.")] = 1000,
+    count: Annotated[int, option("--vectors", help="Made-up vectors, in clusters.")] = 200_000,
+    width: Annotated[int, option("--width", help="Numbers a vector.")] = 384,
+    clusters: Annotated[int, option("--clusters", help="Clusters.")] = 1000,
+    queries: Annotated[int, option("--queries", help="Queries from the same clusters.")] = 1000,
     kinds: Annotated[
-        str, _option("--kinds", help="Structures between commas: auto, flat, ivf, hnsw, pq.")
+        str, option("--kinds", help="Structures between commas: auto, flat, ivf, hnsw, pq.")
     ] = "auto",
-    backend: Annotated[str, _option("--backend", help="auto, faiss or torch.")] = _DEFAULT.backend,
+    backend: Annotated[str, option("--backend", help="auto, faiss or torch.")] = _DEFAULT.backend,
     recall: Annotated[
-        float, _option("--recall", help="Share of the ten nearest that a search must find.")
+        float, option("--recall", help="Share of the ten nearest that a search must find.")
     ] = _DEFAULT.recall,
-    threads: Annotated[int, _option("--threads", help="CPU threads.")] = 1,
+    threads: Annotated[int, option("--threads", help="CPU threads.")] = 1,
     seed: options.Seed = _DEFAULT.seed,
     device: options.Device = "auto",
     quiet: options.Quiet = False,

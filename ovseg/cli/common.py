@@ -1,4 +1,4 @@
-"""What the commands share: errors as one line with an exit code."""
+"""What the commands share: how flags are declared, and errors as one line with an exit code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from ovseg.errors import OvsegError
 
 COMMAND_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "OVSEG", "help_option_names": ["-h", "--help"]}
 """Settings of every command: each flag can be given as ``OVSEG_<FLAG>`` too."""
+
+
+def option(*flags: str, **settings: Any) -> Any:
+    """``typer.Option`` whose help does not repeat that every flag has an ``OVSEG_<FLAG>``."""
+    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 def one_line(text: object) -> str:

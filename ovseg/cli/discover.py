@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import one_line
+from ovseg.cli.common import one_line, option
 from ovseg.cli.launch import print_summary, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.discovery.config import DiscoveryConfig
@@ -25,10 +25,6 @@ _SHARD = "/".join(map(str, _RUN.shard))
 _NONE: list[str] = []
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 def discover(
     inputs: Annotated[
         list[str] | None,
@@ -41,7 +37,7 @@ def discover(
     output: options.Output = None,
     format: Annotated[
         list[str],
-        _option(
+        option(
             "--format",
             "-f",
             help="Output formats, repeated or between commas: png, overlay, boxes, objects (COCO JSON), html,"
@@ -49,24 +45,24 @@ def discover(
         ),
     ] = _FORMATS,
     overwrite: options.Overwrite = _RUN.overwrite,
-    objects: Annotated[int, _option("--objects", help="Most objects an image.")] = _DEFAULT.max_regions,
+    objects: Annotated[int, option("--objects", help="Most objects an image.")] = _DEFAULT.max_regions,
     min_score: Annotated[
         float,
-        _option("--min-score", help="Drop objects below this score, from 0 (keep all) to 1: nothing here."),
+        option("--min-score", help="Drop objects below this score, from 0 (keep all) to 1: nothing here."),
     ] = _DEFAULT.min_score,
     preset: options.Preset = "auto",
     shape: options.Shape = None,
     image_size: Annotated[
         int,
-        _option("--image-size", help="See an image with as many pixels as a square of this side."),
+        option("--image-size", help="See an image with as many pixels as a square of this side."),
     ] = _DEFAULT.image_size,
     facet: Annotated[
         Literal["token", "query", "key", "value"] | None,
-        _option("--facet", help="Features that are cut. Default: what suits the preset.", show_default=False),
+        option("--facet", help="Features that are cut. Default: what suits the preset.", show_default=False),
     ] = None,
     layer: Annotated[
         int | None,
-        _option(
+        option(
             "--layer",
             help="Transformer block of the features, -1 the last. Default: by preset.",
             show_default=False,
@@ -74,15 +70,15 @@ def discover(
     ] = None,
     tau: Annotated[
         float | None,
-        _option("--tau", help="Cosine above which cells are linked. Default: by preset.", show_default=False),
+        option("--tau", help="Cosine above which cells are linked. Default: by preset.", show_default=False),
     ] = None,
     split: Annotated[
         Literal["mean", "ncut"],
-        _option("--split", help="Cut the eigenvector at its mean, or at the best N-cut value."),
+        option("--split", help="Cut the eigenvector at its mean, or at the best N-cut value."),
     ] = _DEFAULT.split,
-    rounds: Annotated[int, _option("--rounds", help="Cuts an image (MaskCut).")] = _DEFAULT.rounds,
+    rounds: Annotated[int, option("--rounds", help="Cuts an image (MaskCut).")] = _DEFAULT.rounds,
     refine: Annotated[
-        Literal["none", "bilateral"], _option("--refine", help="Draw masks to the photo's edges.")
+        Literal["none", "bilateral"], option("--refine", help="Draw masks to the photo's edges.")
     ] = _DEFAULT.refine,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",

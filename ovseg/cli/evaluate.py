@@ -12,7 +12,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.bank_flags import drop_encodings, take_bank
-from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
@@ -35,65 +35,55 @@ _NONE: list[str] = []
 _NO_PATHS: list[Path] = []
 _SHARD = "/".join(map(str, DEFAULTS.run.shard))
 
-Root = Annotated[Path, typer.Option("--root", help="Folder of the data set.", show_envvar=False)]
-Out = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the results (made if missing).", show_envvar=False)
-]
+Root = Annotated[Path, option("--root", help="Folder of the data set.")]
+Out = Annotated[Path, option("--output", "-o", help="Folder for the results (made if missing).")]
 DialectName = Annotated[
     str,
-    typer.Option(
+    option(
         "--dialect",
         help="The way of evaluating: ovseg (what ovseg segment does), sclip or tcl.",
-        show_envvar=False,
     ),
 ]
 Predictions = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--predictions",
         help="Score this folder instead of running ovseg: NAME.png (indices) or NAME.safetensors (scores), or"
         " a run folder of ovseg segment.",
-        show_envvar=False,
     ),
 ]
 SavePredictions = Annotated[
     bool,
-    typer.Option("--save-predictions", help="Keep indexed PNGs in OUT/predictions.", show_envvar=False),
+    option("--save-predictions", help="Keep indexed PNGs in OUT/predictions."),
 ]
 Leakage = Annotated[
     list[Path],
-    typer.Option(
+    option(
         "--leakage",
         help="Folder of photos, or a pool: report near copies of evaluation images in it. Repeatable.",
-        show_envvar=False,
     ),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse to evaluate when --leakage finds any.", show_envvar=False)
-]
+Strict = Annotated[bool, option("--strict", help="Refuse to evaluate when --leakage finds any.")]
 Overwrite = Annotated[
     bool,
-    typer.Option(
+    option(
         "--overwrite",
         help="Drop the evaluation that is in the folder. Default: go on with it, and refuse another one.",
-        show_envvar=False,
     ),
 ]
 Shard = Annotated[
     str,
-    typer.Option(
+    option(
         "--shard",
         help="I/N: only every N-th image from the I-th, into a folder of its own (see ovseg evaluate merge).",
-        show_envvar=False,
     ),
 ]
 FolderBackground = Annotated[
     bool | None,
-    typer.Option(
+    option(
         "--background/--no-background",
         help="Whether index 0, the first line of classes.txt, is background. Must be said.",
         show_default=False,
-        show_envvar=False,
     ),
 ]
 

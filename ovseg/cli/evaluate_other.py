@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.common import option
 from ovseg.cli.launch import set_up_process
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import RetrievalConfig
@@ -18,17 +19,13 @@ _SEARCH = RetrievalConfig()
 
 __all__ = ["compare", "discovery", "merge", "retrieval", "table"]
 
-Results = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder for results.json.", show_envvar=False)
-]
+Results = Annotated[Path | None, option("--output", "-o", help="Folder for results.json.")]
 
 
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Output folders of all shards.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the whole.", show_envvar=False)],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Drop an evaluation that is there.", show_envvar=False)
-    ] = False,
+    output: Annotated[Path, option("--output", "-o", help="Folder for the whole.")],
+    overwrite: Annotated[bool, option("--overwrite", help="Drop an evaluation that is there.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Join the shards of one evaluation: the same bytes as if it had run in one piece.
@@ -45,9 +42,7 @@ def merge(
 def compare(
     a: Annotated[Path, typer.Argument(help="Output folder of one run.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="Output folder of the other.", show_default=False)],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for comparison.json.", show_envvar=False)
-    ] = None,
+    output: Annotated[Path | None, option("--output", "-o", help="Folder for comparison.json.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Is run B better than run A, or are it the images? Paired bootstrap: difference and interval.
@@ -81,24 +76,23 @@ def table(
 def discovery(
     predictions: Annotated[
         Path | None,
-        typer.Option("--predictions", help="boxes.json as ovseg discover writes it.", show_envvar=False),
+        option("--predictions", help="boxes.json as ovseg discover writes it."),
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--truth",
             help="True boxes: a folder of VOC XML, COCO JSON, a boxes file (JSON), or CSV with name, x0, y0,"
             " x1, y1 (and index: what in the true masks is the object).",
-            show_envvar=False,
         ),
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option("--masks", help="Predicted masks of single objects, NAME.png.", show_envvar=False),
+        option("--masks", help="Predicted masks of single objects, NAME.png."),
     ] = None,
     true_masks: Annotated[
         Path | None,
-        typer.Option("--true-masks", help="True masks, NAME.png (indices, 255 ignored).", show_envvar=False),
+        option("--true-masks", help="True masks, NAME.png (indices, 255 ignored)."),
     ] = None,
     output: Results = None,
     as_json: options.Json = False,
@@ -131,39 +125,36 @@ def discovery(
 def retrieval(
     labels: Annotated[
         Path,
-        typer.Option("--labels", help="CSV with file and label, or JSON: name to labels.", show_envvar=False),
+        option("--labels", help="CSV with file and label, or JSON: name to labels."),
     ],
     rankings: Annotated[
         Path | None,
-        typer.Option("--rankings", help="JSON: class to image names, best first.", show_envvar=False),
+        option("--rankings", help="JSON: class to image names, best first."),
     ] = None,
     pool: Annotated[
         Path | None,
-        typer.Option("--pool", help="Measure the search of this pool instead.", show_envvar=False),
+        option("--pool", help="Measure the search of this pool instead."),
     ] = None,
     vocabulary: Annotated[
         str | None,
-        typer.Option("--vocabulary", help="With --pool: the classes to look for.", show_envvar=False),
+        option("--vocabulary", help="With --pool: the classes to look for."),
     ] = None,
     groups: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--groups",
             help="Lines NAME: LABEL, LABEL: which labels are images of a class.",
-            show_envvar=False,
         ),
     ] = None,
     margin: Annotated[
         float | None,
-        typer.Option("--margin", help="With --pool: see ovseg pool search.", show_envvar=False),
+        option("--margin", help="With --pool: see ovseg pool search."),
     ] = _SEARCH.margin,
     rerank: Annotated[
         bool,
-        typer.Option("--rerank/--no-rerank", help="With --pool: see ovseg pool search.", show_envvar=False),
+        option("--rerank/--no-rerank", help="With --pool: see ovseg pool search."),
     ] = True,
-    k: Annotated[
-        list[int] | None, typer.Option("-k", help="Depth of precision; repeatable.", show_envvar=False)
-    ] = None,
+    k: Annotated[list[int] | None, option("-k", help="Depth of precision; repeatable.")] = None,
     device: options.Device = "auto",
     cache_dir: options.CacheDir = None,
     output: Results = None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ovseg.cli import options
 from ovseg.cli.bank_flags import banked_vocabulary
-from ovseg.cli.common import one_line, say
+from ovseg.cli.common import one_line, option, say
 from ovseg.cli.launch import set_up_process
 from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
@@ -20,18 +20,14 @@ _NONE: list[str] = []
 _NO_PATHS: list[Path] = []
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 def explain(
     ctx: typer.Context,
     image: Annotated[Path, typer.Argument(help="The image.")],
     bank: options.Bank = None,
-    output: Annotated[Path | None, _option("--output", "-o", help="Page to write.")] = None,
+    output: Annotated[Path | None, option("--output", "-o", help="Page to write.")] = None,
     photos: Annotated[
         list[Path],
-        _option("--photos", help="Folder where the bank's photos lie now. Repeatable."),
+        option("--photos", help="Folder where the bank's photos lie now. Repeatable."),
     ] = _NO_PATHS,
     classes: options.Classes = _NONE,
     classes_file: options.ClassesFile = DEFAULTS.classes_file,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from ovseg.cli.common import option
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    """``typer.Option`` whose help does not repeat the rule that every flag has an ``OVSEG_<FLAG>``."""
-    return typer.Option(*flags, show_envvar=False, **settings)
+def setting(examples: str) -> Any:
+    """The flag ``--set``, with what a command's own settings look like."""
+    return option("--set", help=f"One setting, such as {examples}. Repeatable.")
 
 
-Output = Annotated[Path | None, _option("--output", "-o", help="Run folder to write.")]
+Output = Annotated[Path | None, option("--output", "-o", help="Run folder to write.")]
 Format = Annotated[
     list[str],
-    _option(
+    option(
         "--format",
         "-f",
         help="Output formats, repeated or between commas: png, overlay, html, scores, coco, panoptic, yolo,"
@@ -25,7 +25,7 @@ Format = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    _option(
+    option(
         "--overwrite",
         help="Start anew: remove what ovseg wrote into the run folder before (nothing else). Default: go on"
         " where the run stopped, and refuse a folder of another configuration.",
@@ -34,7 +34,7 @@ Overwrite = Annotated[
 
 Classes = Annotated[
     list[str],
-    _option(
+    option(
         "--classes",
         "-c",
         help='Class names between commas: "cat, dog". Synonyms: "sofa=sofa,couch,settee"; a semicolon ends a'
@@ -43,18 +43,18 @@ Classes = Annotated[
 ]
 ClassesFile = Annotated[
     str | None,
-    _option("--classes-file", help="File with a class a line (name or name=synonym,synonym)."),
+    option("--classes-file", help="File with a class a line (name or name=synonym,synonym)."),
 ]
 VocabularyName = Annotated[
     str | None,
-    _option(
+    option(
         "--vocabulary",
         help="A shipped vocabulary (voc21, …) or a TOML file with synonyms, attributes and background words.",
     ),
 ]
 Background = Annotated[
     bool | None,
-    _option(
+    option(
         "--background/--no-background",
         help="Whether a pixel may be none of the classes. Default: as the vocabulary says; yes with -c.",
         show_default=False,
@@ -63,14 +63,14 @@ Background = Annotated[
 
 Bank = Annotated[
     str | None,
-    _option(
+    option(
         "--bank",
         help="A bank of prototypes (see ovseg bank): what classes look like. Without -c its classes count.",
     ),
 ]
 Pool = Annotated[
     str | None,
-    _option(
+    option(
         "--pool",
         help="self, or a pool (see ovseg pool): make a bank for this run from the images themselves, or from"
         " the pool; it lies beside the output folder.",
@@ -79,81 +79,79 @@ Pool = Annotated[
 
 Preset = Annotated[
     str,
-    _option(
+    option(
         "--preset",
         help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
     ),
 ]
 Clip = Annotated[
     str | None,
-    _option("--clip", help="Model for words: ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH."),
+    option("--clip", help="Model for words: ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH."),
 ]
 Shape = Annotated[
     str | None,
-    _option("--shape", help="Model for shapes: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
+    option("--shape", help="Model for shapes: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
 ]
 Look = Annotated[
     str | None,
-    _option("--look", help="Model in whose space prototypes live: as --shape, or a diffusion pipeline."),
+    option("--look", help="Model in whose space prototypes live: as --shape, or a diffusion pipeline."),
 ]
 DenseVariant = Annotated[
     str | None,
-    _option(
+    option(
         "--dense-variant",
         help="How CLIP is read cell by cell: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
     ),
 ]
 Templates = Annotated[
     str | None,
-    _option(
-        "--templates", help="Sentences into which CLIP's words are put: imagenet80, imagenet7 or simple."
-    ),
+    option("--templates", help="Sentences into which CLIP's words are put: imagenet80, imagenet7 or simple."),
 ]
 ImageSize = Annotated[
     int,
-    _option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),
+    option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),
 ]
-Refine = Annotated[str, _option("--refine", help="How edges are refined: none, pamr or crf.")]
+Refine = Annotated[str, option("--refine", help="How edges are refined: none, pamr or crf.")]
 Abstain = Annotated[
     float | None,
-    _option(
+    option(
         "--abstain",
         help="Give no answer (255 in masks) where the winner's confidence is below this, from 0 to 1.",
     ),
 ]
-Seed = Annotated[int, _option("--seed", help="Seed of whatever is drawn.")]
-Device = Annotated[str, _option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, _option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Seed = Annotated[int, option("--seed", help="Seed of whatever is drawn.")]
+Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, option("--dtype", help="auto, float32, bfloat16 or float16.")]
 CacheDir = Annotated[
     str | None,
-    _option("--cache-dir", help="Folder of converted weights. Default: the user's cache."),
+    option("--cache-dir", help="Folder of converted weights. Default: the user's cache."),
 ]
 Offline = Annotated[
     bool,
-    _option("--offline", help="Keep model libraries from asking the hub for anything."),
+    option("--offline", help="Keep model libraries from asking the hub for anything."),
 ]
 
 BatchSize = Annotated[
     int,
-    _option("--batch-size", "-b", help="Images at a time; 0: 1 on a CPU, 8 on a GPU."),
+    option("--batch-size", "-b", help="Images at a time; 0: 1 on a CPU, 8 on a GPU."),
 ]
-Workers = Annotated[int, _option("--workers", help="Threads that read, and as many that write.")]
+Workers = Annotated[int, option("--workers", help="Threads that read, and as many that write.")]
 Recursive = Annotated[
     bool,
-    _option("--recursive/--no-recursive", help="Search folders to the bottom."),
+    option("--recursive/--no-recursive", help="Search folders to the bottom."),
 ]
 Include = Annotated[
     list[str],
-    _option("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
+    option("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
 ]
 Exclude = Annotated[
     list[str],
-    _option("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
+    option("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
 ]
-Limit = Annotated[int | None, _option("--limit", help="Only the first so many images.")]
+Limit = Annotated[int | None, option("--limit", help="Only the first so many images.")]
 Shard = Annotated[
     str,
-    _option(
+    option(
         "--shard",
         help="I/N: only every N-th image from the I-th. Shards may share the run folder; the same command"
         " without --shard joins them at the end.",
@@ -161,28 +159,25 @@ Shard = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    _option("--dry-run", help="List images and outputs; load no model, write nothing."),
+    option("--dry-run", help="List images and outputs; load no model, write nothing."),
 ]
-FailFast = Annotated[bool, _option("--fail-fast", help="Stop at the first image that fails.")]
+FailFast = Annotated[bool, option("--fail-fast", help="Stop at the first image that fails.")]
 
 ConfigFile = Annotated[
     str | None,
-    _option("--config", help="TOML file of settings, as --print-config writes it."),
+    option("--config", help="TOML file of settings, as --print-config writes it."),
 ]
-Assignments = Annotated[
-    list[str],
-    _option("--set", help="One setting, such as segment.image_size=448. Repeatable."),
-]
+Assignments = Annotated[list[str], setting("segment.image_size=448")]
 PrintConfig = Annotated[
     bool,
-    _option("--print-config", help="Print all settings as TOML and stop."),
+    option("--print-config", help="Print all settings as TOML and stop."),
 ]
-Quiet = Annotated[bool, _option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[
     int,
-    _option("--verbose", "-v", count=True, help="Say more; -vv says all."),
+    option("--verbose", "-v", count=True, help="Say more; -vv says all."),
 ]
 Json = Annotated[
     bool,
-    _option("--json", envvar="OVSEG_JSON", help="Print the summary as JSON on standard output."),
+    option("--json", envvar="OVSEG_JSON", help="Print the summary as JSON on standard output."),
 ]

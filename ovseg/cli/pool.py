@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS, one_line
+from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
@@ -31,20 +31,16 @@ _NONE: list[str] = []
 _NO_PATHS: list[Path] = []
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 PoolFile = Annotated[Path, typer.Argument(help="The pool.", metavar="POOL", show_default=False)]
 Photos = Annotated[
     list[Path],
-    _option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
+    option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
 ]
 Allow = Annotated[
     Path | None,
-    _option("--allow", help="File with a photo a line (name, pattern or SHA-256): no others are results."),
+    option("--allow", help="File with a photo a line (name, pattern or SHA-256): no others are results."),
 ]
-Deny = Annotated[Path | None, _option("--deny", help="File with photos that are no results, likewise.")]
+Deny = Annotated[Path | None, option("--deny", help="File with photos that are no results, likewise.")]
 
 
 @app.command("build", context_settings=COMMAND_SETTINGS)
@@ -52,28 +48,28 @@ def build(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders of photos.", metavar="DIR…", show_default=False)
     ],
-    output: Annotated[Path, _option("--output", "-o", help="The pool to write or bring up to date.")],
+    output: Annotated[Path, option("--output", "-o", help="The pool to write or bring up to date.")],
     crops: Annotated[
-        int, _option("--crops", help="Parts of each photo encoded beside the whole: 0, 4, 9 or 16.")
+        int, option("--crops", help="Parts of each photo encoded beside the whole: 0, 4, 9 or 16.")
     ] = _DEFAULT.crops,
     licence: Annotated[
-        str | None, _option("--licence", help="Licence of the photos, as it will stand in banks.")
+        str | None, option("--licence", help="Licence of the photos, as it will stand in banks.")
     ] = None,
     licences: Annotated[
         Path | None,
-        _option(
+        option(
             "--licences",
             help="CSV with columns file (or name) and licence. Default: licences.csv in a folder, if there.",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, _option("--overwrite", help="Replace a pool of another encoder or other settings.")
+        bool, option("--overwrite", help="Replace a pool of another encoder or other settings.")
     ] = False,
     preset: options.Preset = "auto",
     batch_size: Annotated[
-        int, _option("--batch-size", "-b", help="Views a forward pass; 0: 8 on a CPU, 64 on a GPU.")
+        int, option("--batch-size", "-b", help="Views a forward pass; 0: 8 on a CPU, 64 on a GPU.")
     ] = 0,
-    workers: Annotated[int, _option("--workers", help="Threads that decode.")] = 2,
+    workers: Annotated[int, option("--workers", help="Threads that decode.")] = 2,
     recursive: options.Recursive = True,
     include: options.Include = _NONE,
     exclude: options.Exclude = _NONE,
@@ -133,31 +129,31 @@ def search(
         str | None, typer.Argument(help='What to look for: "a red bicycle".', show_default=False)
     ] = None,
     image: Annotated[
-        Path | None, _option("--image", help="Look for photos like this picture instead.")
+        Path | None, option("--image", help="Look for photos like this picture instead.")
     ] = None,
-    k: Annotated[int, _option("-k", help="Photos at most.")] = 20,
+    k: Annotated[int, option("-k", help="Photos at most.")] = 20,
     rivals: Annotated[
         list[str],
-        _option("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
+        option("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
     ] = _NONE,
     allow: Allow = None,
     deny: Deny = None,
     margin: Annotated[
         float | None,
-        _option(
+        option(
             "--margin", help="Leave out photos whose probability over the best rival's is below e to this."
         ),
     ] = _SEARCH.margin,
     everything: Annotated[
-        bool, _option("--all", help="Leave out nothing: neither photos off topic nor near copies.")
+        bool, option("--all", help="Leave out nothing: neither photos off topic nor near copies.")
     ] = False,
     rerank: Annotated[
-        bool, _option("--rerank/--no-rerank", help="Order by probability against other words as well.")
+        bool, option("--rerank/--no-rerank", help="Order by probability against other words as well.")
     ] = True,
-    html: Annotated[Path | None, _option("--html", help="Write a page with the photos found.")] = None,
+    html: Annotated[Path | None, option("--html", help="Write a page with the photos found.")] = None,
     photos: Photos = _NO_PATHS,
     preset: Annotated[
-        str | None, _option("--preset", help="Which encoders. Default: those that made the pool.")
+        str | None, option("--preset", help="Which encoders. Default: those that made the pool.")
     ] = None,
     device: options.Device = "auto",
     cache_dir: options.CacheDir = None,

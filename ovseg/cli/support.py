@@ -9,7 +9,7 @@ import typer
 
 from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS, one_line
+from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.settings import DEFAULTS
 from ovseg.errors import UsageError
@@ -25,10 +25,6 @@ app = typer.Typer(no_args_is_help=True, help="Support images: generate and look 
 _NONE: list[str] = []
 
 
-def _option(*flags: str, **settings: Any) -> Any:
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
 @app.callback()
 def _root() -> None:
     """Support images: generate and look at them."""
@@ -37,7 +33,7 @@ def _root() -> None:
 @app.command("sample", context_settings=COMMAND_SETTINGS)
 def sample(
     ctx: typer.Context,
-    output: Annotated[Path | None, _option("--output", "-o", help="Folder of pictures and sheets.")] = None,
+    output: Annotated[Path | None, option("--output", "-o", help="Folder of pictures and sheets.")] = None,
     classes: options.Classes = _NONE,
     classes_file: options.ClassesFile = None,
     vocabulary: options.VocabularyName = None,
@@ -45,7 +41,7 @@ def sample(
     revision: generate.Revision = generate.DEFAULT.revision,
     layout: generate.Layout = generate.DEFAULT.layout,
     licence: generate.Licence = generate.DEFAULT.licence,
-    shots: Annotated[int, _option("--shots", help="Pictures a class.")] = generate.DEFAULT.shots,
+    shots: Annotated[int, option("--shots", help="Pictures a class.")] = generate.DEFAULT.shots,
     steps: generate.Steps = generate.DEFAULT.steps,
     guidance: generate.Guidance = generate.DEFAULT.guidance,
     scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
@@ -57,14 +53,14 @@ def sample(
     attribution: generate.Attribution = generate.DEFAULT.attribution,
     check: Annotated[
         bool,
-        _option("--check/--no-check", help="Whether pictures that do not show their class are replaced."),
+        option("--check/--no-check", help="Whether pictures that do not show their class are replaced."),
     ] = True,
     margin: generate.Margin = generate.DEFAULT.margin,
     draws: generate.Draws = generate.DEFAULT.draws,
     preset: options.Preset = DEFAULTS.preset,
     device: options.Device = DEFAULTS.device,
     generate_dtype: Annotated[
-        str, _option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
+        str, option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
     ] = generate.DEFAULT.dtype,
     cache_dir: options.CacheDir = DEFAULTS.cache_dir,
     offline: options.Offline = False,
