@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ovseg.cli import bank_options as flags
 from ovseg.cli import diffusion_options as generate
-from ovseg.cli import options
 from ovseg.cli.bank_files import export, info, merge, remove
-from ovseg.cli.classes import chosen_vocabulary
-from ovseg.cli.common import COMMAND_SETTINGS, option
-from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.bank_options import BANK, RETRIEVAL, AddFlags, BuildFlags
+from ovseg.cli.classes import named_vocabulary
+from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.flags import takes_flags
+from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.cli.overlay import overlay, parse_assignment
-from ovseg.cli.settings import DEFAULTS
 from ovseg.errors import UsageError
-from ovseg.support.config import BankConfig
 
 if TYPE_CHECKING:
-    from ovseg.encoders.presets import Encoders
     from ovseg.pipeline.bank_report import BankBuild
+    from ovseg.support.config import BankConfig
     from ovseg.support.listed import Listed
     from ovseg.vocabulary import Vocabulary
 
@@ -30,58 +28,9 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Banks of prototypes: build, look into, join, change.")
 
-_DEFAULT = BankConfig()
-_NONE: list[str] = []
-_NO_PATHS: list[Path] = []
 
-
-def build(
-    ctx: typer.Context,
-    output: flags.Output = None,
-    classes: options.Classes = _NONE,
-    classes_file: options.ClassesFile = None,
-    vocabulary: options.VocabularyName = None,
-    source: flags.Source = "folder",
-    support: flags.Support = None,
-    pool: flags.Pool = None,
-    photos: flags.Photos = _NO_PATHS,
-    retrieval_margin: flags.RetrievalMargin = flags.MARGIN,
-    shots: flags.Shots = _DEFAULT.shots,
-    model: generate.Model = generate.DEFAULT.model,
-    revision: generate.Revision = generate.DEFAULT.revision,
-    layout: generate.Layout = generate.DEFAULT.layout,
-    licence: generate.Licence = generate.DEFAULT.licence,
-    steps: generate.Steps = generate.DEFAULT.steps,
-    guidance: generate.Guidance = generate.DEFAULT.guidance,
-    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
-    size: generate.Size = generate.DEFAULT.size,
-    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
-    first_seed: generate.FirstSeed = generate.DEFAULT.seed,
-    prompts: generate.Prompts = generate.DEFAULT.prompts,
-    attributes: generate.Attributes = generate.DEFAULT.attributes,
-    attribution: generate.Attribution = generate.DEFAULT.attribution,
-    margin: generate.Margin = generate.DEFAULT.margin,
-    draws: generate.Draws = generate.DEFAULT.draws,
-    generated: generate.Generated = None,
-    allow: flags.Allow = None,
-    deny: flags.Deny = None,
-    cosegment: flags.Cosegment = _DEFAULT.support.cosegment,
-    around: flags.Around = _DEFAULT.prototypes.background,
-    parts: flags.Parts = _DEFAULT.prototypes.parts,
-    clean: flags.Clean = _DEFAULT.prototypes.clean,
-    seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: Annotated[list[str], options.setting("prototypes.merge=1.0 or support.text=0.3")] = _NONE,
-    overwrite: flags.Overwrite = False,
-    preset: options.Preset = DEFAULTS.preset,
-    image_size: options.ImageSize = _DEFAULT.image_size,
-    device: options.Device = DEFAULTS.device,
-    dtype: options.Dtype = DEFAULTS.dtype,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
-) -> None:
+@takes_flags
+def build(ctx: typer.Context, flags: BuildFlags) -> None:
     """Build a bank: support images of each class, its regions in them, prototypes, one file.
 
     Nothing is trained. A line a class says what was found and what was rejected, and why; FILE.sheets/ has a
@@ -102,18 +51,19 @@ def build(
 
       ovseg bank build -c "cat, unicorn" --source auto --pool photos.pool --model sd15/ -o pets.bank
     """
-    set_up_process(verbose=verbose, offline=offline)
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    output, quiet = flags.output, flags.quiet
     if output is None:
         raise UsageError("no output given: add -o FILE.bank")
-    chosen = _vocabulary(classes, classes_file, vocabulary, source, support)
-    config = replace(_config(ctx.params), shots=_shots(ctx))
-    listed = _listed(allow, deny)
-    encoders = _encoders(preset, device, dtype, cache_dir, quiet=quiet)
+    chosen = _vocabulary(flags)
+    config = replace(_config(flags), shots=_shots(ctx, flags))
+    listed = _listed(flags)
+    encoders = load_encoders(flags.preset, flags.device, flags.dtype, flags.cache_dir, quiet=quiet)
 
     from ovseg.pipeline.bank_builder import build_prototypes
     from ovseg.pipeline.sources import open_source
 
-    opened = open_source(source, encoders, chosen.classes, **_source_settings(ctx.params, quiet=quiet))
+    opened = open_source(flags.source, encoders, chosen.classes, **_source_settings(flags))
     try:
         built = build_prototypes(
             chosen,
@@ -122,65 +72,20 @@ def build(
             output,
             config,
             listed=listed,
-            overwrite=overwrite,
+            overwrite=flags.overwrite,
             tell=lambda line: say(line, quiet=quiet),
         )
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {output}.work; the same command goes on from there")
         raise
-    _finish(built, output, quiet=quiet, as_json=as_json)
+    _finish(built, output, flags)
 
 
+@takes_flags
 def add(
     ctx: typer.Context,
     bank: Annotated[Path, typer.Argument(help="The bank to add to.")],
-    output: flags.Output = None,
-    classes: options.Classes = _NONE,
-    classes_file: options.ClassesFile = None,
-    vocabulary: options.VocabularyName = None,
-    source: flags.Source = "folder",
-    support: flags.Support = None,
-    pool: flags.Pool = None,
-    photos: flags.Photos = _NO_PATHS,
-    retrieval_margin: flags.RetrievalMargin = flags.MARGIN,
-    shots: flags.Shots = _DEFAULT.shots,
-    model: generate.Model = generate.DEFAULT.model,
-    revision: generate.Revision = generate.DEFAULT.revision,
-    layout: generate.Layout = generate.DEFAULT.layout,
-    licence: generate.Licence = generate.DEFAULT.licence,
-    steps: generate.Steps = generate.DEFAULT.steps,
-    guidance: generate.Guidance = generate.DEFAULT.guidance,
-    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
-    size: generate.Size = generate.DEFAULT.size,
-    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
-    first_seed: generate.FirstSeed = generate.DEFAULT.seed,
-    prompts: generate.Prompts = generate.DEFAULT.prompts,
-    attributes: generate.Attributes = generate.DEFAULT.attributes,
-    attribution: generate.Attribution = generate.DEFAULT.attribution,
-    margin: generate.Margin = generate.DEFAULT.margin,
-    draws: generate.Draws = generate.DEFAULT.draws,
-    generated: generate.Generated = None,
-    allow: flags.Allow = None,
-    deny: flags.Deny = None,
-    cosegment: flags.Cosegment = _DEFAULT.support.cosegment,
-    around: flags.Around = _DEFAULT.prototypes.background,
-    parts: flags.Parts = _DEFAULT.prototypes.parts,
-    clean: flags.Clean = _DEFAULT.prototypes.clean,
-    seed: options.Seed = _DEFAULT.prototypes.seed,
-    assignments: Annotated[list[str], options.setting("prototypes.merge=1.0 or support.text=0.3")] = _NONE,
-    overwrite: flags.Overwrite = False,
-    preset: Annotated[
-        str | None,
-        option("--preset", help="Which encoders. Default: those that made the bank.", show_default=False),
-    ] = None,
-    image_size: options.ImageSize = _DEFAULT.image_size,
-    device: options.Device = DEFAULTS.device,
-    dtype: options.Dtype = DEFAULTS.dtype,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
+    flags: AddFlags,
 ) -> None:
     """Add classes to a bank, or more support to classes that it has; into the same file unless -o is given.
 
@@ -190,14 +95,16 @@ def add(
 
       ovseg bank add pets.bank --source folder --support more/ -o larger.bank
     """
-    set_up_process(verbose=verbose, offline=offline)
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
     from ovseg.prototypes import load_bank
 
+    output, quiet = flags.output or bank, flags.quiet
     made_by = load_bank(bank).facts.get("preset")
-    chosen = _vocabulary(classes, classes_file, vocabulary, source, support)
-    config = replace(_config(ctx.params), shots=_shots(ctx))
-    listed = _listed(allow, deny)
-    encoders = _encoders(preset or str(made_by or "auto"), device, dtype, cache_dir, quiet=quiet)
+    chosen = _vocabulary(flags)
+    config = replace(_config(flags), shots=_shots(ctx, flags))
+    listed = _listed(flags)
+    preset = flags.preset or str(made_by or "auto")
+    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=quiet)
 
     from ovseg.pipeline.banks import add_classes
     from ovseg.pipeline.sources import open_source
@@ -205,110 +112,91 @@ def add(
     built = add_classes(
         bank,
         chosen,
-        open_source(source, encoders, chosen.classes, **_source_settings(ctx.params, quiet=quiet)),
+        open_source(flags.source, encoders, chosen.classes, **_source_settings(flags)),
         encoders,
-        output or bank,
+        output,
         config,
         listed=listed,
-        overwrite=overwrite,
+        overwrite=flags.overwrite,
         tell=lambda line: say(line, quiet=quiet),
     )
-    _finish(built, output or bank, quiet=quiet, as_json=as_json)
+    _finish(built, output, flags)
 
 
-def _vocabulary(
-    classes: list[str],
-    classes_file: str | None,
-    vocabulary: str | None,
-    source: str,
-    support: Path | None,
-) -> Vocabulary:
+def _vocabulary(flags: BuildFlags) -> Vocabulary:
     """The classes that are named, or those of the folders."""
-    if not classes and classes_file is None and vocabulary is None and source == "folder" and support:
+    named = flags.classes or flags.classes_file is not None or flags.vocabulary is not None
+    if flags.support and flags.source == "folder" and not named:
         from ovseg.support.folder import class_folders
         from ovseg.vocabulary import ClassSpec, Vocabulary
 
-        names = [folder.name.replace("_", " ").strip() for folder in class_folders(support)]
+        names = [folder.name.replace("_", " ").strip() for folder in class_folders(flags.support)]
         return Vocabulary(tuple(map(ClassSpec, names)), source="support folders")
-    return chosen_vocabulary(
-        replace(DEFAULTS, classes=tuple(classes), classes_file=classes_file, vocabulary=vocabulary)
-    )
+    return named_vocabulary(flags.classes, flags.classes_file, flags.vocabulary)
 
 
-def _config(given: dict[str, Any]) -> BankConfig:
+def _config(flags: BuildFlags) -> BankConfig:
     """Settings from the flags of a command; ``--set`` goes last."""
     config = replace(
-        _DEFAULT,
-        shots=given["shots"],
-        image_size=given["image_size"],
-        support=replace(_DEFAULT.support, cosegment=given["cosegment"]),
+        BANK,
+        shots=flags.shots,
+        image_size=flags.image_size,
+        support=replace(BANK.support, cosegment=flags.cosegment),
         prototypes=replace(
-            _DEFAULT.prototypes,
-            background=given["around"],
-            parts=given["parts"],
-            clean=given["clean"],
-            seed=given["seed"],
+            BANK.prototypes,
+            background=flags.around,
+            parts=flags.parts,
+            clean=flags.clean,
+            seed=flags.seed,
         ),
     )
-    for text in given["assignments"]:
+    for text in flags.assignments:
         config = overlay(config, parse_assignment(text), "--set")
     return config
 
 
-def _shots(ctx: typer.Context) -> int:
+def _shots(ctx: typer.Context, flags: BuildFlags) -> int:
     """As asked for, or as many as the source has by default."""
     origin = ctx.get_parameter_source("shots")
     left_out = origin is None or origin.name == "DEFAULT"
-    generated = left_out and ctx.params["source"] == "diffusion"
-    return generate.DEFAULT.shots if generated else int(ctx.params["shots"])
+    return generate.DEFAULT.shots if left_out and flags.source == "diffusion" else flags.shots
 
 
-def _source_settings(given: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def _source_settings(flags: BuildFlags) -> dict[str, Any]:
     """What the source in question takes, from the flags of a command."""
     retrieval = {
-        "pool": given["pool"],
-        "photos": given["photos"] or None,
-        "config": replace(flags.RETRIEVAL, margin=given["retrieval_margin"]),
+        "pool": flags.pool,
+        "photos": flags.photos or None,
+        "config": replace(RETRIEVAL, margin=flags.retrieval_margin),
     }
     generation = {
-        "diffusion": generate.diffusion_config(given),
-        "generated": given["generated"],
-        "tell": lambda line: say(line, quiet=quiet),
+        "diffusion": generate.diffusion_config(vars(flags)),
+        "generated": flags.generated,
+        "tell": lambda line: say(line, quiet=flags.quiet),
     }
     by_source: dict[str, dict[str, Any]] = {
         "retrieval": retrieval,
         "diffusion": generation,
         "auto": retrieval | generation,
     }
-    return by_source.get(given["source"], {"support": given["support"]})
+    return by_source.get(flags.source, {"support": flags.support})
 
 
-def _listed(allow: Path | None, deny: Path | None) -> Listed:
+def _listed(flags: BuildFlags) -> Listed:
     from ovseg.support.listed import Listed, read_list
 
-    return Listed(read_list(allow), read_list(deny))
+    return Listed(read_list(flags.allow), read_list(flags.deny))
 
 
-def _encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, load_preset, preset_note
-
-    place = resolve_device(device)
-    card = choose_preset(preset)
-    say(preset_note(preset, card), quiet=quiet)
-    cache = Path(cache_dir) if cache_dir else None
-    return load_preset(card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache)
-
-
-def _finish(built: BankBuild, out: Path, *, quiet: bool, as_json: bool) -> None:
+def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:
     """Say how it went, print the result, and end with exit code 3 where a class got nothing."""
     from ovseg.pipeline.bank_builder import sheets_folder
 
     if built.resumed:
-        say(f"{built.resumed} of {len(built.reports)} classes were done already", quiet=quiet)
+        say(f"{built.resumed} of {len(built.reports)} classes were done already", quiet=flags.quiet)
     if built.unsupported:
-        say(f"no support for {', '.join(built.unsupported)}", quiet=quiet)
-    if as_json:
+        say(f"no support for {', '.join(built.unsupported)}", quiet=flags.quiet)
+    if flags.as_json:
         import json
 
         reports = [report.to_json() for report in built.reports]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovseg.cli.settings import DEFAULTS, Settings
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from ovseg.cli.settings import Settings
     from ovseg.vocabulary import Vocabulary
 
 
@@ -35,3 +36,10 @@ def chosen_vocabulary(settings: Settings) -> Vocabulary:
     if settings.background is None:
         return vocabulary
     return replace(vocabulary, has_background=settings.background)
+
+
+def named_vocabulary(classes: Sequence[str], classes_file: str | None, vocabulary: str | None) -> Vocabulary:
+    """The vocabulary of a command that takes no other settings; raises as ``chosen_vocabulary`` does."""
+    return chosen_vocabulary(
+        replace(DEFAULTS, classes=tuple(classes), classes_file=classes_file, vocabulary=vocabulary)
+    )

@@ -6,17 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli import options
 from ovseg.cli.bank_flags import drop_encodings, take_bank
-from ovseg.cli.common import COMMAND_SETTINGS, option
+from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.evaluate_options import EvaluateFlags, FolderBackground, Out, Root
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
+from ovseg.cli.flags import takes_flags
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
-from ovseg.cli.settings import DEFAULTS, resolve
+from ovseg.cli.settings import resolve
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.catalog import DATASETS
 
@@ -31,140 +32,17 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure ovseg, or any predictions, the way the field does.")
 
-_NONE: list[str] = []
-_NO_PATHS: list[Path] = []
-_SHARD = "/".join(map(str, DEFAULTS.run.shard))
 
-Root = Annotated[Path, option("--root", help="Folder of the data set.")]
-Out = Annotated[Path, option("--output", "-o", help="Folder for the results (made if missing).")]
-DialectName = Annotated[
-    str,
-    option(
-        "--dialect",
-        help="The way of evaluating: ovseg (what ovseg segment does), sclip or tcl.",
-    ),
-]
-Predictions = Annotated[
-    Path | None,
-    option(
-        "--predictions",
-        help="Score this folder instead of running ovseg: NAME.png (indices) or NAME.safetensors (scores), or"
-        " a run folder of ovseg segment.",
-    ),
-]
-SavePredictions = Annotated[
-    bool,
-    option("--save-predictions", help="Keep indexed PNGs in OUT/predictions."),
-]
-Leakage = Annotated[
-    list[Path],
-    option(
-        "--leakage",
-        help="Folder of photos, or a pool: report near copies of evaluation images in it. Repeatable.",
-    ),
-]
-Strict = Annotated[bool, option("--strict", help="Refuse to evaluate when --leakage finds any.")]
-Overwrite = Annotated[
-    bool,
-    option(
-        "--overwrite",
-        help="Drop the evaluation that is in the folder. Default: go on with it, and refuse another one.",
-    ),
-]
-Shard = Annotated[
-    str,
-    option(
-        "--shard",
-        help="I/N: only every N-th image from the I-th, into a folder of its own (see ovseg evaluate merge).",
-    ),
-]
-FolderBackground = Annotated[
-    bool | None,
-    option(
-        "--background/--no-background",
-        help="Whether index 0, the first line of classes.txt, is background. Must be said.",
-        show_default=False,
-    ),
-]
-
-
-def dataset(
-    ctx: typer.Context,
-    root: Root,
-    output: Out,
-    preset: options.Preset = DEFAULTS.preset,
-    clip: options.Clip = DEFAULTS.clip,
-    shape: options.Shape = DEFAULTS.shape,
-    look: options.Look = DEFAULTS.look,
-    dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
-    templates: options.Templates = DEFAULTS.templates,
-    bank: options.Bank = DEFAULTS.bank,
-    pool: options.Pool = DEFAULTS.pool,
-    dialect: DialectName = "ovseg",
-    vocabulary: options.VocabularyName = None,
-    predictions: Predictions = None,
-    save_predictions: SavePredictions = False,
-    overwrite: Overwrite = DEFAULTS.run.overwrite,
-    limit: options.Limit = None,
-    shard: Shard = _SHARD,
-    batch_size: options.BatchSize = DEFAULTS.run.batch_size,
-    leakage: Leakage = _NO_PATHS,
-    strict: Strict = False,
-    image_size: options.ImageSize = DEFAULTS.segment.image_size,
-    refine: options.Refine = DEFAULTS.segment.refine,
-    abstain: options.Abstain = DEFAULTS.segment.abstain,
-    device: options.Device = DEFAULTS.device,
-    dtype: options.Dtype = DEFAULTS.dtype,
-    seed: options.Seed = DEFAULTS.segment.seed,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    config: options.ConfigFile = None,
-    assignments: options.Assignments = _NONE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
-) -> None:
+@takes_flags
+def dataset(ctx: typer.Context, root: Root, output: Out, flags: EvaluateFlags) -> None:
     """Evaluate on one data set; the command's name says which (see ``_register``)."""
     card = DATASETS.get(str(ctx.info_name))
-    _evaluate(ctx, lambda: card.load(root))
+    _evaluate(ctx, flags, output, lambda: card.load(root))
 
 
+@takes_flags
 def folder(
-    ctx: typer.Context,
-    root: Root,
-    output: Out,
-    background: FolderBackground = None,
-    preset: options.Preset = DEFAULTS.preset,
-    clip: options.Clip = DEFAULTS.clip,
-    shape: options.Shape = DEFAULTS.shape,
-    look: options.Look = DEFAULTS.look,
-    dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
-    templates: options.Templates = DEFAULTS.templates,
-    bank: options.Bank = DEFAULTS.bank,
-    pool: options.Pool = DEFAULTS.pool,
-    dialect: DialectName = "ovseg",
-    vocabulary: options.VocabularyName = None,
-    predictions: Predictions = None,
-    save_predictions: SavePredictions = False,
-    overwrite: Overwrite = DEFAULTS.run.overwrite,
-    limit: options.Limit = None,
-    shard: Shard = _SHARD,
-    batch_size: options.BatchSize = DEFAULTS.run.batch_size,
-    leakage: Leakage = _NO_PATHS,
-    strict: Strict = False,
-    image_size: options.ImageSize = DEFAULTS.segment.image_size,
-    refine: options.Refine = DEFAULTS.segment.refine,
-    abstain: options.Abstain = DEFAULTS.segment.abstain,
-    device: options.Device = DEFAULTS.device,
-    dtype: options.Dtype = DEFAULTS.dtype,
-    seed: options.Seed = DEFAULTS.segment.seed,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    config: options.ConfigFile = None,
-    assignments: options.Assignments = _NONE,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
+    ctx: typer.Context, root: Root, output: Out, background: FolderBackground = None, *, flags: EvaluateFlags
 ) -> None:
     """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (a name a line).
 
@@ -178,7 +56,7 @@ def folder(
 
         return load_folder(root, background=background)
 
-    _evaluate(ctx, load)
+    _evaluate(ctx, flags, output, load)
 
 
 def _register() -> None:
@@ -203,12 +81,11 @@ def _register() -> None:
         app.command(command.__name__, short_help=title, context_settings=COMMAND_SETTINGS)(command)
 
 
-def _evaluate(ctx: typer.Context, load: Any) -> None:
-    """What ``dataset`` and ``folder`` share; ``ctx.params`` hold the flags."""
-    flags = ctx.params
-    settings = resolve(ctx, config=flags["config"], assignments=flags["assignments"])
-    set_up_process(verbose=flags["verbose"], offline=flags["offline"])
-    quiet = flags["quiet"]
+def _evaluate(ctx: typer.Context, flags: EvaluateFlags, output: Path, load: Callable[[], Dataset]) -> None:
+    """What ``dataset`` and ``folder`` share."""
+    settings = resolve(ctx, config=flags.config, assignments=flags.assignments)
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    quiet = flags.quiet
 
     from ovseg.evaluation import leakage
     from ovseg.evaluation.dialects import dialect_for
@@ -216,39 +93,37 @@ def _evaluate(ctx: typer.Context, load: Any) -> None:
     from ovseg.evaluation.runner import EvaluationSettings, evaluate
 
     data = load()
-    dialect = dialect_for(flags["dialect"], data.card.name, background=data.has_background)
+    dialect = dialect_for(flags.dialect, data.card.name, background=data.has_background)
     data = data.limited(settings.run.limit)
     for note in data.notes():
         say(f"{data.card.name}: {note}", quiet=quiet)
     words = dialect.vocabulary(_vocabulary(settings, data), data.foreground)
     say(f"dialect {dialect.name}, vocabulary {words.source} ({words.hash[:12]})", quiet=quiet)
     report = None
-    if flags["leakage"]:
-        report = leakage.check(data, flags["leakage"])
-        if flags["strict"]:
+    if flags.leakage:
+        report = leakage.check(data, flags.leakage)
+        if flags.strict:
             leakage.refuse(report)
         found = sum(len(pool["copies"]) for pool in report["pools"])
         say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
-    predictor, batch = _predictor(
-        settings, data, words, dialect, flags["predictions"], flags["output"], quiet=quiet
-    )
+    predictor, batch = _predictor(settings, data, words, dialect, flags.predictions, output, quiet=quiet)
     run = EvaluationSettings(
         batch_size=settings.run.batch_size or batch,
         shard=settings.run.shard,
-        save_predictions=flags["save_predictions"],
+        save_predictions=flags.save_predictions,
         overwrite=settings.run.overwrite,
     )
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = evaluate(
-                data, predictor, words, dialect, flags["output"],
+                data, predictor, words, dialect, output,
                 settings=run, leakage=report, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        say(f"interrupted: what is measured is in {flags['output']}; the same command goes on from there")
+        say(f"interrupted: what is measured is in {output}; the same command goes on from there")
         raise
-    drop_encodings(settings, flags["output"])
-    if flags["as_json"]:
+    drop_encodings(settings, output)
+    if flags.as_json:
         typer.echo(json.dumps(summary.results))
     else:
         typer.echo(markdown(summary.results), nl=False)

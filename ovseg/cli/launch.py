@@ -20,11 +20,12 @@ from ovseg.cli.progress import shown_progress
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
+    from ovseg.encoders.presets import Encoders
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["launch", "print_summary", "say", "set_up_process"]
+__all__ = ["launch", "load_encoders", "print_summary", "say", "set_up_process"]
 
 
 def set_up_process(*, verbose: int, offline: bool) -> None:
@@ -51,6 +52,22 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
     # on ARM, where matrix products are such kernels too, nobody has measured it.
     if platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+
+
+def load_encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:
+    """A preset as flags name it, loaded; says which one it is.
+
+    Raises:
+        OvsegError: As ``choose_preset``, ``resolve_device`` and ``resolve_dtype`` do.
+    """
+    from ovseg.device import resolve_device, resolve_dtype
+    from ovseg.encoders.presets import choose_preset, load_preset, preset_note
+
+    place = resolve_device(device)
+    card = choose_preset(preset)
+    say(preset_note(preset, card), quiet=quiet)
+    cache = Path(cache_dir) if cache_dir else None
+    return load_preset(card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache)
 
 
 def launch(

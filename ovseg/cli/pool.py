@@ -11,7 +11,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
-from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import PoolConfig, RetrievalConfig
@@ -96,7 +96,7 @@ def build(
     from ovseg.support.pool.licences import licence_of
 
     known = licence_of(folders, licences, licence)
-    encoders = _encoders(preset, device, dtype, cache_dir, quiet=quiet)
+    encoders = load_encoders(preset, device, dtype, cache_dir, quiet=quiet)
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
@@ -187,7 +187,7 @@ def search(
 
     listed = Listed(read_list(allow), read_list(deny))
     opened = read_pool(pool)
-    encoders = _encoders(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
+    encoders = load_encoders(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
     require_identity(pool, opened, encoders.names)
     searcher = PoolSearch(opened, encoders.names, encoders.device, config)
     if text is not None:
@@ -234,17 +234,6 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
         if isinstance(value, list):
             shown = "; ".join(map(str, value)) or "none"
         typer.echo(one_line(f"{key}: {shown}"))
-
-
-def _encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, load_preset, preset_note
-
-    place = resolve_device(device)
-    card = choose_preset(preset)
-    say(preset_note(preset, card), quiet=quiet)
-    cache = Path(cache_dir) if cache_dir else None
-    return load_preset(card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache)
 
 
 def _image_features(image: Path | None, pool: Pool, encoders: Encoders) -> Any:

@@ -9,6 +9,7 @@ import typer
 
 from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
+from ovseg.cli.classes import named_vocabulary
 from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.settings import DEFAULTS
@@ -81,7 +82,7 @@ def sample(
     set_up_process(verbose=verbose, offline=offline)
     if output is None:
         raise UsageError("no output folder given: add -o FOLDER")
-    chosen = _vocabulary(classes, classes_file, vocabulary)
+    chosen = named_vocabulary(classes, classes_file, vocabulary)
     config = generate.diffusion_config(ctx.params)
 
     from ovseg.device import resolve_device, resolve_dtype
@@ -104,16 +105,6 @@ def sample(
     summary = _draw(source, chosen, output)
     _print(summary, output, as_json=as_json)
     raise typer.Exit(0 if all(entry["kept"] for entry in summary["classes"]) else 3)
-
-
-def _vocabulary(classes: list[str], classes_file: str | None, vocabulary: str | None) -> Vocabulary:
-    from dataclasses import replace
-
-    from ovseg.cli.classes import chosen_vocabulary
-
-    return chosen_vocabulary(
-        replace(DEFAULTS, classes=tuple(classes), classes_file=classes_file, vocabulary=vocabulary)
-    )
 
 
 def _draw(source: DiffusionSource, vocabulary: Vocabulary, out: Path) -> dict[str, Any]:

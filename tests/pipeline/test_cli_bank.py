@@ -14,6 +14,7 @@ from support_photos import mask, photo, support_folder
 from typer.testing import CliRunner
 
 from ovseg.cli.app import app
+from ovseg.cli.bank_options import BuildFlags
 from ovseg.encoders import presets
 from ovseg.errors import UsageError
 from ovseg.pipeline import sources
@@ -227,16 +228,6 @@ def test_a_damaged_bank_is_one_line_everywhere(
 def test_defaults_of_flags_are_those_of_the_settings() -> None:
     from ovseg.cli.bank import _config
 
-    given = {
-        "shots": 16,
-        "image_size": 448,
-        "cosegment": True,
-        "around": True,
-        "parts": 32,
-        "clean": 0.85,
-        "seed": 0,
-        "assignments": [],
-    }
-    assert _config(given) == BankConfig()
-    changed = _config(given | {"assignments": ["prototypes.merge=1.0", "support.text=0.3"]})
+    assert _config(BuildFlags()) == BankConfig()
+    changed = _config(BuildFlags(assignments=["prototypes.merge=1.0", "support.text=0.3"]))
     assert (changed.prototypes.merge, changed.support.text) == (1.0, 0.3)
