@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import GuideKey, ImageTextEncoder, Space
+from ovseg.encoders.base import GuideKey, ImageTextEncoder, ShapeEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.images.resize import resized
 from ovseg.matching.looks import SAMPLES, Looks
@@ -147,10 +147,8 @@ def _shape_features(
 ) -> list[tuple[dict[GuideKey, torch.Tensor], torch.Tensor | None]]:
     """For each image (1, h, w, D) features of the *shape* encoder for each key, and (1, h', w') saliency."""
     result: list[Any] = [None] * len(images)
-    for group in in_groups(sizes):
-        batch = torch.cat([_tensor(images[i], sizes[i], encoders.device) for i in group])
+    for group, found in _by_size(images, sizes, encoders.shape, encoders.device, keys, watch):
         with watch:
-            found = encoders.shape.encode(batch, keys)
             saliency = encoders.shape.saliency(found[-1, "token"])
         for row, number in enumerate(group):
             one = slice(row, row + 1)
@@ -175,14 +173,28 @@ def _look_features(
     if encoders.look is None:
         raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
     patch = encoders.look.patch
-    for group in in_groups(grids):
-        size = (grids[group[0]][0] * patch, grids[group[0]][1] * patch)
-        batch = torch.cat([_tensor(images[i], size, encoders.device) for i in group])
-        with watch:
-            found = encoders.look.encode(batch, dict.fromkeys((s.layer, s.facet) for s in spaces))
+    sizes = [(rows * patch, columns * patch) for rows, columns in grids]
+    keys = dict.fromkeys((s.layer, s.facet) for s in spaces)
+    for group, found in _by_size(images, sizes, encoders.look, encoders.device, keys, watch):
         for row, number in enumerate(group):
             result[number] = {s.name: found[s.layer, s.facet][row] for s in spaces}
     return result
+
+
+def _by_size(
+    images: Sequence[npt.NDArray[np.uint8]],
+    sizes: Sequence[tuple[int, int]],
+    encoder: ShapeEncoder,
+    device: torch.device,
+    keys: Iterable[GuideKey],
+    watch: Stopwatch,
+) -> Iterator[tuple[Sequence[int], dict[GuideKey, torch.Tensor]]]:
+    """Run an encoder on images of one size at a time: their numbers, and their features for each key."""
+    for group in in_groups(sizes):
+        batch = torch.cat([_tensor(images[i], sizes[i], device) for i in group])
+        with watch:
+            found = encoder.encode(batch, keys)
+        yield group, found
 
 
 def _whole_features(
