@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from fake_hub import FakeHub
+
     from ovseg.encoders.presets import Encoders
 
 
@@ -20,6 +23,22 @@ def _sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     # Weights that the user has must not change what tests see; those of installed packages do no harm.
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path_factory.getbasetemp() / "no-hub"))
+
+
+@pytest.fixture
+def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub on this machine, which the hub's own client asks; its caches lie below ``tmp_path``."""
+    import huggingface_hub.constants
+    from fake_hub import FakeHub, serving
+
+    fake = FakeHub()
+    with serving(fake):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("HF_ENDPOINT", fake.url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("OVSEG_CACHE_DIR", str(tmp_path / "ovseg"))
+        yield fake
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_hub import COMMIT, FakeHub, serving
+from fake_hub import COMMIT, FakeHub
 
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
@@ -21,18 +20,13 @@ SHA = hashlib.sha256(WEIGHTS).hexdigest()
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    import huggingface_hub.constants
-
-    fake = FakeHub()
-    fake.repos["owner/tiny"] = {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": b"hello"}
-    with serving(fake):
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        monkeypatch.setenv("HF_ENDPOINT", fake.url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setenv("OVSEG_CACHE_DIR", str(tmp_path / "ovseg"))
-        yield fake
+def hub(empty_hub: FakeHub) -> FakeHub:
+    empty_hub.repos["owner/tiny"] = {
+        "model.safetensors": WEIGHTS,
+        "config.json": b"{}",
+        "README.md": b"hello",
+    }
+    return empty_hub
 
 
 def card(sha256: str | None = None, revision: str | None = None, files: tuple[str, ...] = ()) -> WeightCard:

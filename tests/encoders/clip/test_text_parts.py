@@ -4,14 +4,13 @@ that fetches, recorded, and never looked for on the hub."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from clip_models import TINY, save_folder, tiny_model
-from fake_hub import FakeHub, serving
+from fake_hub import FakeHub
 from typer.testing import CliRunner
 
 from ovseg.cli.app import app
@@ -42,21 +41,14 @@ def tokenizer_files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    import huggingface_hub.constants
-
+def hub(empty_hub: FakeHub, tmp_path: Path) -> FakeHub:
     pytest.importorskip("transformers")
-    fake = FakeHub()
     model = save_folder(tmp_path / "model", tiny_model(), CONFIG)
-    fake.repos["owner/clip"] = {path.name: path.read_bytes() for path in model.iterdir()}
-    fake.repos["owner/words"] = tokenizer_files(tmp_path / "words") | {"model.safetensors": b"not wanted"}
-    with serving(fake):
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        monkeypatch.setenv("HF_ENDPOINT", fake.url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setenv("OVSEG_CACHE_DIR", str(tmp_path / "ovseg"))
-        yield fake
+    empty_hub.repos["owner/clip"] = {path.name: path.read_bytes() for path in model.iterdir()}
+    empty_hub.repos["owner/words"] = tokenizer_files(tmp_path / "words") | {
+        "model.safetensors": b"not wanted"
+    }
+    return empty_hub
 
 
 def download(*more: str) -> Any:
