@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from ovseg.cli.overlay import overlay, parse_assignment
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
+    from ovseg.pipeline.bank_recipe import BankRecipe
     from ovseg.pipeline.bank_report import BankBuild
     from ovseg.support.config import BankConfig
     from ovseg.support.listed import Listed
@@ -52,33 +54,19 @@ def build(ctx: typer.Context, flags: BuildFlags) -> None:
       ovseg bank build -c "cat, unicorn" --source auto --pool photos.pool --model sd15/ -o pets.bank
     """
     set_up_process(verbose=flags.verbose, offline=flags.offline)
-    output, quiet = flags.output, flags.quiet
-    if output is None:
+    if flags.output is None:
         raise UsageError("no output given: add -o FILE.bank")
-    chosen = _vocabulary(flags)
-    config = replace(_config(flags), shots=_shots(ctx, flags))
-    listed = _listed(flags)
-    encoders = load_encoders(flags.preset, flags.device, flags.dtype, flags.cache_dir, quiet=quiet)
+    recipe = _recipe(ctx, flags, flags.preset)
 
     from ovseg.pipeline.bank_builder import build_prototypes
-    from ovseg.pipeline.sources import open_source
 
-    opened = open_source(flags.source, encoders, chosen.classes, **_source_settings(flags))
+    tell = partial(say, quiet=flags.quiet)
     try:
-        built = build_prototypes(
-            chosen,
-            opened,
-            encoders,
-            output,
-            config,
-            listed=listed,
-            overwrite=flags.overwrite,
-            tell=lambda line: say(line, quiet=quiet),
-        )
+        built = build_prototypes(recipe, flags.output, overwrite=flags.overwrite, tell=tell)
     except KeyboardInterrupt:
-        say(f"interrupted: what is done is in {output}.work; the same command goes on from there")
+        say(f"interrupted: what is done is in {flags.output}.work; the same command goes on from there")
         raise
-    _finish(built, output, flags)
+    _finish(built, flags.output, flags)
 
 
 @takes_flags
@@ -98,29 +86,28 @@ def add(
     set_up_process(verbose=flags.verbose, offline=flags.offline)
     from ovseg.prototypes import load_bank
 
-    output, quiet = flags.output or bank, flags.quiet
     made_by = load_bank(bank).facts.get("preset")
+    recipe = _recipe(ctx, flags, flags.preset or str(made_by or "auto"))
+
+    from ovseg.pipeline.banks import add_classes
+
+    output, tell = flags.output or bank, partial(say, quiet=flags.quiet)
+    built = add_classes(bank, recipe, output, overwrite=flags.overwrite, tell=tell)
+    _finish(built, output, flags)
+
+
+def _recipe(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankRecipe:
+    """What the flags ask for; the encoders are loaded when all else is known to be in order."""
     chosen = _vocabulary(flags)
     config = replace(_config(flags), shots=_shots(ctx, flags))
     listed = _listed(flags)
-    preset = flags.preset or str(made_by or "auto")
-    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=quiet)
+    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet)
 
-    from ovseg.pipeline.banks import add_classes
+    from ovseg.pipeline.bank_recipe import BankRecipe
     from ovseg.pipeline.sources import open_source
 
-    built = add_classes(
-        bank,
-        chosen,
-        open_source(flags.source, encoders, chosen.classes, **_source_settings(flags)),
-        encoders,
-        output,
-        config,
-        listed=listed,
-        overwrite=flags.overwrite,
-        tell=lambda line: say(line, quiet=quiet),
-    )
-    _finish(built, output, flags)
+    source = open_source(flags.source, encoders, chosen.classes, **_source_settings(flags))
+    return BankRecipe(chosen, source, encoders, config, listed)
 
 
 def _vocabulary(flags: BuildFlags) -> Vocabulary:
@@ -172,7 +159,7 @@ def _source_settings(flags: BuildFlags) -> dict[str, Any]:
     generation = {
         "diffusion": generate.diffusion_config(vars(flags)),
         "generated": flags.generated,
-        "tell": lambda line: say(line, quiet=flags.quiet),
+        "tell": partial(say, quiet=flags.quiet),
     }
     by_source: dict[str, dict[str, Any]] = {
         "retrieval": retrieval,

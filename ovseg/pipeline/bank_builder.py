@@ -25,10 +25,10 @@ from ovseg.outputs.support_sheet import (
     write_index,
     write_sheet,
 )
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_report import BankBuild, ClassReport
 from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.bank_work import BankWork
-from ovseg.pipeline.encode import EncodedImage
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.support_views import SeenImage, SupportViewer
 from ovseg.prototypes import (
@@ -40,10 +40,7 @@ from ovseg.prototypes import (
     merge_banks,
     text_table,
 )
-from ovseg.support.base import Origin, SupportSource
-from ovseg.support.config import BankConfig
-from ovseg.support.listed import Listed
-from ovseg.version import __version__
+from ovseg.support.base import Origin
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["build_prototypes", "sheets_folder"]
@@ -74,52 +71,28 @@ class _Double:
 
 
 def build_prototypes(
-    vocabulary: Vocabulary,
-    source: SupportSource,
-    encoders: Encoders,
-    out: Path,
-    config: BankConfig | None = None,
-    *,
-    listed: Listed | None = None,
-    overwrite: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
-    encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
+    recipe: BankRecipe, out: Path, *, overwrite: bool = False, tell: Callable[[str], None] = lambda line: None
 ) -> BankBuild:
     """Build a bank and write it, with a preview sheet a class beside it; goes on where a call was stopped.
 
     Of several processes that build the same bank at once, one does and the others wait (``OUT.lock``).
 
     Args:
-        vocabulary: The classes.
-        source: Where their support images come from.
-        encoders: A loaded preset.
+        recipe: What the bank is made of.
         out: The bank's file; ``OUT.sheets/`` gets the sheets, ``OUT.work/`` holds what is done until then.
-        config: How to build.
-        listed: Images to use or not to use.
         overwrite: Whether a file of another bank at ``out`` may be replaced.
         tell: Gets a line for each class that is done.
-        encode: Encodes support images where somebody keeps encodings; by default the encoders do.
 
     Raises:
         UsageError: The preset cannot make prototypes.
         OutputError: Something else is at ``out``, or it cannot be written.
         InputError: No class got support, or a support image cannot be read.
     """
-    config, listed = config or BankConfig(), listed or Listed()
-    if not encoders.spaces:
+    if not recipe.encoders.spaces:
         raise UsageError(
-            f"the preset {encoders.preset} has no features for prototypes: choose another preset"
+            f"the preset {recipe.encoders.preset} has no features for prototypes: choose another preset"
         )
-    plan = {
-        "ovseg": __version__,
-        "preset": encoders.preset,
-        "spaces": encoders.identities(),
-        "vocabulary": vocabulary.hash,
-        "source": source.describe(),
-        "settings": config.to_dict(),
-        "allow": list(listed.allow),
-        "deny": list(listed.deny),
-    }
+    plan = recipe.plan()
     done = digest(plan)
     if out.exists() and not overwrite:
         return _built(out, done)
@@ -127,24 +100,15 @@ def build_prototypes(
     with waiting_lock(lock, lambda: tell(f"{out} is being built by another process: waiting for it")):
         if out.exists() and not overwrite:
             return _built(out, done)
-        return _build(vocabulary, source, encoders, out, config, plan, listed, tell, encode)
+        return _build(recipe, out, plan, tell)
 
 
-def _build(
-    vocabulary: Vocabulary,
-    source: SupportSource,
-    encoders: Encoders,
-    out: Path,
-    config: BankConfig,
-    plan: dict[str, Any],
-    listed: Listed,
-    tell: Callable[[str], None],
-    encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None,
-) -> BankBuild:
+def _build(recipe: BankRecipe, out: Path, plan: dict[str, Any], tell: Callable[[str], None]) -> BankBuild:
     """Build the bank, or what is missing of it; nobody else does at the same time."""
+    vocabulary, encoders, prototypes = recipe.vocabulary, recipe.encoders, recipe.config.prototypes
     work = BankWork(out, plan)
     named = NamedClasses.prepare(vocabulary, encoders.names)
-    builder = _Builder(named, source, encoders, config, listed, sheets_folder(out), encode)
+    builder = _Builder(recipe, named, sheets_folder(out))
     parts, reports, resumed = [], [], 0
     for index, spec in enumerate(vocabulary.classes):
         part = work.get(index)
@@ -157,11 +121,11 @@ def _build(
         reports.append(ClassReport.from_json(part.facts["report"]))
     if not any(report.used for report in reports):
         raise InputError("no class got any support image: look at the lines above, or take another source")
-    if config.prototypes.text:
+    if prototypes.text:
         parts.append(_texts(vocabulary, named, encoders))
     facts = {**plan, "plan": digest(plan), "weights": encoders.describe()["weights"]}
     facts |= {"report": [report.to_json() for report in reports]}
-    bank = merge_banks(parts, clean=config.prototypes.clean, facts=facts)
+    bank = merge_banks(parts, clean=prototypes.clean, facts=facts)
     write_index(sheets_folder(out), [(report.name, report.line()) for report in reports])
     work.finish(bank, out)
     return BankBuild(bank, tuple(reports), resumed)
@@ -200,30 +164,21 @@ def _texts(vocabulary: Vocabulary, named: NamedClasses, encoders: Encoders) -> P
 class _Builder:
     """Makes the bank of one class after the other."""
 
-    def __init__(
-        self,
-        named: NamedClasses,
-        source: SupportSource,
-        encoders: Encoders,
-        config: BankConfig,
-        listed: Listed,
-        sheets: Path,
-        encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
-    ) -> None:
-        self._named, self._source, self._encoders = named, source, encoders
-        self._config, self._listed, self._sheets = config, listed, sheets
-        self._viewer = SupportViewer(encoders, named, config.encoding, encode)
+    def __init__(self, recipe: BankRecipe, named: NamedClasses, sheets: Path) -> None:
+        self._recipe, self._named, self._sheets = recipe, named, sheets
+        self._viewer = SupportViewer(recipe.encoders, named, recipe.config.encoding, recipe.encode)
         clear_sheets(sheets, [spec.name for spec in named.vocabulary.classes])
 
     def build(self, index: int, spec: ClassSpec) -> PrototypeBank:
         """The bank of one class, with its report; its sheet is written before."""
+        config, encoders = self._recipe.config, self._recipe.encoders
         stuff = bool(self._named.is_stuff[index])
         looked, doubles = self._look(index, spec)
-        regions = find_support_regions([one.evidence for one in looked], self._config.support, stuff=stuff)
+        regions = find_support_regions([one.evidence for one in looked], config.support, stuff=stuff)
         pairs = list(zip(looked, regions, strict=True))
         views = [_view(one, region) for one, region in pairs if region.rejected is None]
-        identities = {space.name: self._encoders.identity(space) for space in self._encoders.spaces}
-        bank = class_bank(spec, views, identities, self._config.prototypes, stuff=stuff)
+        identities = {space.name: encoders.identity(space) for space in encoders.spaces}
+        bank = class_bank(spec, views, identities, config.prototypes, stuff=stuff)
         rejected = [
             (one.origin.name, region.rejected) for one, region in pairs if region.rejected is not None
         ]
@@ -238,11 +193,11 @@ class _Builder:
         looked: list[_Looked] = []
         doubles: list[_Double] = []
         known: dict[str, str] = {}
-        shots = self._config.shots
-        lists = bool(self._listed.allow or self._listed.deny)
-        for image in self._source.images(spec, shots * _MORE if lists else shots):
+        shots, listed = self._recipe.config.shots, self._recipe.listed
+        lists = bool(listed.allow or listed.deny)
+        for image in self._recipe.source.images(spec, shots * _MORE if lists else shots):
             origin, picture = image.origin, small_picture(image.pixels)
-            if not self._listed.accepts(origin):
+            if not listed.accepts(origin):
                 continue
             if origin.sha256 in known:
                 doubles.append(_Double(origin, picture, f"the same picture as {known[origin.sha256]}"))

@@ -10,6 +10,7 @@ from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, load_preset
 from ovseg.errors import OutputError
 from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_report import BankBuild
 from ovseg.pipeline.sources import as_source
 from ovseg.prototypes import PrototypeBank, check_identities, load_bank, merge_banks, save_bank
@@ -70,21 +71,15 @@ def build_bank(
             card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
         )
     opened = as_source(source, encoders, vocabulary.classes)
-    out = Path(output)
-    return build_prototypes(
-        vocabulary, opened, encoders, out, config, listed=listed, overwrite=overwrite, tell=tell
-    ).bank
+    recipe = BankRecipe(vocabulary, opened, encoders, config or BankConfig(), listed or Listed())
+    return build_prototypes(recipe, Path(output), overwrite=overwrite, tell=tell).bank
 
 
 def add_classes(
     base: Path,
-    vocabulary: Vocabulary,
-    source: SupportSource,
-    encoders: Encoders,
+    recipe: BankRecipe,
     out: Path,
-    config: BankConfig | None = None,
     *,
-    listed: Listed | None = None,
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> BankBuild:
@@ -94,12 +89,8 @@ def add_classes(
 
     Args:
         base: The bank; never changed unless ``out`` is the same file.
-        vocabulary: The classes to add.
-        source: Where their support images come from.
-        encoders: The preset that made the bank.
+        recipe: Of what is added: its vocabulary are the classes to add, its encoders those of the bank.
         out: Where the larger bank goes.
-        config: How to build.
-        listed: Images to use or not to use.
         overwrite: Whether another file at ``out`` may be replaced.
         tell: Gets a line for each class that is done.
 
@@ -108,19 +99,16 @@ def add_classes(
         OutputError: Another file is at ``out``, or it cannot be written.
     """
     bank = load_bank(base)
-    check_identities(bank, encoders.identities())
+    check_identities(bank, recipe.encoders.identities())
     if out.exists() and out.resolve() != base.resolve() and not overwrite:
         raise OutputError(f"{out} is there already: give another file, or add --overwrite")
     part = out.with_name(out.name + ".added")
-    built = build_prototypes(
-        vocabulary, source, encoders, part, config, listed=listed, overwrite=True, tell=tell
-    )
+    built = build_prototypes(recipe, part, overwrite=True, tell=tell)
     added = list(bank.facts.get("added", []))
     # Once only: a call that was killed between the last two steps must not add everything twice.
     if built.bank.facts["plan"] not in [entry.get("plan") for entry in added]:
         facts = dict(bank.facts) | {"added": [*added, dict(built.bank.facts)]}
-        clean = (config or BankConfig()).prototypes.clean
-        bank = merge_banks([bank, built.bank], clean=clean, facts=facts)
+        bank = merge_banks([bank, built.bank], clean=recipe.config.prototypes.clean, facts=facts)
     save_bank(bank, out)
     part.unlink(missing_ok=True)
     return replace(built, bank=bank)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_use import BankInUse
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
@@ -56,16 +57,14 @@ def bank_from_pool(
         OvsegError: See ``build_prototypes``.
     """
     config = replace(SELF_BANK, image_size=segmenter.config.image_size)
-    bank = bank_beside(out)
+    encoders, bank = segmenter.encoders, bank_beside(out)
     if pool == SELF:
         segmenter.keep_encodings(encodings_beside(out))
-        source = SelfPool(
-            paths, vocabulary, segmenter.prepared(vocabulary), segmenter.encode, segmenter.config, advance
-        )
-        build_prototypes(
-            vocabulary, source, segmenter.encoders, bank, config, tell=tell, encode=segmenter.encode
-        )
+        named = segmenter.prepared(vocabulary)
+        source = SelfPool(paths, vocabulary, named, segmenter.encode, segmenter.config, advance)
+        recipe = BankRecipe(vocabulary, source, encoders, config, encode=segmenter.encode)
     else:
-        opened = open_source("retrieval", segmenter.encoders, vocabulary.classes, pool=Path(pool))
-        build_prototypes(vocabulary, opened, segmenter.encoders, bank, config, tell=tell)
+        opened = open_source("retrieval", encoders, vocabulary.classes, pool=Path(pool))
+        recipe = BankRecipe(vocabulary, opened, encoders, config)
+    build_prototypes(recipe, bank, tell=tell)
     return segmenter.use_bank(bank)

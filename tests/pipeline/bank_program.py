@@ -19,6 +19,7 @@ import torch
 from fake_encoders import fake_encoders
 
 from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.prototypes import PrototypeConfig
 from ovseg.support.config import BankConfig
 from ovseg.support.folder import FolderSource
@@ -38,7 +39,7 @@ def build(support: Path, out: Path, seconds: float) -> None:
 
     encoders.shape.encode = slowly  # type: ignore[method-assign]
     config = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))
-    build_prototypes(CLASSES, FolderSource(support, CLASSES.classes), encoders, out, config)
+    build_prototypes(BankRecipe(CLASSES, FolderSource(support, CLASSES.classes), encoders, config), out)
 
 
 def start(support: Path, out: Path, seconds: float) -> int:

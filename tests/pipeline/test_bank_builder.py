@@ -13,8 +13,10 @@ from fake_encoders import fake_encoders
 from support_photos import mask, photo, support_folder
 
 import ovseg
+from ovseg.encoders.presets import Encoders
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
 from ovseg.pipeline.bank_builder import build_prototypes, sheets_folder
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_report import BankBuild
 from ovseg.pipeline.banks import add_classes
 from ovseg.pipeline.sources import open_source
@@ -36,10 +38,13 @@ def support(tmp_path: Path) -> Path:
 
 
 def build(support: Path, out: Path, vocabulary: Vocabulary = CLASSES, **options: Any) -> BankBuild:
+    made_of = {name: options.pop(name) for name in ("config", "listed") if name in options}
+    return build_prototypes(replace(recipe(support, vocabulary), **made_of), out, **options)
+
+
+def recipe(support: Path, vocabulary: Vocabulary = CLASSES, encoders: Encoders | None = None) -> BankRecipe:
     source = FolderSource(support, vocabulary.classes)
-    return build_prototypes(
-        vocabulary, source, fake_encoders(), out, options.pop("config", CONFIG), **options
-    )
+    return BankRecipe(vocabulary, source, encoders or fake_encoders(), CONFIG)
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -225,7 +230,7 @@ def test_a_finished_bank_is_kept_and_another_one_refused(support: Path, tmp_path
 def test_a_preset_without_spaces_is_refused(support: Path, tmp_path: Path) -> None:
     encoders = replace(fake_encoders(), spaces=())
     with pytest.raises(UsageError, match="no features for prototypes"):
-        build_prototypes(CLASSES, FolderSource(support, CLASSES.classes), encoders, tmp_path / "x.bank")
+        build_prototypes(recipe(support, encoders=encoders), tmp_path / "x.bank")
 
 
 def test_added_classes_come_once_even_after_a_kill(support: Path, tmp_path: Path) -> None:
@@ -236,7 +241,7 @@ def test_added_classes_come_once_even_after_a_kill(support: Path, tmp_path: Path
     whales = Vocabulary((ClassSpec("whale", kind="thing"),))
 
     def add() -> BankBuild:
-        return add_classes(out, whales, FolderSource(more, whales.classes), fake_encoders(), out, CONFIG)
+        return add_classes(out, recipe(more, whales), out)
 
     add()
     first = out.read_bytes()
@@ -255,7 +260,7 @@ def test_adding_with_other_encoders_is_refused(support: Path, tmp_path: Path) ->
     encoders = fake_encoders()
     encoders.shape.describe = lambda: {"name": "other colours"}  # type: ignore[method-assign]
     with pytest.raises(BankMismatch, match=r"colours .*other colours"):
-        add_classes(out, CLASSES, FolderSource(support, CLASSES.classes), encoders, out, CONFIG)
+        add_classes(out, recipe(support, encoders=encoders), out)
 
 
 def test_the_door_in_python(support: Path, tmp_path: Path) -> None:
@@ -305,8 +310,7 @@ def test_text_prototypes_use_the_templates_that_the_encoder_has(support: Path, t
     names.encode_words = lambda words, templates=None: names.encode_text([f"a {word}" for word in words])
     plain = names.describe()
     names.describe = lambda: plain | {"templates": "simple"}
-    source = FolderSource(support, CLASSES.classes)
-    bank = build_prototypes(CLASSES, source, encoders, tmp_path / "x.bank", CONFIG).bank
+    bank = build_prototypes(recipe(support, encoders=encoders), tmp_path / "x.bank").bank
     texts = bank.tables["text"]
     rows = [row for row in range(len(texts)) if texts.texts[row] == "frog"]
     np.testing.assert_array_equal(texts.vectors[rows[0]], names.encode_text(["a frog"])[0].numpy())

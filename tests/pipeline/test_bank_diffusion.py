@@ -19,6 +19,7 @@ from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import InputError
 from ovseg.pipeline import Segmenter
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.prototypes import load_bank
 
 Invoke = Callable[..., Any]
@@ -94,8 +95,8 @@ def test_the_number_of_pictures_is_ovdiffs_unless_said(
 ) -> None:
     asked: list[int] = []
 
-    def build(vocabulary: Any, source: Any, encoders: Any, out: Path, config: Any, **_: Any) -> None:
-        asked.append(config.shots)
+    def build(recipe: BankRecipe, out: Path, **_: Any) -> None:
+        asked.append(recipe.config.shots)
         raise InputError("enough")
 
     monkeypatch.setattr("ovseg.pipeline.bank_builder.build_prototypes", build)

@@ -22,6 +22,7 @@ from ovseg.encoders import presets
 from ovseg.errors import BankMismatch
 from ovseg.pipeline import Segmenter, segmenter
 from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, sureness
 from ovseg.pipeline.sources import open_source
@@ -54,7 +55,9 @@ def bank(tmp_path: Path) -> Path:
     """Tomatoes and frogs."""
     encoders, vocabulary = fake_encoders(), things("tomato", "green frog")
     source = open_source("folder", encoders, vocabulary.classes, support=support_folder(tmp_path / "support"))
-    build_prototypes(vocabulary, source, encoders, tmp_path / "pets.bank", BankConfig(image_size=64))
+    build_prototypes(
+        BankRecipe(vocabulary, source, encoders, BankConfig(image_size=64)), tmp_path / "pets.bank"
+    )
     return tmp_path / "pets.bank"
 
 
@@ -127,7 +130,7 @@ def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter,
         used.keep_encodings(out.with_name("encoded"))
     source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
     config = replace(SELF_BANK, shots=2, image_size=64)
-    built = build_prototypes(words, source, used.encoders, out, config, encode=used.encode)
+    built = build_prototypes(BankRecipe(words, source, used.encoders, config, encode=used.encode), out)
     return used, built.bank, words
 
 
@@ -170,9 +173,8 @@ def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path:
         used = Segmenter(fake_encoders(), CONFIG)
         source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
         config = replace(SELF_BANK, shots=2, image_size=64)
-        made.append(
-            build_prototypes(words, source, used.encoders, tmp_path / "own.bank", config, tell=lines.append)
-        )
+        recipe = BankRecipe(words, source, used.encoders, config)
+        made.append(build_prototypes(recipe, tmp_path / "own.bank", tell=lines.append))
 
     threads = [threading.Thread(target=build) for _ in range(3)]
     for thread in threads:

@@ -1,0 +1,54 @@
+"""What a bank is made of: the same recipe gives the same bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ovseg.encoders.presets import Encoders
+from ovseg.pipeline.encode import EncodedImage
+from ovseg.support.base import SupportSource
+from ovseg.support.config import BankConfig
+from ovseg.support.listed import Listed
+from ovseg.version import __version__
+from ovseg.vocabulary import Vocabulary
+
+__all__ = ["BankRecipe"]
+
+
+@dataclass(frozen=True)
+class BankRecipe:
+    """All that decides what a bank becomes.
+
+    Attributes:
+        vocabulary: The classes.
+        source: Where their support images come from.
+        encoders: A loaded preset.
+        config: How to build.
+        listed: Images to use or not to use.
+        encode: Encodes support images where somebody keeps encodings; None: the encoders do.
+    """
+
+    vocabulary: Vocabulary
+    source: SupportSource
+    encoders: Encoders
+    config: BankConfig = field(default_factory=BankConfig)
+    listed: Listed = field(default_factory=Listed)
+    encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None
+
+    def plan(self) -> dict[str, Any]:
+        """It as JSON, by which a bank that is there or begun is known; may read every file of the source."""
+        return {
+            "ovseg": __version__,
+            "preset": self.encoders.preset,
+            "spaces": self.encoders.identities(),
+            "vocabulary": self.vocabulary.hash,
+            "source": self.source.describe(),
+            "settings": self.config.to_dict(),
+            "allow": list(self.listed.allow),
+            "deny": list(self.listed.deny),
+        }
