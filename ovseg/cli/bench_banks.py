@@ -107,7 +107,7 @@ def banks(
             paths = [sample.image for sample in data.samples]
             named = segmenter.prepared(classes)
             own = SelfPool(paths, classes, named, encode, config, progress.advance)
-            recipes["self"] = BankRecipe(classes, own, encoders, SELF_BANK, encode=encode)
+            recipes["self"] = BankRecipe(classes, own, encoders, SELF_BANK, encode=encode, root=own.root)
         if pool is not None:
             retrieved = open_source("retrieval", encoders, classes.classes, pool=pool)
             recipes["retrieved"] = BankRecipe(classes, retrieved, encoders, SELF_BANK, encode=encode)

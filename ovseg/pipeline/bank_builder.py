@@ -125,6 +125,7 @@ def _build(recipe: BankRecipe, out: Path, plan: dict[str, Any], tell: Callable[[
         parts.append(_texts(vocabulary, named, encoders))
     facts = {**plan, "plan": digest(plan), "weights": encoders.describe()["weights"]}
     facts |= {"report": [report.to_json() for report in reports]}
+    facts |= {} if recipe.root is None else {"root": str(recipe.root)}
     bank = merge_banks(parts, clean=prototypes.clean, facts=facts)
     write_index(sheets_folder(out), [(report.name, report.line()) for report in reports])
     work.finish(bank, out)

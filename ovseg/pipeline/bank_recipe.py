@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ class BankRecipe:
         config: How to build.
         listed: Images to use or not to use.
         encode: Encodes support images where somebody keeps encodings; None: the encoders do.
+        root: Folder below which the source's photos lie by their names, which the bank then records, so that
+            they are found again; None: it does not. The bank is no other one for it.
     """
 
     vocabulary: Vocabulary
@@ -39,6 +42,7 @@ class BankRecipe:
     config: BankConfig = field(default_factory=BankConfig)
     listed: Listed = field(default_factory=Listed)
     encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None
+    root: Path | None = None
 
     def plan(self) -> dict[str, Any]:
         """It as JSON, by which a bank that is there or begun is known; may read every file of the source."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ Winners = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 class SupportPhotos:
-    """Finds a bank's photos by the path that it recorded, or below given folders; their hash must be right.
+    """Finds a bank's photos where it recorded them, or below given folders; their hash must be right.
 
     Args:
         bank: The bank.
@@ -40,13 +41,14 @@ class SupportPhotos:
 
     def __init__(self, bank: BankInUse, folders: Sequence[Path] = ()) -> None:
         self._bank = bank.bank
-        self._folders = tuple(folders)
+        self._folders = (*_roots(self._bank.facts), *folders)
 
     def thumbnail(self, region: int) -> npt.NDArray[np.uint8] | None:
         """The photo of a region with the region drawn; None: not on this machine, or not as it was."""
         found = self._bank.regions[region]
         origin = self._bank.supports[found.support].origin
         name = str(origin.get("name", ""))
+        # Banks recorded each photo's own path before they recorded the folder.
         recorded = origin.get("details", {}).get("path")
         places = [Path(str(recorded))] if recorded else []
         for path in (*places, *(folder / name for folder in self._folders)):
@@ -56,6 +58,19 @@ class SupportPhotos:
             except (OSError, InputError):
                 continue
         return None
+
+
+def _roots(facts: Mapping[str, Any]) -> Iterator[Path]:
+    """Folders that a bank recorded, and the banks that were merged into it or added to it."""
+    left: list[Any] = [facts]
+    while left:
+        some = left.pop(0)
+        if not isinstance(some, Mapping):
+            continue
+        if isinstance(some.get("root"), str):
+            yield Path(some["root"])
+        lists = (some.get("merged"), some.get("added"))
+        left += [entry for inner in lists if isinstance(inner, list) for entry in inner]
 
 
 @torch.inference_mode()

@@ -62,7 +62,7 @@ def bank_from_pool(
         segmenter.keep_encodings(encodings_beside(out))
         named = segmenter.prepared(vocabulary)
         source = SelfPool(paths, vocabulary, named, segmenter.encode, segmenter.config, advance)
-        recipe = BankRecipe(vocabulary, source, encoders, config, encode=segmenter.encode)
+        recipe = BankRecipe(vocabulary, source, encoders, config, encode=segmenter.encode, root=source.root)
     else:
         opened = open_source("retrieval", encoders, vocabulary.classes, pool=Path(pool))
         recipe = BankRecipe(vocabulary, opened, encoders, config)

@@ -54,6 +54,9 @@ class SelfPool:
         encode: Pixels to their encoding.
         config: Of the text side.
         advance: Is told after each photo of the first look.
+
+    Attributes:
+        root: The folder that holds them all, to which their names are relative.
     """
 
     name = "self"
@@ -71,9 +74,9 @@ class SelfPool:
         self._classes = {spec.name: index for index, spec in enumerate(vocabulary.classes)}
         self._named, self._encode, self._config, self._advance = names, encode, config, advance
         absolute = [path.resolve() for path in self._paths]
-        base = Path(os.path.commonpath([path.parent for path in absolute])) if absolute else Path()
+        self.root = Path(os.path.commonpath([path.parent for path in absolute])) if absolute else Path()
         self._names_of = {
-            path: place.relative_to(base).as_posix()
+            path: place.relative_to(self.root).as_posix()
             for path, place in zip(self._paths, absolute, strict=True)
         }
         self._hashes = {path: file_sha256(path) for path in self._paths if path.is_file()}
@@ -88,7 +91,7 @@ class SelfPool:
             if column[index] <= 0:
                 return
             path = self._paths[index]
-            details = {"sureness": round(float(column[index]), 4), "path": str(path.resolve())}
+            details = {"sureness": round(float(column[index]), 4)}
             origin = Origin(self.name, self._names_of[path], self._hashes[path], details=details)
             yield SupportImage(load_image(path).pixels, origin)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from test_segmenter_bank import CONFIG, bank, ovseg, photos, pixels_of, things  # noqa: F401
+from test_segmenter_bank import CONFIG, bank, ovseg, own_bank, photos, pixels_of, things  # noqa: F401
 
 from ovseg.pipeline import Segmenter
 from ovseg.pipeline.explain import SupportPhotos, explain_image
+from ovseg.prototypes import PrototypeBank, merge_banks
 
 WORDS = things("tomato", "green frog", has_background=True)
 FLAGS = ("--image-size", 64)
@@ -52,6 +54,28 @@ def test_a_photo_is_known_by_its_hash_only(bank: Path, photos: Path, tmp_path: P
     support = used.bank.bank.supports[used.bank.bank.regions[0].support]
     shutil.copy(photos / "whale-0.png", folder / support.origin["name"])
     assert SupportPhotos(used.bank, [folder]).thumbnail(0) is None
+
+
+def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) -> None:  # noqa: F811
+    from fake_encoders import fake_encoders
+
+    made = own_bank(photos, tmp_path / "own.bank")[1]
+    assert made.facts["root"] == str(photos.resolve())
+    assert all(set(record.origin["details"]) == {"sureness", "score", "pixels"} for record in made.supports)
+
+    def finds(bank: PrototypeBank, *folders: Path) -> bool:  # noqa: F811
+        used = Segmenter(fake_encoders(), CONFIG, bank=bank).bank
+        assert used is not None
+        return SupportPhotos(used, folders).thumbnail(0) is not None
+
+    merged = merge_banks([made, made])
+    assert finds(made)
+    assert finds(merged)
+    assert finds(replace(made, facts={"added": [dict(merged.facts)]}))
+    assert not finds(replace(made, facts={"root": 3, "merged": 4, "added": [5]}))
+    moved = photos.rename(tmp_path / "moved")
+    assert not finds(made)
+    assert finds(made, moved)
 
 
 @pytest.fixture

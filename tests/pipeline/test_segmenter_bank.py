@@ -130,7 +130,8 @@ def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter,
         used.keep_encodings(out.with_name("encoded"))
     source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
     config = replace(SELF_BANK, shots=2, image_size=64)
-    built = build_prototypes(BankRecipe(words, source, used.encoders, config, encode=used.encode), out)
+    recipe = BankRecipe(words, source, used.encoders, config, encode=used.encode, root=source.root)
+    built = build_prototypes(recipe, out)
     return used, built.bank, words
 
 
