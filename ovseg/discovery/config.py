@@ -118,20 +118,19 @@ class DiscoveryConfig:
             raise ConfigError(f"levels must be (first, last, number) within 0 and 1, not {self.levels}")
 
     @classmethod
-    def for_encoder(cls, name: str) -> DiscoveryConfig:
-        """Settings for an encoder by its architecture's name, as its ``describe()`` gives it.
+    def for_encoder(cls, family: str) -> DiscoveryConfig:
+        """Settings for an encoder by its ``family``.
 
         DINO (the first) separates objects by its last keys at tau 0.2 (TokenCut, section 4). DINOv2 does not,
         its keys share one large component; its last values are measured in docs/discovery.md. No tau is
         known for others: half of the pairs are linked, of a CLIP tower by the keys of the last block but
         one (OVDiff, section 4.1), of DINOv3 and the rest by the last tokens.
         """
-        known = name.lower()
-        if "dinov2" in known:
+        if family == "dinov2":
             return cls()
-        if "dino" in known and "dinov3" not in known:
+        if family == "dino":
             return cls(facet="key", tau=0.2)
-        if "clip" in known:
+        if family == "clip":
             return cls(layer=-2, facet="key", density=0.5)
         return cls(facet="token", density=0.5)
 

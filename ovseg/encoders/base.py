@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
-from ovseg.encoders.vit import Facet
+from ovseg.encoders.vit import Facet, Family
 
 GuideKey = tuple[int, Facet]
 """A layer and a facet of the shape encoder."""
@@ -136,9 +136,15 @@ class CosineEncoder(Protocol):
 
 
 class ShapeEncoder(Protocol):
-    """Roles *shape* and *look*."""
+    """Roles *shape* and *look*.
+
+    Attributes:
+        patch: Side in pixels of a cell.
+        family: How it was trained, by what the model is and not by where it lies.
+    """
 
     patch: int
+    family: Family
 
     def encode(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)

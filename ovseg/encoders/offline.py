@@ -47,7 +47,7 @@ def load_dinov2_focus(store: WeightStore) -> tuple[DenseViT, SaliencyDecoder]:
             if key.endswith("num_batches_tracked"):  # a training counter that exporters drop
                 own[key] = torch.zeros(value.shape, dtype=value.dtype)
         module.load_state_dict(own, assign=True)
-    return DenseViT(vit).eval(), decoder.eval()
+    return DenseViT(vit, family="dinov2").eval(), decoder.eval()
 
 
 def load_classifier(store: WeightStore) -> DenseClassifier:

@@ -35,6 +35,7 @@ class DinoShape:
         self._decoder = decoder.to(device=device, dtype=dtype) if decoder else None
         self._about = about
         self.patch = vit.patch
+        self.family = vit.family
         self.device = device
 
     @torch.inference_mode()

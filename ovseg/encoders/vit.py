@@ -12,8 +12,18 @@ from torch import nn
 
 Facet = Literal["token", "key", "query", "value"]
 
+Family = Literal["dino", "dinov2", "dinov3", "clip", "other"]
+"""How a transformer was trained, as far as it decides which of its features are good for what."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def family_of(name: str) -> Family:
+    """By the name under which a model was published, such as ``vit_small_patch16_224.dino``."""
+    known = name.lower()
+    families: tuple[Family, ...] = ("dinov3", "dinov2", "dino", "clip")
+    return next((family for family in families if family in known), "other")
 
 
 class DenseModule(nn.Module, ABC):
@@ -23,11 +33,13 @@ class DenseModule(nn.Module, ABC):
         patch: Side in pixels of a cell.
         depth: Number of layers.
         facets: What it has of each layer.
+        family: How it was trained, where it knows.
     """
 
     patch: int
     depth: int
     facets: tuple[str, ...] = get_args(Facet)
+    family: Family = "other"
 
     def layers_of(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]]
@@ -109,6 +121,7 @@ class DenseViT(DenseModule):
             plain bicubic interpolation (and an offset of a tenth of a cell, which later ports and this one
             leave out), DINOv2 with registers, and timm itself, with antialiasing (which in PyTorch changes
             the kernel even where the grid grows).
+        family: How it was trained.
     """
 
     def __init__(
@@ -118,6 +131,7 @@ class DenseViT(DenseModule):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         antialias: bool = False,
+        family: Family = "other",
     ) -> None:
         super().__init__()
         self.vit = vit
@@ -126,6 +140,7 @@ class DenseViT(DenseModule):
         self.prefix = int(vit.num_prefix_tokens)
         self.normalize = Normalize(mean, std)
         self.antialias = antialias
+        self.family = family
 
     def position_embedding(self, height: int, width: int) -> torch.Tensor | None:
         """Learned positions for a grid, bicubic; None for a model that has none.

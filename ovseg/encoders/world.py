@@ -38,7 +38,8 @@ def load_world(
         window=WINDOW,
         cache_dir=cache_dir,
     )
-    trunk = DenseViT(load_model(WORLD_NAMES.name).model.visual.trunk, mean=clip.mean, std=clip.std)
+    tower = load_model(WORLD_NAMES.name).model.visual.trunk
+    trunk = DenseViT(tower, mean=clip.mean, std=clip.std, family="clip")
     about = {
         "name": f"{WORLD_NAMES.name}-shape",
         "what": f"image tower of: {WORLD_NAMES.what}",

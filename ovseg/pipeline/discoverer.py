@@ -48,7 +48,7 @@ class Discoverer:
         self, encoders: Encoders | LoneShape, config: DiscoveryConfig | None = None, note: str = ""
     ) -> None:
         self.encoders = encoders
-        self.config = config or DiscoveryConfig.for_encoder(str(encoders.shape.describe().get("what", "")))
+        self.config = config or DiscoveryConfig.for_encoder(encoders.shape.family)
         self.note = note
         self._watch = Stopwatch(encoders.device)
         self._heap = Heap()

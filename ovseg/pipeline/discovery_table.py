@@ -156,7 +156,7 @@ def _masks(
 ) -> Iterator[tuple[str, list[npt.NDArray[np.bool_]]]]:
     """Name of each photo that has a truth, and the best mask of each setting at its size."""
     images = [image for image in find_images([folder]) if image.stem.as_posix() in wanted]
-    base = DiscoveryConfig.for_encoder(str(encoders.shape.describe().get("what", "")))
+    base = DiscoveryConfig.for_encoder(encoders.shape.family)
     layers = [(setting.layer, setting.facet) for setting in settings]
     for image in images[:limit]:
         pixels = load_image(image.path).pixels

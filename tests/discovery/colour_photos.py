@@ -19,6 +19,7 @@ class ColourShape:
     """A *shape* encoder: a cell's feature is its mean colour around grey."""
 
     patch = 14
+    family = "other"
 
     def encode(self, images: torch.Tensor, wanted: Iterable[tuple[int, str]]) -> dict[Any, torch.Tensor]:
         cells = torch.nn.functional.avg_pool2d(images - 0.5, self.patch).permute(0, 2, 3, 1)

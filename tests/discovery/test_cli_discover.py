@@ -132,14 +132,20 @@ def test_a_shape_encoder_needs_no_preset(
         raise AssertionError("a preset was chosen")
 
     monkeypatch.setattr(discoverer, "choose_preset", refuse)
-    model = tmp_path / "vit_tiny_dino"
+    model = tmp_path / "my_clip"  # its name says nothing: the tag in it does
     model.mkdir()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=2).state_dict()
     save_file(weights, model / "model.safetensors")
     (model / "config.json").write_text(
-        json.dumps({"architecture": "vit_tiny_patch16_224", "model_args": {"depth": 2}})
+        json.dumps(
+            {
+                "architecture": "vit_tiny_patch16_224",
+                "model_args": {"depth": 2},
+                "pretrained_cfg": {"tag": "dino"},
+            }
+        )
     )
     out = tmp_path / "out"
     flags = ("--shape", f"local-dir:{model}", "--image-size", 160, "--layer", 0, "--limit", 1)

@@ -36,6 +36,13 @@ def model(request):
     return shaken(MODELS[request.param]())
 
 
+def test_only_a_plain_vit_has_to_be_told_how_it_was_trained(model):
+    families = {"dinov2_with_registers": "dinov2", "dinov3_vit": "dinov3", "dinov2": "dinov2"}
+    kind = model.config.model_type
+    assert TransformersViT(model).family == families.get(kind, "other")
+    assert TransformersViT(model, family="dino").family == families.get(kind, "dino")
+
+
 @torch.inference_mode()
 def test_tokens_are_the_hidden_states(model):
     dense = TransformersViT(model)
@@ -75,6 +82,10 @@ def test_a_folder_is_loaded_with_its_normalization(model, tmp_path):
     )
     dense = load_transformers(tmp_path)
     assert dense.normalize.std.flatten().tolist() == pytest.approx([0.2] * 3)
+    # Of a plain ViT the name of its repository says how it was trained, never the folder's.
+    plain = model.config.model_type == "vit"
+    assert load_transformers(tmp_path, "facebook/dino-vits8").family == ("dino" if plain else dense.family)
+    assert dense.family == TransformersViT(model).family
     images = pictures(16, 24)
     expected = TransformersViT(model, mean=[0.1] * 3, std=[0.2] * 3)(images, [(-1, "key")])[(-1, "key")]
     with torch.inference_mode():

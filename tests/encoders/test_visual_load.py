@@ -46,13 +46,15 @@ def test_a_folder_of_timm_becomes_a_shape_encoder(folder):
     assert encoder._vit.normalize.mean.flatten().tolist() == pytest.approx([0.2] * 3)
     # The tag says DINO, which was published with plain interpolation of its positions.
     assert not encoder._vit.antialias
+    assert encoder.family == "dino"
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("name", "prefix"), [("vit_small_patch16_dinov3", 5), ("vit_small_patch14_reg4_dinov2", 5)]
+    ("name", "family"),
+    [("vit_small_patch16_dinov3", "dinov3"), ("vit_small_patch14_reg4_dinov2", "dinov2")],
 )
-def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, prefix):
+def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, family):
     model = shaken(timm.create_model(name, num_classes=0, depth=2, dynamic_img_size=True))
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     config = {"architecture": name, "model_args": {"depth": 2}, "pretrained_cfg": {"tag": "lvd"}}
@@ -60,16 +62,18 @@ def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, 
     encoder = load_visual(f"local-dir:{tmp_path}")
     images = pictures(3 * encoder.patch, 5 * encoder.patch)
     found = encoder.encode(images, [(-1, "token"), (-1, "key")])
-    expected = model.forward_features(encoder._vit.normalize(images))[:, prefix:]
+    expected = model.forward_features(encoder._vit.normalize(images))[:, 5:]
     torch.testing.assert_close(found[(-1, "token")].flatten(1, 2), expected)
     assert found[(-1, "key")].shape == (1, 3, 5, 384)
+    assert encoder.family == family
 
 
 @torch.inference_mode()
 def test_an_architecture_with_a_file_of_weights(tmp_path):
     model = shaken(timm.create_model("vit_tiny_patch16_224", num_classes=0))
-    torch.save(model.state_dict(), tmp_path / "own.pth")
-    encoder = load_visual(f"timm:vit_tiny_patch16_224:{tmp_path / 'own.pth'}", dtype=torch.bfloat16)
+    torch.save(model.state_dict(), tmp_path / "dinov2.pth")
+    encoder = load_visual(f"timm:vit_tiny_patch16_224:{tmp_path / 'dinov2.pth'}", dtype=torch.bfloat16)
+    assert encoder.family == "other"
     assert encoder.encode(pictures(32, 32))[(-1, "token")].dtype == torch.bfloat16
 
 
@@ -86,7 +90,7 @@ def test_a_folder_with_another_models_weights_is_refused_by_name(folder):
 def test_a_folder_of_open_clip_lends_its_visual_side(tmp_path):
     model = tiny_model()
     encoder = load_visual(f"local-dir:{save_folder(tmp_path, model)}")
-    assert encoder.patch == 8
+    assert (encoder.patch, encoder.family) == (8, "clip")
     assert encoder._vit.normalize.std.flatten().tolist() == pytest.approx(list(STD))
     images = pictures(32, 32)
     expected = model.visual.forward_intermediates(

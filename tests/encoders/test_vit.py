@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
 from ovseg.encoders.shape import DinoShape
-from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, dinov2_state
+from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, dinov2_state, family_of
 
 DEPTH, WIDTH, PATCH = 3, 24, 4
 
@@ -29,6 +29,22 @@ def small_vit():
     )
     torch.nn.init.normal_(vit.pos_embed, std=0.5)
     return vit.eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("vit_small_patch16_224.dino", "dino"),
+        ("vit_base_patch14_reg4_dinov2.lvd142m", "dinov2"),
+        ("dinov2_with_registers", "dinov2"),
+        ("vit_small_patch16_dinov3.lvd1689m", "dinov3"),
+        ("vit_base_patch16_clip_224.openai", "clip"),
+        ("vit_base_patch16_224.augreg_in21k", "other"),
+        ("", "other"),
+    ],
+)
+def test_published_names_say_how_a_model_was_trained(name, family):
+    assert family_of(name) == family
 
 
 @pytest.fixture(scope="module")

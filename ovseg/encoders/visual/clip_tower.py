@@ -21,6 +21,8 @@ class ClipTower(DenseModule):
         std: Per-channel deviation, likewise.
     """
 
+    family = "clip"
+
     def __init__(self, visual: Any, *, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.visual = visual
@@ -80,7 +82,7 @@ def tower_of(visual: Any, *, mean: Sequence[float], std: Sequence[float]) -> Den
     """
     trunk = getattr(visual, "trunk", None)
     if trunk is not None and hasattr(trunk, "blocks") and hasattr(trunk, "patch_embed"):
-        return DenseViT(trunk, mean=mean, std=std, antialias=True)
+        return DenseViT(trunk, mean=mean, std=std, antialias=True, family="clip")
     blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
     if blocks is None or not all(type(block).__name__ == "ResidualAttentionBlock" for block in blocks):
         raise UnknownName(

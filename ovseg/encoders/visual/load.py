@@ -55,7 +55,7 @@ def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
     if kind == "transformers":
         from ovseg.encoders.visual.transformers_vit import load_transformers
 
-        return load_transformers(folder)
+        return load_transformers(folder, card.at.repo if isinstance(card.at, HubFiles) else "")
     if kind == "open_clip":
         return _clip(str(spec))
     raise UsageError(f"{spec} is a diffusion pipeline: it can be --look, not --shape")

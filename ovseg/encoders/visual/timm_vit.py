@@ -8,7 +8,7 @@ from typing import Any
 
 from ovseg.encoders.near import near_names
 from ovseg.encoders.visual.states import lay_in
-from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT
+from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, family_of
 from ovseg.errors import UnknownName
 from ovseg.weights.readers import read_state
 
@@ -20,7 +20,7 @@ def build_timm(name: str, config: Mapping[str, Any] | None = None) -> DenseViT:
     """A transformer of timm with random weights, in eval mode on the CPU.
 
     Args:
-        name: Architecture, with or without a tag.
+        name: Architecture, with or without a tag: both say how it was trained.
         config: ``config.json`` of a hub repository: ``pretrained_cfg`` and ``model_args`` count.
 
     Raises:
@@ -57,6 +57,7 @@ def build_timm(name: str, config: Mapping[str, Any] | None = None) -> DenseViT:
         mean=statistics.get("mean", IMAGENET_MEAN),
         std=statistics.get("std", IMAGENET_STD),
         antialias=not _published_without_antialias(name, model),
+        family=family_of(name),
     ).eval()
 
 

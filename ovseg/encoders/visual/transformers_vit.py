@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseModule, Facet, Normalize
+from ovseg.encoders.vit import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DenseModule,
+    Facet,
+    Family,
+    Normalize,
+    family_of,
+)
 from ovseg.errors import DependencyMissing, UnknownName, WeightsUnavailable
 
 KINDS = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
@@ -29,10 +37,16 @@ class TransformersViT(DenseModule):
         model: One of the base models (``Dinov2Model``, …).
         mean: Per-channel mean of its training images, in [0, 1].
         std: Per-channel deviation, likewise.
+        family: How a plain ViT was trained, of which its type says nothing.
     """
 
     def __init__(
-        self, model: Any, *, mean: Iterable[float] = IMAGENET_MEAN, std: Iterable[float] = IMAGENET_STD
+        self,
+        model: Any,
+        *,
+        mean: Iterable[float] = IMAGENET_MEAN,
+        std: Iterable[float] = IMAGENET_STD,
+        family: Family = "other",
     ) -> None:
         super().__init__()
         self.model = model
@@ -40,8 +54,10 @@ class TransformersViT(DenseModule):
         self.depth = int(model.config.num_hidden_layers)
         self.patch = int(model.config.patch_size)
         self.prefix = 1 + int(getattr(model.config, "num_register_tokens", 0))
+        plain = model.config.model_type == "vit"
+        self.family = family if plain else family_of(model.config.model_type)
         # The plain ViT alone has to be told that the image is of another size than its training images.
-        self._options = {"interpolate_pos_encoding": True} if model.config.model_type == "vit" else {}
+        self._options = {"interpolate_pos_encoding": True} if plain else {}
 
     def forward(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
@@ -85,8 +101,12 @@ def _keep(found: dict[tuple[int, Facet], torch.Tensor], pair: tuple[int, Facet])
     return hook
 
 
-def load_transformers(folder: Path) -> TransformersViT:
+def load_transformers(folder: Path, published: str = "") -> TransformersViT:
     """A transformer from a folder with ``config.json`` and weights, in eval mode on the CPU.
+
+    Args:
+        folder: Where they lie.
+        published: Name of the hub's repository that they come from, if they do.
 
     Raises:
         DependencyMissing: transformers is not installed.
@@ -120,4 +140,4 @@ def load_transformers(folder: Path) -> TransformersViT:
     if processor.is_file():
         table = json.loads(processor.read_text(encoding="utf-8"))
         mean, std = table.get("image_mean", mean), table.get("image_std", std)
-    return TransformersViT(model.eval(), mean=mean, std=std)
+    return TransformersViT(model.eval(), mean=mean, std=std, family=family_of(published))
