@@ -1,4 +1,4 @@
-"""A shape encoder without a preset: all that is wanted where nobody asks for names."""
+"""A shape encoder by itself: all that is wanted where nobody asks for names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LoneShape:
     """A loaded shape encoder.
 
     Attributes:
-        preset: What stands in a preset's place in run.json.
+        preset: Name of the preset that it is of, or what stands in its place in run.json.
         shape: Role *shape*.
         device: Where it computes.
         cards: Weights in use.

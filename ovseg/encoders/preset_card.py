@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 
 from ovseg.encoders.loaded import Encoders
+from ovseg.encoders.lone import LoneShape
 from ovseg.encoders.roles import Roles, load_look, load_names, spaces_of
+from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
 from ovseg.weights.cards import HubFiles, WeightCard
@@ -24,6 +26,7 @@ def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
 
 
 Loader = Callable[[torch.device, torch.dtype, Path | None], Encoders]
+ShapeLoader = Callable[[torch.device, torch.dtype, Path | None], LoneShape]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class PresetCard:
         load: Builds it on a device and dtype with a cache folder.
         roles: The models that it is made of, where it is made of nothing else.
         auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
+        shape: Builds its *shape* encoder alone, likewise; None: that comes with the others.
     """
 
     name: str
@@ -45,6 +49,7 @@ class PresetCard:
     load: Loader
     roles: Roles | None = None
     auto: bool = True
+    shape: ShapeLoader | None = None
 
     @property
     def present(self) -> bool:
@@ -57,6 +62,13 @@ class PresetCard:
         if any(isinstance(card.at, HubFiles) for card in self.cards):
             return f"ovseg models download {self.name}"
         return self.cards[0].install
+
+    def load_shape(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
+        """Its *shape* encoder, without the others where it can be had without; raises as ``load`` does."""
+        if self.shape is not None:
+            return self.shape(device, dtype, cache_dir)
+        whole = self.load(device, dtype, cache_dir)
+        return LoneShape(whole.preset, whole.shape, whole.device, whole.cards)
 
     def with_roles(self, roles: Roles) -> PresetCard:
         """The same preset with other models in the roles that are given.
@@ -82,7 +94,12 @@ class PresetCard:
         def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
             return _replaced(inner(device, dtype, cache_dir), name, roles, cards, dtype, cache_dir)
 
-        return replace(self, name=name, cards=cards, load=load)
+        own = self.load_shape if roles.shape is None else _shape_of(name, roles.shape, cards)
+
+        def load_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
+            return replace(own(device, dtype, cache_dir), preset=name)
+
+        return replace(self, name=name, cards=cards, load=load, shape=load_shape)
 
 
 def preset_of(
@@ -110,7 +127,20 @@ def preset_of(
         names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
         return Encoders(name, names, shape, device, weights, look, spaces_of(shape, look))
 
-    return PresetCard(name, summary, weights, load, roles)
+    shape = None if roles.shape is None else _shape_of(name, roles.shape, weights)
+    return PresetCard(name, summary, weights, load, roles, shape=shape)
+
+
+def _shape_of(name: str, spec: str, cards: Iterable[WeightCard]) -> ShapeLoader:
+    """Loads one model in the role *shape* for a preset that has the weights on its cards."""
+
+    def load(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
+        meant = card_for(spec)
+        card = next((card for card in cards if card.spec == meant.spec), meant)
+        require_checked(card)
+        return LoneShape(name, load_visual(spec, device=device, dtype=dtype), device, (card,))
+
+    return load
 
 
 def _replaced(

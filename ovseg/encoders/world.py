@@ -38,12 +38,17 @@ def load_world(
         window=WINDOW,
         cache_dir=cache_dir,
     )
-    tower = load_model(WORLD_NAMES.name).model.visual.trunk
-    trunk = DenseViT(tower, mean=clip.mean, std=clip.std, family="clip")
+    return names, load_world_shape(device=device, dtype=dtype)
+
+
+def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> DinoShape:
+    """Role *shape* alone; raises as ``load_world`` does."""
+    clip = load_model(WORLD_NAMES.name)
+    trunk = DenseViT(clip.model.visual.trunk, mean=clip.mean, std=clip.std, family="clip")
     about = {
         "name": f"{WORLD_NAMES.name}-shape",
         "what": f"image tower of: {WORLD_NAMES.what}",
         "sha256": WORLD_NAMES.sha256,
         "licence": WORLD_NAMES.licence,
     }
-    return names, DinoShape(trunk.eval(), None, about, device=device, dtype=dtype)
+    return DinoShape(trunk.eval(), None, about, device=device, dtype=dtype)

@@ -64,7 +64,7 @@ class Discoverer:
         config: DiscoveryConfig | None = None,
         cache_dir: Path | None = None,
     ) -> Discoverer:
-        """Load a preset's encoders, or with ``shape`` that encoder alone; downloads nothing.
+        """Load a preset's *shape* encoder, or that of ``shape``; downloads nothing.
 
         Args:
             preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
@@ -84,8 +84,8 @@ class Discoverer:
             lone = load_lone_shape(shape, device=place, dtype=resolve_dtype(dtype, place))
             return cls(lone, config, f"no preset, shapes by {lone.cards[0].what}")
         card = choose_preset(preset)
-        encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
-        return cls(encoders, config, preset_note(preset, card))
+        own = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
+        return cls(own, config, preset_note(preset, card))
 
     @property
     def encoder_seconds(self) -> float:

@@ -35,7 +35,7 @@ Invoke = Callable[..., Any]
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     class Card:
         name = "colours"
-        load = staticmethod(lambda *_: colour_encoders())
+        load_shape = staticmethod(lambda *_: colour_encoders())
 
     monkeypatch.setattr(discoverer, "choose_preset", lambda *_: Card)
     monkeypatch.setattr(discoverer, "preset_note", lambda *_: "preset colours")

@@ -208,3 +208,30 @@ def test_the_name_that_is_recorded_can_be_given_back(name):
 def test_flags_that_no_preset_has(name):
     with pytest.raises(UnknownName, match="there is --clip, --shape, --look, --dense-variant"):
         choose_preset(name)
+
+
+def refuse(*_, **__):
+    raise AssertionError("an encoder of names was built")
+
+
+@pytest.mark.parametrize("name", ["world", "offline"])
+def test_the_shape_encoder_comes_without_that_of_names(name, request, monkeypatch):
+    cache = request.getfixturevalue("offline_cache") if name == "offline" else None
+    for builder in ("world.ClipEncoder", "conse.ConseEncoder", "offline.load_classifier"):
+        monkeypatch.setattr(f"ovseg.encoders.{builder}", refuse)
+    card = PRESETS.get(name)
+    alone = card.load_shape(torch.device("cpu"), torch.float32, cache)
+    assert alone.preset == name
+    assert alone.cards == card.cards[:1]
+    assert alone.shape.family == {"world": "clip", "offline": "dinov2"}[name]
+    assert alone.describe()["weights"][0]["sha256"] == card.cards[0].sha256
+    with pytest.raises(AssertionError, match="an encoder of names was built"):
+        card.load(torch.device("cpu"), torch.float32, cache)
+
+
+def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(monkeypatch):
+    world = replace(PRESETS.get("world"), shape=None)
+    whole, alone = (load(torch.device("cpu"), torch.float32, None) for load in (world.load, world.load_shape))
+    images = torch.rand(1, 3, 64, 64)
+    assert torch.equal(*(one.shape.encode(images)[-1, "token"] for one in (whole, alone)))
+    assert (alone.preset, alone.cards) == ("world", world.cards)

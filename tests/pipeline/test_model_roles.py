@@ -79,20 +79,54 @@ def test_a_folder_finds_objects(models: Path, photo: Any) -> None:
     assert all(region.mask.shape == (64, 96) for region in found.regions)
 
 
-def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "small"
+def test_objects_are_found_without_an_encoder_of_names(
+    models: Path, photo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("an encoder of names was built")
+
+    folder = small_preset(models, tmp_path / "small")
+    for builder in ("load_names", "load_look"):
+        monkeypatch.setattr(f"ovseg.encoders.preset_card.{builder}", refuse)
+    finder = Discoverer.from_preset(f"local-dir:{folder}", device="cpu")
+    assert finder.discover(photo).cuts
+    about = finder.describe()
+    assert about["preset"] == "small"
+    assert [weights["name"] for weights in about["weights"]] == ["small/shape/model.safetensors"]
+    # With other models over the preset's, whether its own loader knows roles or not.
+    shape = f"local-dir:{models / 'shape'}"
+    for name in (f"local-dir:{folder}", "world"):
+        card = choose_preset(name, Roles(shape=shape))
+        alone = card.load_shape(CPU, torch.float32, None)
+        assert alone.preset == card.name
+        assert [weights.spec for weights in alone.cards] == [shape]
+    other = choose_preset("world", Roles(clip=f"local-dir:{models / 'clip'}"))
+    assert other.load_shape(CPU, torch.float32, None).shape.family == "clip"
+    weights = folder / "shape" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(WeightsUnavailable, match="recorded is"):
+        Discoverer.from_preset(f"local-dir:{folder}", device="cpu")
+
+
+def small_preset(models: Path, folder: Path) -> Path:
+    """A preset of CLIP and DINO in a folder, with a hash of the latter."""
     for part in ("clip", "shape"):
         shutil.copytree(models / part, folder / part)
-    weights = folder / "shape" / "model.safetensors"
     table = {
         "format": "ovseg-preset",
         "version": 1,
         "summary": "small",
         "licence": "Apache-2.0",
         "roles": {"clip": "clip", "shape": "shape", "dense_variant": "value"},
-        "sha256": {"shape/model.safetensors": file_sha256(weights)},
+        "sha256": {"shape/model.safetensors": file_sha256(folder / "shape" / "model.safetensors")},
     }
     (folder / "preset.json").write_text(json.dumps(table))
+    return folder
+
+
+def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_path: Path) -> None:
+    folder = small_preset(models, tmp_path / "small")
+    weights = folder / "shape" / "model.safetensors"
     encoders = choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
     assert encoders.preset == "small"
     assert encoders.names.describe()["variant"] == "value"
