@@ -98,7 +98,9 @@ def banks(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
     segmenter.keep_encodings(work / "encoded")
-    found = [(path.stem, True, BankInUse(path, segmenter.encoders)) for path in bank]
+    found: list[tuple[str, bool | None, BankInUse]] = [
+        (path.stem, None, BankInUse(path, segmenter.encoders)) for path in bank
+    ]
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
         recipes: dict[str, BankRecipe] = {}

@@ -35,7 +35,8 @@ class Line:
         bank: The bank that takes part, or None.
         background_prototypes: Whether they stand for the background.
         category_filter: Whether unlikely things are ruled out for the whole image.
-        cosegment: Whether the bank was built with co-segmentation; None without a bank.
+        cosegment: Whether the bank was built with co-segmentation; None without a bank, or
+            where a bank was given.
         config: The settings that say so.
     """
 
@@ -53,7 +54,7 @@ FILTER_MASS = 0.95
 
 def lines_for(
     config: SegmentConfig,
-    banks: Sequence[tuple[str, bool, BankInUse]],
+    banks: Sequence[tuple[str, bool | None, BankInUse]],
     *,
     background: bool,
     votes: Sequence[float] = (),
@@ -62,7 +63,7 @@ def lines_for(
 
     Args:
         config: All other settings.
-        banks: (name, built with co-segmentation, bank).
+        banks: (name, built with co-segmentation or None, bank).
         background: Whether the data have one; without, nothing stands for it.
         votes: Weights of the regions' votes that are compared with none, but not with the category filter.
     """

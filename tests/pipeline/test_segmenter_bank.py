@@ -290,6 +290,18 @@ def test_the_bench_compares_names_and_banks(ovseg: Any, photos: Path, tmp_path: 
     assert all(row["miou"] > 20 for row in rows)
 
 
+def test_the_bench_claims_nothing_about_how_a_given_bank_was_built(
+    ovseg: Any, bank: Path, photos: Path, tmp_path: Path
+) -> None:
+    root = data_set(photos, tmp_path / "data")
+    words = tmp_path / "words.toml"
+    words.write_text("".join(f'[[class]]\nname = "{name}"\n' for name in BOXES))
+    flags = ("--no-background", "--work", tmp_path / "work", "--vocabulary", words, "--json")
+    result = ovseg("bench", "banks", "folder", "--root", root, *flags, "--no-self", "--bank", bank)
+    assert result.exit_code == 0
+    assert {row["co-segmentation"] for row in json.loads(result.stdout)} == {None}
+
+
 def data_set(photos: Path, root: Path) -> Path:
     """The photos with masks: the square is its class, the rest is not scored."""
     (root / "images").mkdir(parents=True)
