@@ -200,7 +200,7 @@ def _pool_rankings(
     cache = Path(cache_dir) if cache_dir else None
     encoders = load_preset(opened.preset, device=resolve_device(device), cache_dir=cache)
     require_identity(pool, opened, encoders.names)
-    search = PoolSearch(opened, encoders.names, encoders.device, config)
+    search = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)
 
 

@@ -189,7 +189,7 @@ def search(
     opened = read_pool(pool)
     encoders = load_encoders(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
     require_identity(pool, opened, encoders.names)
-    searcher = PoolSearch(opened, encoders.names, encoders.device, config)
+    searcher = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
     if text is not None:
         words = [part.strip() for part in ",".join(rivals).split(",") if part.strip()]
         ranking = searcher.by_words([text.strip()], k, rivals=words, listed=listed)

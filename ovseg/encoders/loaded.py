@@ -32,6 +32,8 @@ class Encoders:
         cards: Weights in use.
         look: Role *look*, where the preset has an encoder of its own for it.
         spaces: Where prototypes live, the most telling first; empty: the preset cannot make prototypes.
+        words: All names that *names* knows, where they are few: what a picture may show that was not asked
+            for. Empty: the words of the shipped list.
     """
 
     preset: str
@@ -41,6 +43,7 @@ class Encoders:
     cards: tuple[WeightCard, ...]
     look: ShapeEncoder | None = None
     spaces: tuple[Space, ...] = ()
+    words: tuple[str, ...] = ()
 
     def identity(self, space: Space) -> dict[str, Any]:
         """What decides the values of features in ``space``: prototypes fit no other identity.

@@ -104,10 +104,12 @@ def _world_shape(device: torch.device, dtype: torch.dtype, _cache_dir: Path | No
 
 def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
     from ovseg.encoders.world import load_world
+    from ovseg.vocabulary.store import load_vocabulary
 
     names, shape = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
     spaces = (Space("world-shape", "shape"), Space("world-names", "names"))
-    return Encoders("world", names, shape, device, WORLD.cards, spaces=spaces)
+    words = tuple(spec.name for spec in load_vocabulary("world").classes)
+    return Encoders("world", names, shape, device, WORLD.cards, spaces=spaces, words=words)
 
 
 WORLD = PRESETS.register("world")(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
+from ovseg.discovery.config import DiscoveryConfig
+from ovseg.discovery.find import foreground_evidence
 from ovseg.discovery.support import SupportEvidence
 from ovseg.encoders.presets import Encoders
 from ovseg.pipeline.encode import EncodedImage, encode_image
@@ -24,6 +26,8 @@ __all__ = ["CONTEXT", "SeenImage", "SupportViewer", "mark_on_grid"]
 
 CONTEXT = ("tree", "sky", "building", "road", "person")
 """What usually stands around things (context elimination; ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
+CUT = DiscoveryConfig(facet="token", density=0.5)
+"""How objects are found where the encoder has no saliency: half of the pairs of cells are linked."""
 KEPT = 32
 """Encoded images that are kept, since classes share photos where they come from one pool."""
 _SAID = 0.25
@@ -39,14 +43,14 @@ class SeenImage:
         tokens: (N, D) last-layer tokens of the shape encoder.
         features: By space, (N, D) unit-length features.
         scores: (N, K + 1) of background and classes: names, foreground and looks together.
-        foreground: (N,) probability of belonging to an object, or None.
+        foreground: (N,) in [0, 1], evidence for belonging to an object.
     """
 
     grid: tuple[int, int]
     tokens: torch.Tensor
     features: dict[str, torch.Tensor]
     scores: torch.Tensor
-    foreground: torch.Tensor | None
+    foreground: torch.Tensor
 
 
 class SupportViewer:
@@ -57,6 +61,7 @@ class SupportViewer:
         named: All classes of the bank, which compete for every cell.
         config: How images are encoded.
         encode: Encodes in their stead, where somebody keeps encodings.
+        frame: Cells of continued edge around an image while it is encoded (see ``BankConfig``).
     """
 
     def __init__(
@@ -65,8 +70,12 @@ class SupportViewer:
         named: NamedClasses,
         config: SegmentConfig,
         encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
+        frame: int = 0,
     ) -> None:
-        self._encoders, self._named, self._config = encoders, named, config
+        self._encoders, self._named, self._frame = encoders, named, frame
+        around = 2 * frame * encoders.shape.patch
+        self._config = replace(config, image_size=config.image_size + around)
+        self._share = frame * encoders.shape.patch / config.image_size
         self._encode = encode or self._encode_anew
         self._watch = Stopwatch(encoders.device)
         self._kept: OrderedDict[str, SeenImage] = OrderedDict()
@@ -78,18 +87,30 @@ class SupportViewer:
         """Encode an image, or remember it."""
         key = image.origin.sha256
         if key not in self._kept:
-            encoded = self._encode(image.pixels)
+            encoded = self._encode(framed(image.pixels, self._share))
+            inner, grid = within(encoded.grid, self._frame)
             self._kept[key] = SeenImage(
-                grid=encoded.grid,
-                tokens=encoded.tokens.float().cpu(),
-                features={name: values.cpu() for name, values in encoded.visual.items()},
-                scores=name_scores(encoded, self._named, self._config).float().cpu(),
-                foreground=None if encoded.foreground is None else encoded.foreground.float().cpu(),
+                grid=grid,
+                tokens=encoded.tokens.float().cpu()[inner],
+                features={name: values.cpu()[inner] for name, values in encoded.visual.items()},
+                scores=name_scores(encoded, self._named, self._config).float().cpu()[inner],
+                foreground=self._objects(encoded)[inner],
             )
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return self._kept[key]
+
+    @staticmethod
+    def _objects(encoded: EncodedImage) -> torch.Tensor:
+        """(N,) in [0, 1], foreground evidence: the encoder's own, or that of the normalized cut.
+
+        OVDiff looks for objects in its support pictures as well, with a model for it (section 3.2).
+        """
+        if encoded.foreground is not None:
+            return encoded.foreground.float().cpu()
+        cells = encoded.tokens.float().reshape(*encoded.grid, -1)
+        return torch.from_numpy(foreground_evidence(cells, config=CUT)).flatten()
 
     def _encode_anew(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
         return encode_image(pixels, self._encoders, self._config, self._watch, spaces=self._encoders.spaces)
@@ -115,6 +136,18 @@ class SupportViewer:
             mark=None if image.mark is None else mark_on_grid(image.mark, seen.grid),
             context=seen.scores[:, context].T if context else None,
         )
+
+
+def framed(pixels: npt.NDArray[np.uint8], share: float) -> npt.NDArray[np.uint8]:
+    """An image with its edges continued on all sides by a share of its shorter side."""
+    width = round(share * min(pixels.shape[:2]))
+    return np.pad(pixels, ((width, width), (width, width), (0, 0)), mode="edge") if width else pixels
+
+
+def within(grid: tuple[int, int], frame: int) -> tuple[torch.Tensor, tuple[int, int]]:
+    """Indices of the cells of a grid that lie within a frame of so many cells, and their own grid."""
+    rows, columns = torch.arange(frame, grid[0] - frame), torch.arange(frame, grid[1] - frame)
+    return (rows[:, None] * grid[1] + columns).flatten(), (len(rows), len(columns))
 
 
 def on_grid(values: npt.NDArray[np.float32], grid: tuple[int, int]) -> torch.Tensor:

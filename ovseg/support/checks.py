@@ -47,12 +47,20 @@ class Judge:
         names: Encoder of images and texts.
         classes: The vocabulary.
         device: Where the encoder computes.
+        background: Words for what is no class; none: the shipped ones.
     """
 
-    def __init__(self, names: ImageTextEncoder, classes: Sequence[ClassSpec], device: torch.device) -> None:
+    def __init__(
+        self,
+        names: ImageTextEncoder,
+        classes: Sequence[ClassSpec],
+        device: torch.device,
+        background: Sequence[str] = (),
+    ) -> None:
         self._names = names
         self._device = device
-        words = [ClassSpec(word) for word in background_words()]
+        taken = {spec.name.casefold() for spec in classes}
+        words = [ClassSpec(word) for word in background or background_words() if word.casefold() not in taken]
         with torch.inference_mode():
             known = enrich((*classes, *words), lambda texts: names.encode_text(texts).cpu().numpy())
             table = prompt_table(

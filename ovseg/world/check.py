@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from ovseg.discovery import DiscoveryConfig
 from ovseg.encoders.presets import Encoders
@@ -16,11 +17,29 @@ from ovseg.encoders.world import SIDE
 from ovseg.evaluation.metrics import area_counts, confusion_matrix, figures
 from ovseg.pipeline.discoverer import Discoverer
 from ovseg.pipeline.segmenter import Segmenter
+from ovseg.support.diffusion.source import open_diffusion
+from ovseg.world.generate import generation
 from ovseg.world.judge import judged, load_judge, singles
 from ovseg.world.names import FEW, STUFF, THINGS
 from ovseg.world.scenes import LABELS, Scene, SceneConfig, draw_scene
 from ovseg.world.train.common import WEIGHTS
 from ovseg.world.vocabulary import SEGMENT, world_vocabulary
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures that the diffusion pipeline has made.
+
+    Attributes:
+        pixels: (names, pictures, S, S, 3) uint8.
+        right: (names, pictures) bool, what the independent judge takes for what was asked.
+        used: (names, pictures) bool, what would become support.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    right: npt.NDArray[np.bool_]
+    used: npt.NDArray[np.bool_]
+
 
 SEED = 1_000_003
 """Of the pictures for measuring; training scripts draw from others."""
@@ -81,27 +100,33 @@ def discovery(encoders: Encoders, count: int, seed: int = SEED) -> float:
     return hits / count
 
 
-def sampled(folder: Path, count: int, seed: int = SEED) -> dict[str, Any]:
-    """Pictures that the pipeline makes of each thing, ``count`` a name, and what the judge says."""
-    from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+def sampled(pipeline: Path, count: int, kept: Path, encoders: Encoders | None = None) -> Samples:
+    """Pictures that the pipeline makes of each thing, as support images are made, and what the judge says.
 
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
-    pipe.set_progress_bar_config(disable=True)
-    pixels, right = [], {}
+    Args:
+        pipeline: Its folder.
+        count: Pictures of each name.
+        kept: Folder that keeps them.
+        encoders: A preset that decides which of them become support; None: all do.
+    """
+    config = replace(generation(pipeline, count), draws=1.0, duplicate=1.0)
+    specs = world_vocabulary(THINGS).classes
+    source = open_diffusion(config, encoders, specs, kept, device=torch.device("cpu"))
+    drawn = [source.draw(spec, count) for spec in specs]
+    pixels = np.stack([[one.entry.sample.pixels for one in each] for each in drawn])
+    used = np.array([[one.rejected is None for one in each] for each in drawn])
     judge = load_judge()
-    for thing in THINGS:
-        article = "an" if thing[0] in "aeiou" else "a"
-        made = pipe(
-            [f"a good picture of {article} {thing}"] * count,
-            num_inference_steps=20,
-            guidance_scale=4.0,
-            generator=[torch.Generator().manual_seed(seed + i) for i in range(count)],
-            output_type="np",
-        ).images
-        pixels.append((made * 255).round().astype(np.uint8))
-        right[thing] = float((judged(judge, pixels[-1]) == THINGS.index(thing)).mean())
-    return {"pixels": np.stack(pixels), "right": right}
+    right = np.stack([judged(judge, each) == number for number, each in enumerate(pixels)])
+    return Samples(pixels, right, used)
+
+
+def write_sheet(samples: Samples, path: Path, columns: int = 4) -> None:
+    """The first pictures of every name in two blocks of twelve columns, one name a column."""
+    half = len(THINGS) // 2
+    blocks = []
+    for names in (samples.pixels[:half], samples.pixels[half:]):
+        blocks += [np.concatenate(list(names[:, number]), 1) for number in range(columns)]
+    Image.fromarray(np.concatenate(blocks)).save(path, quality=90)
 
 
 def main() -> None:
@@ -109,12 +134,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=480, help="of one thing, for naming")
     parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument(
-        "--samples",
-        type=int,
-        default=0,
-        help="of each name that the pipeline and the judge, once trained, are asked for",
-    )
+    parser.add_argument("--samples", type=int, default=0, help="of each name that the pipeline is asked for")
+    parser.add_argument("--kept", type=Path, default=Path("out/world-samples"), help="folder that keeps them")
+    parser.add_argument("--sheet", type=Path, help="also write a sheet of them, as JPEG")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     segmenter = Segmenter.from_preset("world", config=SEGMENT)
@@ -135,8 +157,13 @@ def main() -> None:
         }.items():
             pixels, labels = singles(config, asked.pictures, SEED)
             print(f"judge, {style} styles: {(judged(load_judge(), pixels) == labels).mean():.3f}", flush=True)
-        right = sampled(WEIGHTS / "diffusion", asked.samples)["right"]
-        print(f"samples recognised: {np.mean(list(right.values())):.3f} {right}")
+        found = sampled(WEIGHTS / "diffusion", asked.samples, asked.kept, segmenter.encoders)
+        each = {name: round(float(share), 2) for name, share in zip(THINGS, found.right.mean(1), strict=True)}
+        print(f"samples recognised: {found.right.mean():.3f} {each}")
+        share = found.right[found.used].mean() if found.used.any() else float("nan")
+        print(f"samples kept as support: {found.used.mean():.3f}, of these recognised: {share:.3f}")
+        if asked.sheet is not None:
+            write_sheet(found, asked.sheet)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,12 @@ SIDE = 64
 """Side of its pictures in pixels."""
 
 
+FRAME = 3
+"""Cells of continued edge around them while they are encoded: what they show fills them, as in no scene."""
+
+
 def generation(pipeline: Path, shots: int) -> DiffusionConfig:
     """Settings for so many pictures a name."""
-    return DiffusionConfig(model=str(pipeline), shots=shots, steps=15, guidance=3.0, licence="Apache-2.0")
+    return DiffusionConfig(
+        model=str(pipeline), shots=shots, steps=15, guidance=5.0, licence="Apache-2.0", attribution=False
+    )

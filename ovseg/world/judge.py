@@ -1,6 +1,7 @@
-"""An independent judge of pictures: a small convolutional classifier of things, of the held-out styles.
+"""An independent judge of sampled pictures: a small convolutional classifier of things.
 
-It has seen none of the drawings that the other models are trained on, and takes no part in the method.
+It has learned from the held-out styles and the further ones, none of which the diffusion pipeline has seen,
+and takes no part in the method.
 ``python -m ovseg.world.judge`` trains it.
 """
 
@@ -17,17 +18,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from ovseg.weights.readers import read_state
-from ovseg.world.names import THINGS
+from ovseg.world.drawings import Drawing, drawings_of
+from ovseg.world.names import STUFF, THINGS, TRAIN_STYLES
 from ovseg.world.scenes import SceneConfig, draw_scene
+from ovseg.world.train.augment import tinted
 from ovseg.world.train.common import WEIGHTS, arguments
 from ovseg.world.train.export import save_half, write_record
-from ovseg.world.train.image_text import augmented
+from ovseg.world.train.fresh import Kind, Painter
 from ovseg.world.train.loop import Loop, LoopConfig
 
 FILE = "judge.safetensors"
 
-DRAWN = SceneConfig(scale=(0.5, 0.95), reach=0.1, pairs="all", held_out_styles=True)
-"""What it learns from."""
+DRAWN = (Kind(scale=(0.6, 1.0), reach=0.0), Kind(scale=(0.5, 0.95), reach=0.1))
+"""What it learns from: pictures of one large thing, then of one a little smaller."""
 
 
 class Judge(nn.Module):
@@ -35,16 +38,20 @@ class Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 96, 128)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
-        self.norms = nn.ModuleList(nn.GroupNorm(8, b) for b in widths[1:])
+        widths = (3, 32, 64, 96, 128)
+        pairs = list(pairwise(widths))
+        self.halvings = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
+        self.convs = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for _, b in pairs[1:])
+        self.norms = nn.ModuleList(nn.GroupNorm(8, b) for _, b in (*pairs, *pairs[1:]))
         self.head = nn.Linear(widths[-1] * 4, len(THINGS))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised (B, 3, 64, 64) to (B, classes)."""
         x = images
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = F.relu(norm(layer(x)))
+        for number, halve in enumerate(self.halvings):
+            x = F.relu(self.norms[number](halve(x)))
+            if number:
+                x = x + F.relu(self.norms[len(self.convs) + number](self.convs[number - 1](x)))
         logits: torch.Tensor = self.head(F.adaptive_max_pool2d(x, 2).flatten(1))
         return logits
 
@@ -82,36 +89,55 @@ def singles(
     return np.stack(pixels), np.array(labels, np.int64)
 
 
-def train(config: LoopConfig, count: int, folder: Path, work: Path, device: str) -> None:
-    """Train on ``count`` pictures in the held-out styles."""
-    pixels, labels = singles(DRAWN, count, config.seed)
+def drawings() -> list[Drawing]:
+    """All that the diffusion pipeline is not trained on."""
+    found = [
+        one
+        for thing in THINGS
+        for held_out in (True, False)
+        for one in drawings_of(thing, held_out=held_out, more=True)
+    ]
+    return [one for one in found if one.style not in TRAIN_STYLES]
+
+
+def train(painter: Painter, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
+    """Train on a painter's pictures."""
     torch.manual_seed(config.seed)
     judge = Judge().to(device)
     loop = Loop(judge, config, work / "judge.safetensors")
+    grounds = [(), *((name,) for name in STUFF)]
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
-        chosen = rng.integers(0, count, config.batch)
-        logits = judge(augmented(pixels[chosen], rng).to(device))
-        return F.cross_entropy(logits, torch.from_numpy(labels[chosen]).to(device), label_smoothing=0.1)
+        stuff = [grounds[int(i)] for i in rng.integers(0, len(grounds), config.batch)]
+        images, told = painter.paint(stuff, DRAWN[int(2 * step >= config.steps)], rng)
+        seen = [number for number, one in enumerate(told) if one.things]
+        labels = torch.tensor([THINGS.index(told[number].things[0]) for number in seen]).to(device)
+        return F.cross_entropy(judge(tinted(images[seen], rng).to(device)), labels, label_smoothing=0.1)
 
     loop.run(loss_of)
+    loop.averaged()
     save_half(judge.state_dict(), folder / FILE)
-    write_record(folder, "ovseg.world.judge", asdict(config) | {"pictures": count})
+    write_record(folder, "ovseg.world.judge", asdict(config))
 
 
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "judge")
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--pictures", type=int, default=4800)
+    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     config = LoopConfig(
-        steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, warmup=50, save_every=400
+        steps=asked.steps,
+        batch=asked.batch,
+        rate=asked.rate,
+        seed=asked.seed,
+        warmup=50,
+        ema=0.98,
+        save_every=400,
     )
-    train(config, asked.pictures, asked.out, asked.work, asked.device)
+    train(Painter(asked.seed, drawings()), config, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":

@@ -160,8 +160,8 @@ class Banks:
 
     def generated(self, config: BankConfig, tell: Callable[[str], None] = lambda line: None) -> PrototypeBank:
         """Pictures that the world's diffusion pipeline makes of the names."""
+        from ovseg.world.generate import FRAME, generation
         from ovseg.world.generate import SIDE as PICTURE
-        from ovseg.world.generate import generation
 
         vocabulary = world_vocabulary(self.classes)
         source = open_source(
@@ -177,7 +177,7 @@ class Banks:
             source,
             self.out / "generated.bank",
             encoders=self.encoders,
-            config=replace(config, image_size=PICTURE),
+            config=replace(config, image_size=PICTURE, frame=FRAME),
             overwrite=True,
             tell=tell,
         )
@@ -224,6 +224,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of banks and pictures")
     parser.add_argument("--scenes", type=int, default=300)
+    parser.add_argument(
+        "--preset", default="world", help='encoders; "world --look FOLDER" adds features of a diffusion model'
+    )
     parser.add_argument("--shots", type=int, default=16)
     parser.add_argument("--classes", default=",".join(THINGS))
     parser.add_argument("--pool", type=int, default=POOL_SIZE, help="scenes of the unlabelled pool")
@@ -233,7 +236,7 @@ def main() -> None:
     torch.set_num_threads(1)
     asked.out.mkdir(parents=True, exist_ok=True)
     classes = tuple(asked.classes.split(","))
-    encoders = load_preset("world")
+    encoders = load_preset(asked.preset)
     scenes = EncodedScenes(encoders, held_out_scenes(asked.scenes))
     config = BankConfig(shots=asked.shots, image_size=SIDE)
     banks = Banks(encoders, classes, asked.out)

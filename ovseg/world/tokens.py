@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ovseg.files import write_text
@@ -13,37 +15,46 @@ CONTEXT = 24
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
+WORD_END = "</w>"
+"""What the last piece of a word ends with."""
+
+
+def word_merges(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Merges of byte pairs, in their order, that make each word one token.
+
+    What is left of a word by the merges of those before it is joined from its beginning. A merge that is
+    added later comes after all that an earlier word needs, and so does not change it.
+
+    Args:
+        words: Of ASCII letters and digits.
+
+    Returns:
+        Pairs (left, right), none twice.
+    """
+    ranks: dict[tuple[str, str], int] = {}
+    for word in words:
+        pieces = [*word[:-1], word[-1] + WORD_END]
+        while len(pieces) > 1:
+            pairs = list(itertools.pairwise(pieces))
+            best = min(range(len(pairs)), key=lambda at: ranks.get(pairs[at], len(ranks)))
+            ranks.setdefault(pairs[best], len(ranks))
+            pieces[best : best + 2] = [pieces[best] + pieces[best + 1]]
+    return list(ranks)
+
 
 def write_tokenizer(folder: Path) -> int:
     """Write ``vocab.json``, ``merges.txt`` and companions in CLIP's format; returns the vocabulary's size.
 
-    Byte pairs are merged until each word of :func:`vocabulary_words` is one token; others fall to letters.
+    Each word of :func:`vocabulary_words` is one token; others fall to pieces. The same bytes every time:
+    pairs are merged word by word, and not by counts, which a learner orders as it likes where they are equal.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import pre_tokenizers
     from transformers import CLIPTokenizer
 
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    learner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=10_000,
-        min_frequency=1,
-        show_progress=False,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        end_of_word_suffix="</w>",
-    )
-    learner.train_from_iterator(vocabulary_words(), trainer)
-    merges = [
-        tuple(merge) if isinstance(merge, list) else tuple(merge.split(" "))
-        for merge in json.loads(learner.to_str())["model"]["merges"]
-    ]
+    merges = word_merges(vocabulary_words())
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    known = set(tokens)
-    for left, right in merges:
-        if left + right not in known:
-            known.add(left + right)
-            tokens.append(left + right)
+    tokens = [*letters, *(f"{letter}{WORD_END}" for letter in letters)]
+    tokens += dict.fromkeys(left + right for left, right in merges)
     tokens += [START, END]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "vocab.json", json.dumps({t: i for i, t in enumerate(tokens)}, ensure_ascii=False))

@@ -1,10 +1,16 @@
 """What the denoiser is trained on, and how its errors count."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from ovseg.world.train import autoencoder, denoiser
 from ovseg.world.train.denoiser import balanced, build_text_encoder, build_unet, learn_words, weight
+from ovseg.world.train.loop import LoopConfig
+from ovseg.world.train.pool import make_pool
 
 
 def test_errors_count_alike_from_a_signal_to_noise_ratio_of_five_on():
@@ -47,3 +53,25 @@ def test_each_word_gets_a_direction_of_its_own_and_the_rest_share_one():
     assert float(cats @ keys) < 0.5
     assert float(rest @ keys) < 0.5
     assert float((found[:, 6:] @ rest).min()) > 0.5
+
+
+# diffusers' own deprecations, of how its classes call each other.
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_few_steps_leave_a_pipeline_that_diffusers_loads(tmp_path, monkeypatch):
+    diffusers = pytest.importorskip("diffusers")
+    monkeypatch.setattr(denoiser, "WORD_STEPS", 3)
+    folder, work = tmp_path / "pipeline", tmp_path / "work"
+    pools = (make_pool("plain-samples", 40, 0), make_pool("plainest-samples", 40, 1))
+    brief = LoopConfig(steps=2, batch=4, rate=1e-3, warmup=1, ema=0.9)
+    autoencoder.train(pools[0], brief, folder / "vae", work, "cpu")
+    config = replace(brief, steps=3, cooldown=1)
+    # One step before the caption's embedding, one after it, one on the second pool.
+    denoiser.train(pools, config, denoiser.Course(first=2, attention_alone=1), folder, work, "cpu")
+    pipe = diffusers.DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    (image,) = pipe("a cat", num_inference_steps=2, output_type="np").images
+    assert image.shape == (64, 64, 3)
+    assert np.isfinite(image).all()
+    record = json.loads((folder / "training.json").read_text())
+    assert len(record["sha256"]) == 3
+    assert record["settings"]["attention_alone"] == 1

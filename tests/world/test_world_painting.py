@@ -6,8 +6,7 @@ import torch
 
 from ovseg.world.drawings import drawings_of
 from ovseg.world.names import HELD_OUT_PAIRS, HELD_OUT_STYLES, MORE_STYLES, STUFF, THINGS, TRAIN_STYLES
-from ovseg.world.train.fresh import SIDE, Kind, Painter, allowed_things
-from ovseg.world.train.matched import allowed_table, grounds
+from ovseg.world.train.fresh import SIDE, Kind, Painter
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +48,3 @@ def test_what_is_said_to_be_there_has_been_painted(painter):
     assert all(len(told.things) == len(told.colours) == 1 for told in contents)
     assert {told.things[0] for told in contents} <= set(THINGS[:4])
     assert torch.isfinite(images).all()
-
-
-def test_captions_that_compete_share_a_background_or_name_two():
-    for seed in range(40):
-        stuff, _ = grounds(16, np.random.default_rng(seed))
-        assert len(stuff) == 16
-        assert len(set(stuff)) == 1 or all(1 <= len(kinds) <= 2 for kinds in stuff)
-        assert all("sky" not in kinds[1:] for kinds in stuff)
-
-
-def test_only_what_captions_say_of_a_background_competes_on_it():
-    names = [*THINGS, *STUFF]
-    table = allowed_table(names)
-    assert table[()].all()
-    for kinds in (("sand",), ("sky", "water")):
-        said = {name for name, may in zip(names, table[kinds].tolist(), strict=True) if may}
-        assert said == {*allowed_things(kinds), *STUFF}
-        assert all((name, ground) not in HELD_OUT_PAIRS for name in said for ground in kinds)

@@ -72,16 +72,27 @@ def test_the_loss_is_least_where_true_pairs_are_near():
     assert contrastive_loss(same, same, scale, shared) == pytest.approx(np.log(2), abs=1e-5)
 
 
+def test_a_caption_that_does_not_compete_costs_nothing():
+    match, scale = torch.eye(2), torch.tensor(20.0)
+    alike = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert contrastive_loss(alike, alike, scale, match) == pytest.approx(np.log(2), abs=1e-5)
+    # True ones take part whatever is said of them.
+    assert contrastive_loss(alike, alike, scale, match, torch.zeros(2, 2, dtype=torch.bool)) < 1e-6
+    one = torch.tensor([[True, True], [False, True]])
+    assert contrastive_loss(alike, alike, scale, match, one) == pytest.approx(np.log(2) / 2, abs=1e-5)
+
+
 def test_a_cell_that_names_something_else_costs_and_a_name_needs_cells():
     names, scale = torch.eye(3), torch.tensor(20.0)
     there = torch.tensor([[1.0, 0.0, 1.0]])
     good = torch.stack([*[names[0]] * 8, *[names[2]] * 8])[None]
     wrong = torch.stack([*[names[0]] * 8, *[names[1]] * 8])[None]
-    assert cells_loss(good, names, scale, there) < 1e-4
-    assert cells_loss(wrong, names, scale, there) > 5
+    every = torch.ones(1, 3, dtype=torch.bool)
+    assert cells_loss(good, names, scale, there, every) < 1e-4
+    assert cells_loss(wrong, names, scale, there, every) > 5
     # What no caption of that background ever says is not asked.
     rivals = torch.tensor([[True, False, True]])
-    assert cells_loss(wrong, names, scale, there, rivals) < cells_loss(wrong, names, scale, there) - 5
+    assert cells_loss(wrong, names, scale, there, rivals) < cells_loss(wrong, names, scale, there, every) - 5
 
 
 @pytest.mark.parametrize("mix", MIXES)

@@ -234,7 +234,7 @@ def open_diffusion(
     sampler = Sampler(record, config, place)
     judge = None
     if encoders is not None and config.margin is not None:
-        judge = Judge(encoders.names, classes, encoders.device)
+        judge = Judge(encoders.names, classes, encoders.device, encoders.words)
     gallery = Gallery(folder, sampler.describe())
     return DiffusionSource(sampler, gallery, load_prompting(config.prompts), judge, tell)
 

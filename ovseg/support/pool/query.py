@@ -33,7 +33,11 @@ def text_embedding(words: Sequence[str], names: ImageTextEncoder, templates: str
 
 
 def rival_words(
-    words: Sequence[str], rivals: Sequence[str], names: ImageTextEncoder, like: float
+    words: Sequence[str],
+    rivals: Sequence[str],
+    names: ImageTextEncoder,
+    like: float,
+    background: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """What a picture may show instead: other classes' words, then background words of another meaning.
 
@@ -42,11 +46,14 @@ def rival_words(
         rivals: Of other classes; they are other classes because the user says so, however like they are.
         names: The encoder.
         like: Cosine of texts from which a background word means the same.
+        background: Words that are no class; none: the shipped ones.
     """
     own = {word.casefold() for word in words}
     others = [word for word in dict.fromkeys(rivals) if word.casefold() not in own]
     taken = own | {word.casefold() for word in others}
-    background = [word for word in background_words() if word.casefold() not in taken]
+    background = [word for word in background or background_words() if word.casefold() not in taken]
+    if not background:
+        return tuple(others)
     near = names.encode_text(background).float() @ names.encode_text(list(words)).float().T
     return (
         *others,

@@ -103,7 +103,7 @@ def open_retrieval(
     opened = read_pool(pool, encoders.names) if isinstance(pool, Path) else pool
     if photos is not None and len(photos) != len(opened.roots):
         raise UsageError(f"the pool has {len(opened.roots)} folders: give --photos as often, in their order")
-    search = PoolSearch(opened, encoders.names, encoders.device, config)
+    search = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
     words = [word for spec in classes for word in spec.words]
     return RetrievalSource(search, rivals=words, roots=photos)
 

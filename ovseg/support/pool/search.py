@@ -35,6 +35,7 @@ class PoolSearch:
         device: Where it computes.
         config: How photos are found; default ``RetrievalConfig()``.
         index: How neighbours are searched; default ``IndexConfig()``.
+        background: Words for what is no class; none: the shipped ones.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class PoolSearch:
         device: torch.device,
         config: RetrievalConfig | None = None,
         index: IndexConfig | None = None,
+        background: Sequence[str] = (),
     ) -> None:
         self.pool = pool
         self.config = config or RetrievalConfig()
         self._names = names
         self._device = device
         self._index_config = index or IndexConfig()
+        self._background = tuple(background)
 
     @cached_property
     def embeddings(self) -> npt.NDArray[np.float32]:
@@ -82,7 +85,7 @@ class PoolSearch:
         config = self.config
         query = text_embedding(words, self._names, config.templates)
         hits = self._candidates(query.cpu().numpy().astype(np.float32), max(_LEAST, k * config.candidates))
-        others = rival_words(words, rivals, self._names, config.like)
+        others = rival_words(words, rivals, self._names, config.like, self._background)
         if hits and others:
             rows = np.array([hit.view for hit in hits])
             features = torch.from_numpy(self.pool.features[rows]).to(self._device).float()

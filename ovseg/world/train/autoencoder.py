@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument(
         "--mix", choices=["samples", "plain-samples"], default="plain-samples", help="pictures"
     )
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--pictures", type=int, default=8000, help="pictures in the pool")

@@ -188,7 +188,7 @@ class Course:
     """
 
     first: int = 1600
-    attention_alone: int = 1500
+    attention_alone: int = 0
 
 
 def train(
@@ -293,7 +293,7 @@ def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any,
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion")
-    for number, mix, pictures in ((1, "plain-samples", 8000), (2, "plainest-samples", 2400)):
+    for number, mix, pictures in ((1, "plain-samples", 8000), (2, "plainest-samples", 4000)):
         parser.add_argument(f"--mix-{number}", choices=list(MIXES), default=mix, help="pictures")
         parser.add_argument(f"--pictures-{number}", type=int, default=pictures, help="pictures in the pool")
     parser.add_argument("--first", type=int, default=Course.first, help="steps on the first pool")
@@ -303,8 +303,8 @@ def main() -> None:
         default=Course.attention_alone,
         help="first steps without the caption's embedding",
     )
-    parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--cooldown", type=int, default=300, help="of them with a falling rate")
+    parser.add_argument("--steps", type=int, default=3700)
+    parser.add_argument("--cooldown", type=int, default=500, help="of them with a falling rate")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     asked = parser.parse_args()

@@ -15,12 +15,6 @@ from ovseg.world.names import PLAIN
 from ovseg.world.scenes import SceneConfig, draw_scene
 
 MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
-    # One object that fills the frame; crowded cuttings, as windows of larger scenes; whole scenes.
-    "views": (
-        (0.45, SceneConfig(scale=(0.45, 1.0), reach=0.25)),
-        (0.3, SceneConfig(objects=(0, 4), scale=(0.45, 0.9), reach=0.9, two_stuffs=0.35, overlap=0.1)),
-        (0.25, SceneConfig(objects=(1, 4), scale=(0.28, 0.5), two_stuffs=0.35)),
-    ),
     # What a prompt for one name should give, and a few scenes.
     "samples": (
         (0.9, SceneConfig(scale=(0.68, 0.88), reach=-0.1, turn=8)),
@@ -28,11 +22,11 @@ MIXES: dict[str, tuple[tuple[float, SceneConfig], ...]] = {
     ),
     # The same, each large, upright and in the middle of a plain background: learned sooner.
     "plain-samples": ((1.0, SceneConfig(stuff=PLAIN, scale=(0.74, 0.86), reach=-0.12, turn=5)),),
-    # In one style, always at about the same place: sooner still.
+    # Filled, in two styles, always at about the same place: sooner still.
     "plainest-samples": (
         (
             1.0,
-            SceneConfig(stuff=PLAIN, scale=(0.78, 0.84), reach=-0.2, turn=3, styles=("phosphor-fill",)),
+            SceneConfig(stuff=PLAIN, scale=(0.78, 0.84), reach=-0.2, turn=3, styles=("phosphor-fill", "mdi")),
         ),
     ),
 }
