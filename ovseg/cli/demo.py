@@ -75,7 +75,8 @@ def demo(
 
 def _show_world(settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
     """Scenes, a bank of sampled pictures, the run, and the page about all of it; returns the exit code."""
-    from ovseg.world.demo import demo_bank, draw_scenes, write_tour
+    from ovseg.world.demo import demo_bank, draw_scenes
+    from ovseg.world.tour import write_tour
     from ovseg.world.vocabulary import SEGMENT
 
     scenes = draw_scenes(out.with_name(f"{out.name}-scenes"))

@@ -6,16 +6,14 @@ prototypes made of them (OVDiff, Karazija et al., ECCV 2024). diffusers must be 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from ovseg.files import atomic_path, write_text
+from ovseg.files import atomic_path
 from ovseg.world.names import FEW
 from ovseg.world.scenes import SceneConfig, draw_scene
 
@@ -60,61 +58,3 @@ def demo_bank(
     banks.out.mkdir(parents=True, exist_ok=True)
     bank = banks.generated(BankConfig(shots=SHOTS, image_size=SIDE), tell)
     return banks.out / "generated.bank", bank
-
-
-def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
-    """Write ``world.html`` beside a run's report: every step from names to masks, with where it is from."""
-    run = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    sheets = f"../{path.parent.name}/{path.name}.sheets/index.html"
-    prompts = sorted(
-        {str(record.origin.get("details", {}).get("prompt", "")) for record in bank.supports} - {""}
-    )
-    counts = ", ".join(f"{len(table)} in the space {name}" for name, table in bank.tables.items())
-    report = bank.facts.get("report", [])
-    rows = ((escape(entry["name"]), entry["used"], len(entry["rejected"])) for entry in report)
-    classes = "".join(f"<tr><td>{name}</td><td>{used}</td><td>{bad}</td></tr>\n" for name, used, bad in rows)
-    provenance = json.dumps(
-        {
-            "source": bank.facts.get("source"),
-            "settings": bank.facts.get("settings"),
-            "weights": bank.facts.get("weights"),
-            "run": run,
-        },
-        indent=1,
-        ensure_ascii=False,
-    )
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ovseg: the learned world</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }}
-td, th {{ padding: 0 1em 0 0; text-align: left }}
-pre {{ overflow: auto; background: #f4f4f4; padding: 1em }}</style>
-</head>
-<body>
-<h1>From names to masks</h1>
-<p>Small models that ovseg brings, and scenes that it draws: nothing was given but names.</p>
-<h2>1. Prompts</h2>
-<ul>
-{"".join(f"<li>{escape(prompt)}</li>" for prompt in prompts)}
-</ul>
-<h2>2. Support pictures and their objects</h2>
-<p><a href="{escape(sheets)}">What was sampled for each name</a>, with what was found in it: green the object,
-blue surely not.</p>
-<table>
-<tr><th>name</th><th>used</th><th>rejected</th></tr>
-{classes}</table>
-<h2>3. Prototypes</h2>
-<p>{escape(counts)}, in the bank {escape(path.name)}.</p>
-<h2>4. Result</h2>
-<p><a href="report.html">Every scene with its masks</a>.</p>
-<h2>5. Where all of it is from</h2>
-<pre>{escape(provenance)}</pre>
-</body>
-</html>
-"""
-    write_text(out / "world.html", page)
-    return out / "world.html"

@@ -26,8 +26,8 @@ from ovseg.world.scenes import SceneConfig
 CLASSES = ("bell", "cup", "house", "star", "umbrella")
 CONFIG = BankConfig(shots=8, image_size=SIDE)
 
-FLOOR_CEILING, FLOOR_RETRIEVED, FLOOR_GENERATED = 0.45, 0.3, 0.3
-"""Mean IoU with background, of the better reading."""
+FLOOR_CEILING, FLOOR_RETRIEVED, FLOOR_GENERATED = 0.28, 0.3, 0.3
+"""Mean IoU with background: of the bank alone, and of the better reading."""
 
 
 def test_support_has_a_mask_a_picture_and_is_the_same_again(tmp_path):

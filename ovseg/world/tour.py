@@ -1,0 +1,152 @@
+"""The page of ``ovseg demo --world``: every step from names to masks, with the pictures themselves."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ovseg.files import write_text
+from ovseg.images import load_image
+from ovseg.outputs.support_sheet import drawn
+
+if TYPE_CHECKING:
+    from ovseg.prototypes import PrototypeBank
+
+__all__ = ["write_tour"]
+
+SHOWN = 8
+"""Support pictures of a name on the page, at most."""
+
+ENLARGED = 2
+"""Times by which they are drawn larger."""
+
+
+def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
+    """Write ``world.html`` beside a run's report, self-contained.
+
+    Args:
+        out: The run's folder.
+        path: The bank's file; its pictures lie in ``generated`` beside it.
+        bank: The bank.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        InputError: A support picture or an overlay cannot be read.
+    """
+    run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    sheets = f"../{path.parent.name}/{path.name}.sheets/index.html"
+    rows = "".join(_row(bank, index, path.parent / "generated") for index in range(len(bank.classes)))
+    counts = ", ".join(f"{len(table)} in the space {name}" for name, table in bank.tables.items())
+    overlays = sorted((out / "overlays").iterdir())
+    results = "".join(
+        f'<figure><img src="{_inline(one)}" alt=""><figcaption>{escape(one.stem)}</figcaption></figure>'
+        for one in overlays
+    )
+    provenance = {
+        "source": bank.facts.get("source"),
+        "settings": bank.facts.get("settings"),
+        "weights": bank.facts.get("weights"),
+        "run": run,
+    }
+    page = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ovseg: the learned world</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }}
+td, th {{ padding: .3em 1.2em .3em 0; text-align: left; vertical-align: middle }}
+td:nth-child(2) {{ white-space: nowrap }} td img {{ width: 80px; margin-right: 4px }}
+figure {{ display: inline-block; margin: 0 1em 1em 0 }} figure img {{ width: 340px }}
+figcaption {{ color: #666; font-size: .85em }}
+pre {{ overflow: auto; background: #f4f4f4; padding: 1em }}</style>
+</head>
+<body>
+<h1>From names to masks</h1>
+<p>Small models that ovseg brings, and scenes that it draws: nothing was given but names.</p>
+<h2>1. Prompts, support pictures and their objects</h2>
+<p>What the diffusion model made of each prompt, the surest first, and the object that was found in it
+(green). <a href="{escape(sheets)}">All of them</a>, with what surely is not the object, seeds, settings and
+scores.</p>
+<table>
+<tr><th>prompt</th><th>pictures and objects</th><th>used</th><th>rejected</th><th>prototypes</th>
+<th>around</th></tr>
+{rows}</table>
+<h2>2. Prototypes</h2>
+<p>{escape(counts)}, in the bank {escape(path.name)}. Those around a class are of what stands beside it, and
+speak for the background.</p>
+<h2>3. Result</h2>
+<p>{len(overlays)} scenes, segmented with names and this bank. <a href="report.html">Their report</a> has all
+masks.</p>
+{results}
+<h2>4. Where all of it is from</h2>
+<details><summary>source, settings, weights and run, as JSON</summary>
+<pre>{escape(json.dumps(provenance, indent=1, ensure_ascii=False))}</pre></details>
+</body>
+</html>
+"""
+    write_text(out / "world.html", page)
+    return out / "world.html"
+
+
+def _row(bank: PrototypeBank, index: int, generated: Path) -> str:
+    """A class in the table: its prompt, pictures, and how many of what there are."""
+    records = [(number, one) for number, one in enumerate(bank.supports) if one.class_index == index]
+    prompts = dict.fromkeys(str(one.origin["details"].get("prompt", "")) for _, one in records)
+    pictures = "".join(
+        f'<img src="{_inline(picture)}" alt="">'
+        for picture in (_object_drawn(bank, number, generated) for number, _ in records[:SHOWN])
+    )
+    report: dict[str, Any] = next(
+        (entry for entry in bank.facts.get("report", []) if entry["name"] == bank.classes[index].name), {}
+    )
+    inside = [int((t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]
+    around = [int((~t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]
+    words = escape(", ".join(prompts) or bank.classes[index].name)
+    used, rejected = report.get("used", 0), len(report.get("rejected", ()))
+    return (
+        f"<tr><td>{words}</td><td>{pictures}</td><td>{used}</td><td>{rejected}</td>"
+        f"<td>{sum(inside)}</td><td>{sum(around)}</td></tr>\n"
+    )
+
+
+def _object_drawn(bank: PrototypeBank, support: int, generated: Path) -> npt.NDArray[np.uint8]:
+    """A support picture, enlarged, with its largest region of the class over it."""
+    pixels = load_image(generated / str(bank.supports[support].origin["name"])).pixels
+    large = np.repeat(np.repeat(pixels, ENLARGED, 0), ENLARGED, 1)
+    regions = [bank.regions[region] for region in _foreground(bank)]
+    masks = [region.mask for region in regions if region.support == support]
+    return drawn(large, max(masks, key=lambda mask: int(mask.sum()), default=None))
+
+
+def _foreground(bank: PrototypeBank) -> Iterator[int]:
+    """Regions of which prototypes of classes are made."""
+    found = {
+        int(region)
+        for table in bank.tables.values()
+        for region in table.regions[table.foreground & (table.regions >= 0)]
+    }
+    return iter(sorted(found))
+
+
+def _inline(picture: Path | npt.NDArray[np.uint8]) -> str:
+    """A picture as a data URL, without loss of its own."""
+    if isinstance(picture, Path):
+        kind = "jpeg" if picture.suffix == ".jpg" else picture.suffix[1:]
+        return f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
