@@ -75,3 +75,4 @@ def test_a_few_steps_leave_a_pipeline_that_diffusers_loads(tmp_path, monkeypatch
     record = json.loads((folder / "training.json").read_text())
     assert len(record["sha256"]) == 3
     assert record["settings"]["attention_alone"] == 1
+    assert all(str(tmp_path) not in path.read_text() for path in folder.rglob("*.json"))

@@ -6,6 +6,7 @@ wrote, and completes a folder in Stable Diffusion's layout, which ``DiffusionPip
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from ovseg.files import write_json
 from ovseg.world.captions import noise_caption
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
@@ -282,6 +284,10 @@ def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any,
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder, safe_serialization=True)
+    config = folder / "vae" / "config.json"
+    facts = json.loads(config.read_text(encoding="utf-8"))
+    facts.pop("_name_or_path", None)  # where it lay on the machine that trained it
+    write_json(config, facts)
     for part, module, name in (
         ("unet", unet, "diffusion_pytorch_model"),
         ("text_encoder", text_encoder, "model"),
