@@ -73,6 +73,7 @@ def banks(
     from ovseg.config import SegmentConfig
     from ovseg.evaluation.datasets.catalog import DATASETS
     from ovseg.evaluation.datasets.folder import load_folder
+    from ovseg.evaluation.predictions import match_vocabulary
     from ovseg.pipeline import Segmenter
     from ovseg.pipeline.bank_builder import build_prototypes
     from ovseg.pipeline.bank_recipe import BankRecipe
@@ -88,6 +89,7 @@ def banks(
     if words is None:
         raise UsageError("this data set has no vocabulary of its own: add --vocabulary")
     classes = replace(load_vocabulary(words), has_background=data.has_background)
+    match_vocabulary(classes, data)  # before anything is encoded
     config = SegmentConfig()
     config = replace(
         config,

@@ -290,6 +290,16 @@ def test_the_bench_compares_names_and_banks(ovseg: Any, photos: Path, tmp_path: 
     assert all(row["miou"] > 20 for row in rows)
 
 
+def test_the_bench_refuses_a_vocabulary_of_another_length(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+    root = data_set(photos, tmp_path / "data")
+    words = tmp_path / "words.toml"
+    words.write_text('[[class]]\nname = "tomato"\n')
+    flags = ("--no-background", "--work", tmp_path / "work", "--vocabulary", words)
+    result = ovseg("bench", "banks", "folder", "--root", root, *flags)
+    assert result.exit_code == 2
+    assert "give one with the data set's classes in its order" in result.stderr
+
+
 def test_the_bench_claims_nothing_about_how_a_given_bank_was_built(
     ovseg: Any, bank: Path, photos: Path, tmp_path: Path
 ) -> None:
