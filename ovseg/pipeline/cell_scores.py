@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -17,9 +17,8 @@ from ovseg.pipeline.names import NamedClasses
 
 __all__ = ["CellScores", "cell_scores", "image_regions"]
 
-_LINKED = 0.5
-"""Share of the pairs of cells that are linked: no cosine is known above which the last tokens, which every
-shape encoder has, agree (see ``DiscoveryConfig.for_encoder``)."""
+_CUT = DiscoveryConfig.for_encoder("other")
+"""By the last tokens, which every shape encoder has."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,6 @@ def image_regions(encoded: EncodedImage, config: SegmentConfig) -> torch.Tensor:
     the same wherever the encoders run.
     """
     tokens = encoded.tokens.float().cpu().reshape(*encoded.grid, -1)
-    cut = DiscoveryConfig(facet="token", density=_LINKED, eigen=EigenConfig(seed=config.seed))
+    cut = replace(_CUT, eigen=EigenConfig(seed=config.seed))
     found = spectral_segments(tokens, segments=config.regions or None, seed=config.seed, config=cut)
     return torch.from_numpy(connected_pieces(found)).flatten().to(encoded.tokens.device)

@@ -26,8 +26,8 @@ __all__ = ["CONTEXT", "SeenImage", "SupportViewer", "mark_on_grid"]
 
 CONTEXT = ("tree", "sky", "building", "road", "person")
 """What usually stands around things (context elimination; ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
-CUT = DiscoveryConfig(facet="token", density=0.5)
-"""How objects are found where the encoder has no saliency: half of the pairs of cells are linked."""
+CUT = DiscoveryConfig.for_encoder("other")
+"""How objects are found where the encoder has no saliency: by the last tokens, which every encoder has."""
 KEPT = 32
 """Encoded images that are kept, since classes share photos where they come from one pool."""
 _SAID = 0.25

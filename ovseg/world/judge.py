@@ -22,7 +22,7 @@ from ovseg.world.drawings import Drawing, drawings_of
 from ovseg.world.names import STUFF, THINGS, TRAIN_STYLES
 from ovseg.world.scenes import SceneConfig, draw_scene
 from ovseg.world.train.augment import tinted
-from ovseg.world.train.common import WEIGHTS, arguments
+from ovseg.world.train.common import WEIGHTS, arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.fresh import Kind, Painter
 from ovseg.world.train.loop import Loop, LoopConfig
@@ -122,17 +122,10 @@ def train(painter: Painter, config: LoopConfig, folder: Path, work: Path, device
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "judge")
-    parser.add_argument("--steps", type=int, default=1800)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser = arguments(__doc__ or "", "judge", steps=1800, batch=64, rate=1.5e-3)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    config = LoopConfig(
-        steps=asked.steps,
-        batch=asked.batch,
-        rate=asked.rate,
-        seed=asked.seed,
+    config = loop_config(
+        asked,
         warmup=50,
         ema=0.98,
         save_every=400,

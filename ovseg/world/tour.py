@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ovseg.prototypes import PrototypeBank
 
 __all__ = ["write_tour"]
+
+Mask = npt.NDArray[np.bool_]
 
 SHOWN = 8
 """Support pictures of a name on the page, at most."""
@@ -46,7 +48,8 @@ def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
     """
     run = json.loads((out / "run.json").read_text(encoding="utf-8"))
     sheets = f"../{path.parent.name}/{path.name}.sheets/index.html"
-    rows = "".join(_row(bank, index, path.parent / "generated") for index in range(len(bank.classes)))
+    objects, generated = _objects(bank), path.parent / "generated"
+    rows = "".join(_row(bank, index, objects, generated) for index in range(len(bank.classes)))
     counts = ", ".join(f"{len(table)} in the space {name}" for name, table in bank.tables.items())
     overlays = sorted((out / "overlays").iterdir())
     results = "".join(
@@ -102,13 +105,15 @@ masks.</p>
     return out / "world.html"
 
 
-def _row(bank: PrototypeBank, index: int, generated: Path) -> str:
+def _row(bank: PrototypeBank, index: int, objects: Mapping[int, Mask], generated: Path) -> str:
     """A class in the table: its prompt, pictures, and how many of what there are."""
     records = [(number, one) for number, one in enumerate(bank.supports) if one.class_index == index]
     prompts = dict.fromkeys(str(one.origin["details"].get("prompt", "")) for _, one in records)
     pictures = "".join(
         f'<img src="{_inline(picture)}" alt="">'
-        for picture in (_object_drawn(bank, number, generated) for number, _ in records[:SHOWN])
+        for picture in (
+            _drawn(generated / one.origin["name"], objects.get(number)) for number, one in records[:SHOWN]
+        )
     )
     report: dict[str, Any] = next(
         (entry for entry in bank.facts.get("report", []) if entry["name"] == bank.classes[index].name), {}
@@ -123,23 +128,21 @@ def _row(bank: PrototypeBank, index: int, generated: Path) -> str:
     )
 
 
-def _object_drawn(bank: PrototypeBank, support: int, generated: Path) -> npt.NDArray[np.uint8]:
-    """A support picture, enlarged, with its largest region of the class over it."""
-    pixels = load_image(generated / str(bank.supports[support].origin["name"])).pixels
-    large = np.repeat(np.repeat(pixels, ENLARGED, 0), ENLARGED, 1)
-    regions = [bank.regions[region] for region in _foreground(bank)]
-    masks = [region.mask for region in regions if region.support == support]
-    return drawn(large, max(masks, key=lambda mask: int(mask.sum()), default=None))
+def _drawn(picture: Path, mask: Mask | None) -> npt.NDArray[np.uint8]:
+    """A support picture, enlarged, with its object over it."""
+    pixels = load_image(picture).pixels
+    return drawn(np.repeat(np.repeat(pixels, ENLARGED, 0), ENLARGED, 1), mask)
 
 
-def _foreground(bank: PrototypeBank) -> Iterator[int]:
-    """Regions of which prototypes of classes are made."""
-    found = {
-        int(region)
-        for table in bank.tables.values()
-        for region in table.regions[table.foreground & (table.regions >= 0)]
-    }
-    return iter(sorted(found))
+def _objects(bank: PrototypeBank) -> dict[int, Mask]:
+    """The largest region of each support image of which prototypes of its class are made."""
+    found: dict[int, Mask] = {}
+    for table in bank.tables.values():
+        for number in np.unique(table.regions[table.foreground & (table.regions >= 0)]).tolist():
+            region = bank.regions[number]
+            if region.support not in found or region.mask.sum() > found[region.support].sum():
+                found[region.support] = region.mask
+    return found
 
 
 def _inline(picture: Path | npt.NDArray[np.uint8]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.world.train.common import arguments
+from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import Pool, make_pool
@@ -85,22 +85,15 @@ def as_images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "diffusion/vae")
+    parser = arguments(__doc__ or "", "diffusion/vae", steps=1200, batch=12, rate=2e-3)
     parser.add_argument(
         "--mix", choices=["samples", "plain-samples"], default="plain-samples", help="pictures"
     )
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--pictures", type=int, default=8000, help="pictures in the pool")
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
     pool = make_pool(asked.mix, asked.pictures, asked.seed, asked.work)
-    config = LoopConfig(
-        steps=asked.steps,
-        batch=asked.batch,
-        rate=asked.rate,
-        seed=asked.seed,
+    config = loop_config(
+        asked,
         decay=0.0,
         warmup=50,
         ema=0.99,

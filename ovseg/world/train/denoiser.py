@@ -21,7 +21,7 @@ from ovseg.world.captions import noise_caption
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
-from ovseg.world.train.common import arguments
+from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import MIXES, Pool, make_pool
@@ -298,7 +298,7 @@ def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any,
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "diffusion")
+    parser = arguments(__doc__ or "", "diffusion", steps=3700, batch=32, rate=1e-3)
     for number, mix, pictures in ((1, "plain-samples", 8000), (2, "plainest-samples", 4000)):
         parser.add_argument(f"--mix-{number}", choices=list(MIXES), default=mix, help="pictures")
         parser.add_argument(f"--pictures-{number}", type=int, default=pictures, help="pictures in the pool")
@@ -309,20 +309,13 @@ def main() -> None:
         default=Course.attention_alone,
         help="first steps without the caption's embedding",
     )
-    parser.add_argument("--steps", type=int, default=3700)
     parser.add_argument("--cooldown", type=int, default=500, help="of them with a falling rate")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
     first = make_pool(asked.mix_1, asked.pictures_1, asked.seed, asked.work)
     second = make_pool(asked.mix_2, asked.pictures_2, asked.seed + 1, asked.work)
-    config = LoopConfig(
-        steps=asked.steps,
-        batch=asked.batch,
-        rate=asked.rate,
+    config = loop_config(
+        asked,
         cooldown=asked.cooldown,
-        seed=asked.seed,
         decay=0.01,
         ema=0.998,
         save_every=100,

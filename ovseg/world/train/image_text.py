@@ -18,7 +18,7 @@ from ovseg.world.captions import facts
 from ovseg.world.names import STUFF
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.augment import MEAN, STD
-from ovseg.world.train.common import arguments
+from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.fresh import Painter
 from ovseg.world.train.lessons import Course, captions, loss_of_step
@@ -131,20 +131,13 @@ def train(
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "names")
-    parser.add_argument("--steps", type=int, default=4800)
+    parser = arguments(__doc__ or "", "names", steps=4800, batch=64, rate=8e-4)
     parser.add_argument("--easy", type=int, default=Course.easy, help="first steps, on single large things")
     parser.add_argument("--single", type=int, default=Course.single, help="first steps, on single things")
     parser.add_argument("--cooldown", type=int, default=1400, help="last steps, with a falling rate")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=8e-4)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    config = LoopConfig(
-        steps=asked.steps,
-        batch=asked.batch,
-        rate=asked.rate,
-        seed=asked.seed,
+    config = loop_config(
+        asked,
         warmup=100,
         cooldown=asked.cooldown,
         ema=0.99,
