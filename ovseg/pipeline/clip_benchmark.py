@@ -127,11 +127,17 @@ class _Seen:
     def __init__(self, names: ClipEncoder, shape: DinoShape) -> None:
         self._names, self._shape = names, shape
         self.patch = shape.patch
+        # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
+        self.mean, self.own_scale = names.mean, names.own_scale
         self.windows: list[torch.Tensor] = []
         self.guides: list[tuple[torch.Tensor, tuple[GuideKey, ...]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
+
+    def encode_words(self, words: Sequence[str], templates: str | None = None) -> torch.Tensor:
+        """See `ClipEncoder.encode_words`."""
+        return self._names.encode_words(words, templates)
 
     def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
         """See `ClipEncoder.encode_dense`."""

@@ -69,8 +69,7 @@ def time_generation(
             gallery = Gallery(Path(folder), sampler.describe())
             start = _now(sampler.device)
             for batch in batches:
-                for request, sample in zip(batch, sampler.sample(batch), strict=True):
-                    gallery.put(request, sample, sampler.facts())
+                gallery.put_all(batch, sampler.sample(batch), sampler.facts())
             totals.append(_now(sampler.device) - start)
     return GenerationTime(images, *map(statistics.median, (totals, networks, plains)))
 

@@ -6,7 +6,10 @@ import hashlib
 import io
 import json
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ _DEEP = 65535
 """Attribution is kept as 16-bit grey."""
 _LARGEST_SIDECAR = 1 << 20
 _LARGEST_SIDE = 8192
+_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,13 @@ class Gallery:
         write_bytes(self.root / f"{stem}.png", png)
         write_json(self.root / f"{stem}.json", record)
         return Entry(sample, f"{stem}.png", record["sha256"], record)
+
+    def put_all(
+        self, requests: Sequence[Request], samples: Sequence[Sample], facts: dict[str, Any]
+    ) -> list[Entry]:
+        """Keep a batch, in threads: packing PNG files would keep a GPU waiting. Arguments as for ``put``."""
+        with ThreadPoolExecutor(min(_THREADS, len(requests))) as executor:
+            return list(executor.map(self.put, requests, samples, repeat(facts)))
 
     def _wanted(self, request: Request) -> dict[str, Any]:
         return {

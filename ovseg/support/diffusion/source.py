@@ -159,9 +159,12 @@ class DiffusionSource:
                 if self.sampler.note and self.sampler.note != self._told:
                     self._told = self.sampler.note
                     self._tell(self._told)
-                facts = self.sampler.facts()
-                for index, (request, sample) in enumerate(zip(batch, samples, strict=True)):
-                    found[index] = found[index] or self.gallery.put(request, sample, facts)
+                missing = [index for index, entry in enumerate(found) if entry is None]
+                made = self.gallery.put_all(
+                    [batch[i] for i in missing], [samples[i] for i in missing], self.sampler.facts()
+                )
+                for index, entry in zip(missing, made, strict=True):
+                    found[index] = entry
             yield from (entry for entry in found if entry is not None)
 
     def _decide(
