@@ -167,9 +167,7 @@ class _Builder:
 
     def __init__(self, recipe: BankRecipe, named: NamedClasses, sheets: Path) -> None:
         self._recipe, self._named, self._sheets = recipe, named, sheets
-        self._viewer = SupportViewer(
-            recipe.encoders, named, recipe.config.encoding, recipe.encode, recipe.config.frame
-        )
+        self._viewer = SupportViewer(recipe.encoders, named, recipe.config.encoding, recipe.encode)
         clear_sheets(sheets, [spec.name for spec in named.vocabulary.classes])
 
     def build(self, index: int, spec: ClassSpec) -> PrototypeBank:

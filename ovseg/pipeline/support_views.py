@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,6 @@ class SupportViewer:
         named: All classes of the bank, which compete for every cell.
         config: How images are encoded.
         encode: Encodes in their stead, where somebody keeps encodings.
-        frame: Cells of continued edge around an image while it is encoded (see ``BankConfig``).
     """
 
     def __init__(
@@ -70,12 +69,8 @@ class SupportViewer:
         named: NamedClasses,
         config: SegmentConfig,
         encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
-        frame: int = 0,
     ) -> None:
-        self._encoders, self._named, self._frame = encoders, named, frame
-        around = 2 * frame * encoders.shape.patch
-        self._config = replace(config, image_size=config.image_size + around)
-        self._share = frame * encoders.shape.patch / config.image_size
+        self._encoders, self._named, self._config = encoders, named, config
         self._encode = encode or self._encode_anew
         self._watch = Stopwatch(encoders.device)
         self._kept: OrderedDict[str, SeenImage] = OrderedDict()
@@ -87,14 +82,13 @@ class SupportViewer:
         """Encode an image, or remember it."""
         key = image.origin.sha256
         if key not in self._kept:
-            encoded = self._encode(framed(image.pixels, self._share))
-            inner, grid = within(encoded.grid, self._frame)
+            encoded = self._encode(image.pixels)
             self._kept[key] = SeenImage(
-                grid=grid,
-                tokens=encoded.tokens.float().cpu()[inner],
-                features={name: values.cpu()[inner] for name, values in encoded.visual.items()},
-                scores=name_scores(encoded, self._named, self._config).float().cpu()[inner],
-                foreground=self._objects(encoded)[inner],
+                grid=encoded.grid,
+                tokens=encoded.tokens.float().cpu(),
+                features={name: values.cpu() for name, values in encoded.visual.items()},
+                scores=name_scores(encoded, self._named, self._config).float().cpu(),
+                foreground=self._objects(encoded),
             )
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
@@ -136,18 +130,6 @@ class SupportViewer:
             mark=None if image.mark is None else mark_on_grid(image.mark, seen.grid),
             context=seen.scores[:, context].T if context else None,
         )
-
-
-def framed(pixels: npt.NDArray[np.uint8], share: float) -> npt.NDArray[np.uint8]:
-    """An image with its edges continued on all sides by a share of its shorter side."""
-    width = round(share * min(pixels.shape[:2]))
-    return np.pad(pixels, ((width, width), (width, width), (0, 0)), mode="edge") if width else pixels
-
-
-def within(grid: tuple[int, int], frame: int) -> tuple[torch.Tensor, tuple[int, int]]:
-    """Indices of the cells of a grid that lie within a frame of so many cells, and their own grid."""
-    rows, columns = torch.arange(frame, grid[0] - frame), torch.arange(frame, grid[1] - frame)
-    return (rows[:, None] * grid[1] + columns).flatten(), (len(rows), len(columns))
 
 
 def on_grid(values: npt.NDArray[np.float32], grid: tuple[int, int]) -> torch.Tensor:

@@ -20,9 +20,6 @@ class BankConfig:
     Attributes:
         shots: Support images a class.
         image_size: Shorter side in pixels at which the encoders see them; as when segmenting.
-        frame: Cells by which their edges are continued around them while they are encoded, and which are
-            then dropped: for objects that fill their pictures, whose cells would else be all next to the edge
-            of what the encoder sees, as those of a scene are not.
         support: How the class is found in them.
         prototypes: What is made of it.
 
@@ -32,15 +29,12 @@ class BankConfig:
 
     shots: int = 16
     image_size: int = SegmentConfig.image_size
-    frame: int = 0
     support: SupportConfig = field(default_factory=SupportConfig)
     prototypes: PrototypeConfig = field(default_factory=PrototypeConfig)
 
     def __post_init__(self) -> None:
         if not 1 <= self.shots <= 10_000:
             raise ConfigError(f"shots must be between 1 and 10000, not {self.shots}")
-        if not 0 <= self.frame <= 32:
-            raise ConfigError(f"frame must be between 0 and 32, not {self.frame}")
 
     @property
     def encoding(self) -> SegmentConfig:

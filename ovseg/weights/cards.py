@@ -183,7 +183,7 @@ WORLD_NAMES = record(
         name="world-names",
         what="image-text model of the learned world, in CLIP's form (open_clip)",
         at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors", extra=""),
-        sha256="b280c88b6a170778c41bf6bf7bf9a33977b116c3bd8a9bc1e54571075d6f0982",
+        sha256="1b3143f387470865fbadb8727f92343a75b00504048b8fae92006ce904e06928",
         size_bytes=1_372_194,
         licence="Apache-2.0",
         source="python -m ovseg.world.train.image_text",

@@ -23,6 +23,7 @@ from ovseg.world.judge import judged, load_judge, singles
 from ovseg.world.names import FEW, STUFF, THINGS
 from ovseg.world.scenes import LABELS, Scene, SceneConfig, draw_scene
 from ovseg.world.train.common import WEIGHTS
+from ovseg.world.train.pool import SAMPLES
 from ovseg.world.vocabulary import SEGMENT, world_vocabulary
 
 
@@ -101,7 +102,7 @@ def discovery(encoders: Encoders, count: int, seed: int = SEED) -> float:
 
 
 def sampled(pipeline: Path, count: int, kept: Path, encoders: Encoders | None = None) -> Samples:
-    """Pictures that the pipeline makes of each thing, as support images are made, and what the judge says.
+    """Pictures that the pipeline makes of each thing, asked for its name alone, and what the judge says.
 
     Args:
         pipeline: Its folder.
@@ -109,7 +110,7 @@ def sampled(pipeline: Path, count: int, kept: Path, encoders: Encoders | None = 
         kept: Folder that keeps them.
         encoders: A preset that decides which of them become support; None: all do.
     """
-    config = replace(generation(pipeline, count), draws=1.0, duplicate=1.0)
+    config = replace(generation(pipeline, count), draws=1.0, duplicate=1.0, prompts=None)
     specs = world_vocabulary(THINGS).classes
     source = open_diffusion(config, encoders, specs, kept, device=torch.device("cpu"))
     drawn = [source.draw(spec, count) for spec in specs]
@@ -152,8 +153,8 @@ def main() -> None:
     print(f"discovery: {discovery(segmenter.encoders, asked.scenes):.3f}", flush=True)
     if asked.samples:
         for style, config in {
-            "training": SceneConfig(),
-            "held-out": SceneConfig(held_out_styles=True),
+            "training": SAMPLES,
+            "held-out": replace(SAMPLES, held_out_styles=True),
         }.items():
             pixels, labels = singles(config, asked.pictures, SEED)
             print(f"judge, {style} styles: {(judged(load_judge(), pixels) == labels).mean():.3f}", flush=True)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ovseg.prompts import prompt_path
 from ovseg.support.diffusion.config import DiffusionConfig
 
-SIDE = 64
+SIDE = 128
 """Side of its pictures in pixels."""
 
 
-FRAME = 3
-"""Cells of continued edge around them while they are encoded: what they show fills them, as in no scene."""
-
-
 def generation(pipeline: Path, shots: int) -> DiffusionConfig:
-    """Settings for so many pictures a name."""
+    """Settings for so many pictures a name; of names that it draws badly, more are asked for than usual."""
     return DiffusionConfig(
-        model=str(pipeline), shots=shots, steps=15, guidance=5.0, licence="Apache-2.0", attribution=False
+        model=str(pipeline),
+        shots=shots,
+        draws=4.0,
+        steps=15,
+        guidance=8.0,
+        prompts=str(prompt_path("diffusion_world.toml")),
+        licence="Apache-2.0",
+        attribution=False,
     )

@@ -19,8 +19,10 @@ from torch import nn
 
 from ovseg.weights.readers import read_state
 from ovseg.world.drawings import Drawing, drawings_of
+from ovseg.world.generate import SIDE
 from ovseg.world.names import STUFF, THINGS, TRAIN_STYLES
 from ovseg.world.scenes import SceneConfig, draw_scene
+from ovseg.world.train.ahead import ahead
 from ovseg.world.train.augment import tinted
 from ovseg.world.train.common import WEIGHTS, arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
@@ -29,30 +31,30 @@ from ovseg.world.train.loop import Loop, LoopConfig
 
 FILE = "judge.safetensors"
 
-DRAWN = (Kind(scale=(0.6, 1.0), reach=0.0), Kind(scale=(0.5, 0.95), reach=0.1))
-"""What it learns from: pictures of one large thing, then of one a little smaller."""
+DRAWN = (Kind(scale=(0.45, 0.6), reach=0.0), Kind(scale=(0.27, 0.55), reach=0.0))
+"""What it learns from: pictures of one large thing, then of one as large as samples are."""
 
 
 class Judge(nn.Module):
-    """64-pixel pictures to logits over :data:`~ovseg.world.names.THINGS`."""
+    """Pictures to logits over :data:`~ovseg.world.names.THINGS`."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 32, 64, 96, 128)
+        widths = (3, 32, 64, 96, 160)
         pairs = list(pairwise(widths))
         self.halvings = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.convs = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for _, b in pairs[1:])
         self.norms = nn.ModuleList(nn.GroupNorm(8, b) for _, b in (*pairs, *pairs[1:]))
-        self.head = nn.Linear(widths[-1] * 4, len(THINGS))
+        self.head = nn.Linear(widths[-1], len(THINGS))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised (B, 3, 64, 64) to (B, classes)."""
+        """Normalised (B, 3, S, S) to (B, classes)."""
         x = images
         for number, halve in enumerate(self.halvings):
             x = F.relu(self.norms[number](halve(x)))
             if number:
                 x = x + F.relu(self.norms[len(self.convs) + number](self.convs[number - 1](x)))
-        logits: torch.Tensor = self.head(F.adaptive_max_pool2d(x, 2).flatten(1))
+        logits: torch.Tensor = self.head(x.amax((2, 3)))
         return logits
 
 
@@ -65,7 +67,7 @@ def load_judge(folder: Path = WEIGHTS / "judge") -> Judge:
 
 @torch.inference_mode()
 def judged(judge: Judge, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """(B, 64, 64, 3) uint8 pictures to (B,) indices of things."""
+    """(B, S, S, 3) uint8 pictures to (B,) indices of things."""
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     found: npt.NDArray[np.int64] = judge((images - 0.5) / 0.27).argmax(1).numpy()
     return found
@@ -100,19 +102,41 @@ def drawings() -> list[Drawing]:
     return [one for one in found if one.style not in TRAIN_STYLES]
 
 
-def train(painter: Painter, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
+class Examples:
+    """Pictures of a step with the indices of what they show.
+
+    Args:
+        painter: Of the pictures.
+        batch: Pictures a step, of which a few show nothing and are left out.
+        large: Steps at first that show large things.
+    """
+
+    def __init__(self, painter: Painter, batch: int, large: int) -> None:
+        self.painter, self.batch, self.large = painter, batch, large
+        self.grounds = [(), *((name,) for name in STUFF)]
+
+    def __call__(self, step: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 3, S, S) normalised and (B,) int64."""
+        stuff = [self.grounds[int(i)] for i in rng.integers(0, len(self.grounds), self.batch)]
+        images, told = self.painter.paint(stuff, DRAWN[int(step >= self.large)], rng)
+        seen = [number for number, one in enumerate(told) if one.things]
+        labels = torch.tensor([THINGS.index(told[number].things[0]) for number in seen])
+        return tinted(images[seen], rng), labels
+
+
+def train(
+    painter: Painter, config: LoopConfig, folder: Path, work: Path, device: str, workers: int = 0
+) -> None:
     """Train on a painter's pictures."""
     torch.manual_seed(config.seed)
     judge = Judge().to(device)
     loop = Loop(judge, config, work / "judge.safetensors")
-    grounds = [(), *((name,) for name in STUFF)]
+    examples = Examples(painter, config.batch, config.steps // 4)
+    steps = ahead(examples, config.seed, range(loop.done, config.steps), workers)
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
-        stuff = [grounds[int(i)] for i in rng.integers(0, len(grounds), config.batch)]
-        images, told = painter.paint(stuff, DRAWN[int(2 * step >= config.steps)], rng)
-        seen = [number for number, one in enumerate(told) if one.things]
-        labels = torch.tensor([THINGS.index(told[number].things[0]) for number in seen]).to(device)
-        return F.cross_entropy(judge(tinted(images[seen], rng).to(device)), labels, label_smoothing=0.1)
+        images, labels = next(steps)
+        return F.cross_entropy(judge(images.to(device)), labels.to(device), label_smoothing=0.1)
 
     loop.run(loss_of)
     loop.averaged()
@@ -122,7 +146,7 @@ def train(painter: Painter, config: LoopConfig, folder: Path, work: Path, device
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "judge", steps=1800, batch=64, rate=1.5e-3)
+    parser = arguments(__doc__ or "", "judge", steps=1400, batch=128, rate=1.5e-3)
     asked = parser.parse_args()
     config = loop_config(
         asked,
@@ -130,7 +154,7 @@ def main() -> None:
         ema=0.98,
         save_every=400,
     )
-    train(Painter(asked.seed, drawings()), config, asked.out, asked.work, asked.device)
+    train(Painter(asked.seed, drawings(), SIDE), config, asked.out, asked.work, asked.device, asked.workers)
 
 
 if __name__ == "__main__":

@@ -160,8 +160,7 @@ class Banks:
 
     def generated(self, config: BankConfig, tell: Callable[[str], None] = lambda line: None) -> PrototypeBank:
         """Pictures that the world's diffusion pipeline makes of the names."""
-        from ovseg.world.generate import FRAME, generation
-        from ovseg.world.generate import SIDE as PICTURE
+        from ovseg.world.generate import generation
 
         vocabulary = world_vocabulary(self.classes)
         source = open_source(
@@ -177,7 +176,7 @@ class Banks:
             source,
             self.out / "generated.bank",
             encoders=self.encoders,
-            config=replace(config, image_size=PICTURE, frame=FRAME),
+            config=config,
             overwrite=True,
             tell=tell,
         )

@@ -91,8 +91,8 @@ def test_a_few_steps_leave_a_folder_that_open_clip_loads(tmp_path):
     painter = Painter(0, [d for thing in THINGS for d in drawings_of(thing, held_out=False)[:1]])
     config = LoopConfig(steps=3, batch=8, rate=1e-3, warmup=1, cooldown=1, ema=0.9)
     course = Course(words=30, easy=1, single=2)
-    for _ in range(2):  # the second time goes on from the checkpoint, and has nothing to do
-        image_text.train(painter, config, course, tmp_path / "names", tmp_path / "work", "cpu")
+    for workers in (1, 0):  # the second time goes on from the checkpoint, and has nothing to do
+        image_text.train(painter, config, course, tmp_path / "names", tmp_path / "work", "cpu", workers)
     record = json.loads((tmp_path / "names" / "training.json").read_text())
     assert record["settings"]["single"] == 2
     loaded = load_model(f"local-dir:{tmp_path / 'names'}")

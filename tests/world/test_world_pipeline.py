@@ -8,9 +8,9 @@ import torch
 
 from ovseg.files import file_sha256
 from ovseg.world.judge import singles
-from ovseg.world.names import PLAIN, THINGS
-from ovseg.world.scenes import SceneConfig
+from ovseg.world.names import THINGS
 from ovseg.world.train.common import WEIGHTS
+from ovseg.world.train.pool import SAMPLES
 
 FOLDER = WEIGHTS / "diffusion"
 
@@ -20,7 +20,8 @@ def test_the_files_are_those_on_record():
     assert len(record["sha256"]) == 3
     for name, known in record["sha256"].items():
         assert file_sha256(FOLDER / name) == known
-        assert (FOLDER / name).stat().st_size < 5_000_000
+    # All of the world's models together stay small.
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 20_000_000
 
 
 # diffusers' own deprecations, of how its classes call each other.
@@ -29,8 +30,7 @@ def test_noise_is_told_from_pictures_better_with_the_right_name_than_with_a_wron
     diffusers = pytest.importorskip("diffusers")
     pipe = diffusers.DiffusionPipeline.from_pretrained(FOLDER, torch_dtype=torch.float32)
     assert type(pipe).__name__ == "StableDiffusionPipeline"
-    config = SceneConfig(scale=(0.78, 0.84), reach=-0.2, turn=3, stuff=PLAIN, styles=("phosphor-fill",))
-    pixels, labels = singles(config, 72, 99)
+    pixels, labels = singles(SAMPLES, 48, 99)
     names = [THINGS[label] for label in labels]
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
     losses = []
@@ -47,4 +47,4 @@ def test_noise_is_told_from_pictures_better_with_the_right_name_than_with_a_wron
             found = pipe.unet(noisy, time, encoder_hidden_states=words).sample
             losses.append(float(((found - wanted) ** 2).mean()))
     assert np.isfinite(losses).all()
-    assert losses[0] < 0.97 * losses[1]
+    assert losses[0] < 0.93 * losses[1]

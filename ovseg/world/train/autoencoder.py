@@ -1,4 +1,4 @@
-"""Train the autoencoder of the diffusion pipeline: 64 pixels to 16 × 16 latents and back.
+"""Train the autoencoder of the diffusion pipeline: 128 pixels to 32 × 32 latents and back.
 
 ``python -m ovseg.world.train.autoencoder`` writes the ``vae`` folder of the pipeline.
 """
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ovseg.world.generate import SIDE
 from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half
 from ovseg.world.train.loop import Loop, LoopConfig
@@ -23,21 +24,17 @@ makes the decoder bear with those that a U-Net guesses."""
 
 
 def build() -> Any:
-    """A small ``AutoencoderKL`` of four latent channels, four times coarser than the picture.
-
-    Without residual blocks but at the coarsest level and, one a level, in the decoder: most of the time would
-    go into those at full size.
-    """
+    """A small ``AutoencoderKL`` of four latent channels, four times coarser than the picture."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(24, 24, 24),
-        layers_per_block=0,
+        block_out_channels=(24, 48, 64),
+        layers_per_block=1,
         norm_num_groups=8,
         latent_channels=4,
-        sample_size=64,
+        sample_size=SIDE,
         mid_block_add_attention=False,
         force_upcast=False,
     )
@@ -85,19 +82,16 @@ def as_images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "diffusion/vae", steps=1200, batch=12, rate=2e-3)
-    parser.add_argument(
-        "--mix", choices=["samples", "plain-samples"], default="plain-samples", help="pictures"
-    )
-    parser.add_argument("--pictures", type=int, default=8000, help="pictures in the pool")
+    parser = arguments(__doc__ or "", "diffusion/vae", steps=1800, batch=64, rate=2e-3)
+    parser.add_argument("--pictures", type=int, default=60_000, help="pictures in the pool")
     asked = parser.parse_args()
-    pool = make_pool(asked.mix, asked.pictures, asked.seed, asked.work)
+    pool = make_pool(asked.pictures, asked.seed, asked.work, workers=asked.workers)
     config = loop_config(
         asked,
         decay=0.0,
-        warmup=50,
-        ema=0.99,
-        save_every=100,
+        warmup=100,
+        ema=0.995,
+        save_every=500,
     )
     train(pool, config, asked.out, asked.work, asked.device)
 

@@ -23,6 +23,7 @@ def arguments(about: str, folder: str, *, steps: int, batch: int, rate: float) -
     parser.add_argument("--out", type=Path, default=WEIGHTS / folder, help="folder of the finished model")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--workers", type=int, default=0, help="further processes, which draw pictures")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--batch", type=int, default=batch)
@@ -33,4 +34,5 @@ def arguments(about: str, folder: str, *, steps: int, batch: int, rate: float) -
 def loop_config(asked: argparse.Namespace, **settings: Any) -> LoopConfig:
     """How a script trains: what was asked for, and what the script settles itself."""
     torch.set_num_threads(asked.threads)
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32, where a GPU has it
     return LoopConfig(steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, **settings)

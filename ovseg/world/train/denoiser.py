@@ -7,7 +7,7 @@ wrote, and completes a folder in Stable Diffusion's layout, which ``DiffusionPip
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from torch import nn
 
 from ovseg.files import write_json
 from ovseg.world.captions import noise_caption
+from ovseg.world.generate import SIDE
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
-from ovseg.world.train.pool import MIXES, Pool, make_pool
+from ovseg.world.train.pool import Pool, make_pool
 
 DROPOUT = 0.1
 """Share of pictures whose caption is withheld, for guidance (Ho & Salimans, 2022): half of them get none,
@@ -35,6 +36,9 @@ NOISES = 400
 
 MOST_SIGNAL = 5.0
 """Signal-to-noise ratio from which all latents count alike."""
+
+WIDTHS = (48, 96, 144)
+"""Channels of the U-Net at 32 × 32, 16 × 16 and 8 × 8."""
 
 WORD_STEPS = 200
 """Optimizer steps of the text encoder, which is not changed afterwards."""
@@ -60,33 +64,31 @@ def build_text_encoder(vocabulary: int) -> Any:
     )
 
 
-def build_unet(*, embedding: bool = True) -> Any:
-    """A small ``UNet2DConditionModel`` for 16 × 16 latents, with cross-attention at 8 × 8.
+def build_unet() -> Any:
+    """A small ``UNet2DConditionModel`` for 32 × 32 latents, with cross-attention at 16 × 16 and 8 × 8.
 
-    Args:
-        embedding: Whether the caption has a second way in, beside cross-attention: an embedding that is
-            added to the time's, and so reaches every layer. It begins as nothing.
+    The caption has a second way in beside cross-attention: an embedding that is added to the time's, and so
+    reaches every layer. It begins as nothing.
     """
     from diffusers import UNet2DConditionModel
 
     unet = UNet2DConditionModel(
-        sample_size=16,
+        sample_size=SIDE // 4,
         in_channels=4,
         out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(40, 96),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=WIDTHS,
         layers_per_block=1,
         cross_attention_dim=96,
         attention_head_dim=4,  # in this class the number of heads
         norm_num_groups=8,
         resnet_time_scale_shift="scale_shift",
-        addition_embed_type="text" if embedding else None,
+        addition_embed_type="text",
         addition_embed_type_num_heads=4,
     )
-    if embedding:
-        nn.init.zeros_(unet.add_embedding.norm2.weight)
-        nn.init.zeros_(unet.add_embedding.norm2.bias)
+    nn.init.zeros_(unet.add_embedding.norm2.weight)
+    nn.init.zeros_(unet.add_embedding.norm2.bias)
     return unet
 
 
@@ -147,13 +149,13 @@ def schedule() -> Any:
 
 
 def encode_pool(vae: Any, pool: Pool, device: str) -> torch.Tensor:
-    """(N, 4, 16, 16) latents of unit deviation of all pictures, each at the mean of its posterior."""
+    """(N, 4, S / 4, S / 4) latents of unit deviation of all pictures, each at the mean of its posterior."""
     found = []
     with torch.inference_mode():
         for start in range(0, len(pool), 64):
             pixels = torch.from_numpy(np.array(pool.pixels[start : start + 64])).permute(0, 3, 1, 2)
             images = pixels.float().to(device) / 127.5 - 1
-            found.append(vae.encode(images).latent_dist.mean.cpu() * vae.config.scaling_factor)
+            found.append(vae.encode(images).latent_dist.mean * vae.config.scaling_factor)
     return torch.cat(found).clone()
 
 
@@ -172,39 +174,29 @@ def named_in(pool: Pool) -> set[str]:
     return {fact for said in pool.facts for fact in said if fact in THINGS}
 
 
-def balanced(groups: list[npt.NDArray[np.int64]], count: int, rng: np.random.Generator) -> list[int]:
-    """Indices of ``count`` pictures, of each group as many, up to one."""
+def balanced(
+    groups: list[npt.NDArray[np.int64]], count: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """(count,) indices of pictures, of each group as many, up to one."""
     rounds = -(-count // len(groups))
     order = np.concatenate([rng.permutation(len(groups)) for _ in range(rounds)])[:count]
-    return [int(rng.choice(groups[number])) for number in order]
+    sizes = np.array([len(group) for group in groups])
+    starts = np.cumsum(sizes) - sizes
+    chosen: npt.NDArray[np.int64] = np.concatenate(groups)[
+        starts[order] + (rng.random(count) * sizes[order]).astype(np.int64)
+    ]
+    return chosen
 
 
-@dataclass(frozen=True)
-class Course:
-    """What is learned when.
-
-    Attributes:
-        first: Steps on the first pool; the others are on the second.
-        attention_alone: Steps at first in which names get in by cross-attention alone, so that it has to
-            learn where they are drawn.
-    """
-
-    first: int = 1600
-    attention_alone: int = 0
-
-
-def train(
-    pools: tuple[Pool, Pool], config: LoopConfig, course: Course, folder: Path, work: Path, device: str
-) -> None:
-    """Train on two pools, one after the other, and write the pipeline but its autoencoder, which is there.
+def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str) -> None:
+    """Train on a pool and write the pipeline but its autoencoder, which is there.
 
     Args:
-        pools: What it learns from at first, and then.
+        pool: What it learns from.
         config: Steps, rate and so on.
-        course: What is learned when.
         folder: The pipeline.
         work: Checkpoints.
-        device: Where.
+        device: Where; a GPU computes in bfloat16.
     """
     from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
@@ -212,62 +204,55 @@ def train(
     vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32).to(device).eval()
     vocabulary = write_tokenizer(folder / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    latents = [encode_pool(vae, pool, device) for pool in pools]
-    groups = [
-        [np.flatnonzero([name in said for said in pool.facts]) for name in sorted(named_in(pool))]
-        for pool in pools
-    ]
+    latents = encode_pool(vae, pool, device)
+    groups = [np.flatnonzero([name in said for said in pool.facts]) for name in sorted(named_in(pool))]
 
     torch.manual_seed(config.seed)
-    encoder, plain = build_text_encoder(vocabulary).to(device), build_unet(embedding=False).to(device)
+    encoder = build_text_encoder(vocabulary).to(device)
     rng = np.random.default_rng(config.seed)
     nothing = ["", *(noise_caption(rng) for _ in range(NOISES))]
-    said = [[text for texts in pool.captions for text in texts] for pool in pools]
-    heard = list(dict.fromkeys([*nothing, *said[0]]))
-    texts = list(dict.fromkeys([*heard, *said[1]]))
+    texts = list(dict.fromkeys([*nothing, *(text for said in pool.captions for text in said)]))
     ids = tokenizer(
         texts, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt"
     ).input_ids.to(device)
     words = {tokenizer(word).input_ids[1]: word for word in (*THINGS, *STUFF, *COLOURS)}
-    print(f"words: cosine {learn_words(encoder, words, ids[: len(heard)], steps=WORD_STEPS):.3f}", flush=True)
+    print(f"words: cosine {learn_words(encoder, words, ids, steps=WORD_STEPS):.3f}", flush=True)
     encoder.eval()
     with torch.inference_mode():
         found = [encoder(part).last_hidden_state for part in ids.split(256)]
     states = torch.cat(found).clone()
     number_of = {text: number for number, text in enumerate(texts)}
+    spoken = np.array([[number_of[text] for text in said] for said in pool.captions])
+    silent = np.array([number_of[text] for text in nothing])
     noise_of = schedule()
     signal = noise_of.alphas_cumprod.to(device)
     weights = weight(signal / (1 - signal))
+    unet = build_unet().to(device)
 
-    def loss_with(unet: Any, step: int, rng: np.random.Generator) -> torch.Tensor:
-        which = int(step >= course.first)
-        pool, chosen = pools[which], balanced(groups[which], config.batch, rng)
-        asked = [pool.captions[i][int(rng.integers(len(pool.captions[i])))] for i in chosen]
-        for number, draw in enumerate(rng.random(config.batch)):
-            if draw < DROPOUT:
-                asked[number] = "" if draw < DROPOUT / 2 else nothing[int(rng.integers(len(nothing)))]
-        clean = latents[which][chosen].to(device)
-        noise = torch.randn(clean.shape).to(device)
+    def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
+        chosen = balanced(groups, config.batch, rng)
+        asked = spoken[chosen, rng.integers(spoken.shape[1], size=config.batch)]
+        draws = rng.random(config.batch)
+        asked = np.where(draws < DROPOUT, silent[rng.integers(len(silent), size=config.batch)], asked)
+        asked = np.where(draws < DROPOUT / 2, silent[0], asked)
+        clean = latents[torch.from_numpy(chosen).to(device)]
+        noise = torch.randn(clean.shape, device=device)
         # One time for each equal part of the range: less variance than times drawn alone.
         parts = (rng.permutation(config.batch) + rng.random(config.batch)) / config.batch
         time = torch.from_numpy(parts * 1000).long().clamp(max=999).to(device)
         noisy = noise_of.add_noise(clean, noise, time)
         wanted = noise_of.get_velocity(clean, noise, time)
-        guessed = unet(noisy, time, encoder_hidden_states=states[[number_of[text] for text in asked]]).sample
-        loss: torch.Tensor = (((guessed - wanted) ** 2).mean((1, 2, 3)) * weights[time]).mean()
+        said = states[torch.from_numpy(asked).to(device)]
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=clean.is_cuda):
+            guessed = unet(noisy, time, encoder_hidden_states=said).sample
+        loss: torch.Tensor = (((guessed.float() - wanted) ** 2).mean((1, 2, 3)) * weights[time]).mean()
         return loss
 
-    torch.manual_seed(config.seed)
-    unet = build_unet().to(device)
     loop = Loop(unet, config, work / "denoiser.safetensors")
-    if not loop.done and course.attention_alone:
-        first = Loop(plain, config, work / "denoiser-first.safetensors")
-        first.run(lambda step, rng: loss_with(plain, step, rng), until=course.attention_alone)
-        loop.take_over(first)
-    loop.run(lambda step, rng: loss_with(unet, step, rng))
+    loop.run(loss_of)
     loop.averaged()
     write_pipeline(folder, vae=vae, text_encoder=encoder, tokenizer=tokenizer, unet=unet.eval())
-    write_record(folder, "ovseg.world.train.denoiser", asdict(config) | asdict(course))
+    write_record(folder, "ovseg.world.train.denoiser", asdict(config))
 
 
 def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any) -> None:
@@ -298,30 +283,12 @@ def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any,
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "diffusion", steps=3700, batch=32, rate=1e-3)
-    for number, mix, pictures in ((1, "plain-samples", 8000), (2, "plainest-samples", 4000)):
-        parser.add_argument(f"--mix-{number}", choices=list(MIXES), default=mix, help="pictures")
-        parser.add_argument(f"--pictures-{number}", type=int, default=pictures, help="pictures in the pool")
-    parser.add_argument("--first", type=int, default=Course.first, help="steps on the first pool")
-    parser.add_argument(
-        "--attention-alone",
-        type=int,
-        default=Course.attention_alone,
-        help="first steps without the caption's embedding",
-    )
-    parser.add_argument("--cooldown", type=int, default=500, help="of them with a falling rate")
+    parser = arguments(__doc__ or "", "diffusion", steps=4200, batch=256, rate=1e-3)
+    parser.add_argument("--pictures", type=int, default=60_000, help="pictures in the pool")
     asked = parser.parse_args()
-    first = make_pool(asked.mix_1, asked.pictures_1, asked.seed, asked.work)
-    second = make_pool(asked.mix_2, asked.pictures_2, asked.seed + 1, asked.work)
-    config = loop_config(
-        asked,
-        cooldown=asked.cooldown,
-        decay=0.01,
-        ema=0.998,
-        save_every=100,
-    )
-    course = Course(asked.first, asked.attention_alone)
-    train((first, second), config, course, asked.out, asked.work, asked.device)
+    pool = make_pool(asked.pictures, asked.seed, asked.work, workers=asked.workers)
+    config = loop_config(asked, warmup=300, decay=0.01, ema=0.999, save_every=1000)
+    train(pool, config, asked.out, asked.work, asked.device)
 
 
 if __name__ == "__main__":

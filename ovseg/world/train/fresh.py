@@ -20,10 +20,10 @@ from ovseg.world.scenes import COLOURS, VISIBLE
 from ovseg.world.textures import texture
 
 SIDE = 64
-"""Side of a picture, and of a stored drawing, in pixels."""
+"""Side of a stored drawing, and of pictures where nothing else is said, in pixels."""
 
-LARGER = 96
-"""Side of a stored texture: pictures are cut from it."""
+LARGER = 1.5
+"""Side of a stored texture, in sides of a picture: pictures are cut from it."""
 
 TEXTURES = 64
 """Stored textures of each kind of stuff."""
@@ -69,9 +69,11 @@ class Painter:
     Args:
         seed: Of the textures.
         drawings: To paint from; None: all for training.
+        side: Of the pictures in pixels.
     """
 
-    def __init__(self, seed: int = 0, drawings: Sequence[Drawing] | None = None) -> None:
+    def __init__(self, seed: int = 0, drawings: Sequence[Drawing] | None = None, side: int = SIDE) -> None:
+        self.side = side
         if drawings is None:
             drawings = [d for thing in THINGS for d in drawings_of(thing, held_out=False, more=True)]
         found = [(d.thing, d) for d in drawings]
@@ -84,7 +86,9 @@ class Painter:
         rng = np.random.default_rng([seed, 11])
         self.textures = {
             name: torch.from_numpy(
-                np.stack([(texture(name, LARGER, rng) * 255).astype(np.uint8) for _ in range(TEXTURES)])
+                np.stack(
+                    [(texture(name, int(LARGER * side), rng) * 255).astype(np.uint8) for _ in range(TEXTURES)]
+                )
             )
             for name in STUFF
         }
@@ -95,11 +99,11 @@ class Painter:
         """One picture a ground: none, one, or two kinds of stuff, one above the other.
 
         Returns:
-            (B, 3, 64, 64) float in [0, 1], and what is on them.
+            (B, 3, side, side) float in [0, 1], and what is on them.
         """
         count = len(grounds)
         images = torch.stack([self._ground(stuff, rng) for stuff in grounds])
-        owner = torch.zeros(count, SIDE, SIDE, dtype=torch.long)
+        owner = torch.zeros(count, self.side, self.side, dtype=torch.long)
         placed: list[dict[int, tuple[str, float]]] = [{} for _ in grounds]
         colour_of: list[dict[int, str]] = [{} for _ in grounds]
         boxes: list[list[tuple[float, float, float]]] = [[] for _ in grounds]
@@ -111,7 +115,7 @@ class Painter:
             here, what, where = [], [], []
             for i in np.flatnonzero(wanted > turn).tolist():
                 options = allowed[grounds[i]]
-                place = _place(kind, boxes[i], rng)
+                place = _place(kind, boxes[i], self.side, rng)
                 if not options or place is None:
                     continue
                 thing = options[int(rng.integers(len(options)))]
@@ -137,26 +141,26 @@ class Painter:
         return images, told
 
     def _ground(self, stuff: tuple[str, ...], rng: np.random.Generator) -> torch.Tensor:
-        """(3, 64, 64)."""
+        """(3, side, side)."""
         if not stuff:
-            return _plain(rng)
-        parts = []
+            return _plain(self.side, rng)
+        parts, side = [], self.side
         for name in stuff:
             stored = self.textures[name]
-            y, x = rng.integers(0, LARGER - SIDE + 1, 2)
-            part = stored[int(rng.integers(len(stored))), y : y + SIDE, x : x + SIDE].permute(2, 0, 1).float()
+            y, x = rng.integers(0, stored.shape[1] - side + 1, 2)
+            part = stored[int(rng.integers(len(stored))), y : y + side, x : x + side].permute(2, 0, 1).float()
             parts.append((part / 255).flip(-1) if rng.random() < 0.5 else part / 255)
         if len(parts) == 1:
             return parts[0]
-        columns = torch.linspace(-0.5, 0.5, SIDE)
-        edge = SIDE * (rng.uniform(0.3, 0.7) + rng.uniform(-0.25, 0.25) * columns)
-        return torch.where(torch.arange(SIDE)[:, None] >= edge[None], parts[1], parts[0])
+        columns = torch.linspace(-0.5, 0.5, side)
+        edge = side * (rng.uniform(0.3, 0.7) + rng.uniform(-0.25, 0.25) * columns)
+        return torch.where(torch.arange(side)[:, None] >= edge[None], parts[1], parts[0])
 
     def _cover(
         self, what: list[int], where: npt.NDArray[np.float64], rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, 1, 64, 64) coverage of body and ink: placed, turned, sheared, bent, thinned or thickened."""
-        count = len(what)
+        """(N, 1, side, side) coverage of body and ink: placed, turned, sheared, bent, thinner or thicker."""
+        count, frame = len(what), (self.side, self.side)
         masks = self.masks[what].float() / 255
         small = torch.from_numpy(where[:, 2] < SMALL)
         if small.any():
@@ -168,32 +172,32 @@ class Painter:
         high, wide = rng.uniform(0.75, 1.0, (2, count))
         shear = rng.uniform(-0.25, 0.25, count)
         flip = np.where(rng.random(count) < 0.5, -1.0, 1.0)
-        scale = SIDE / where[:, 2]
+        scale = self.side / where[:, 2]
         cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
         a, b = flip * (cos + shear * sin) / wide, flip * (sin - shear * cos) / wide
         d, e = -sin / high, cos / high
-        y, x = (2 * where[:, i] / SIDE - 1 for i in (0, 1))
+        y, x = (2 * where[:, i] / self.side - 1 for i in (0, 1))
         matrix = np.stack([a, b, -a * x - b * y, d, e, -d * x - e * y], 1).reshape(-1, 2, 3)
-        grid = F.affine_grid(torch.from_numpy(matrix).float(), [count, 2, SIDE, SIDE], align_corners=False)
+        grid = F.affine_grid(torch.from_numpy(matrix).float(), [count, 2, *frame], align_corners=False)
         bent = torch.from_numpy(rng.normal(0, 0.06, (count, 2, 4, 4)).astype(np.float32))
-        bend = F.interpolate(bent, size=(SIDE, SIDE), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+        bend = F.interpolate(bent, size=frame, mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
         covers = F.grid_sample(masks, grid + bend, align_corners=False)
         erased = torch.from_numpy(rng.random(count) < 0.15)
         for i in torch.nonzero(erased)[:, 0].tolist():
             side = int(where[i, 2] * rng.uniform(0.2, 0.4)) + 1
-            top, left = (int(v) for v in rng.integers(0, SIDE, 2))
+            top, left = (int(v) for v in rng.integers(0, self.side, 2))
             covers[i, :, top : top + side, left : left + side] = 0
         return covers[:, :1], covers[:, 1:]
 
 
 def _place(
-    kind: Kind, boxes: list[tuple[float, float, float]], rng: np.random.Generator
+    kind: Kind, boxes: list[tuple[float, float, float]], side: int, rng: np.random.Generator
 ) -> tuple[float, float, float] | None:
     """(y, x, size) in pixels that hides no other much, or None."""
     for _ in range(20):
-        size = SIDE * rng.uniform(*kind.scale)
+        size = side * rng.uniform(*kind.scale)
         margin = size / 2 * (1 - kind.reach)
-        low, high = min(margin, SIDE / 2), max(SIDE - margin, SIDE / 2)
+        low, high = min(margin, side / 2), max(side - margin, side / 2)
         y, x = rng.uniform(low, high, 2)
         for v, u, other in boxes:
             near = (size + other) / 2
@@ -216,14 +220,14 @@ def _restroked(masks: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return masks
 
 
-def _plain(rng: np.random.Generator) -> torch.Tensor:
+def _plain(side: int, rng: np.random.Generator) -> torch.Tensor:
     """A background without a name: a colour, a gradient, or soft noise of colours."""
     cells = (1, 2, int(rng.integers(3, 9)))[int(rng.integers(3))]
     coarse = torch.from_numpy(rng.random((1, 3, cells, cells)).astype(np.float32))
     if rng.random() < 0.4:
         coarse = coarse.mean(1, keepdim=True).expand(1, 3, cells, cells)
-    smooth = F.interpolate(coarse, size=(SIDE, SIDE), mode="bilinear", align_corners=cells > 1)[0]
-    grain = torch.from_numpy(rng.normal(0, rng.uniform(0, 0.08), (1, SIDE, SIDE)).astype(np.float32))
+    smooth = F.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=cells > 1)[0]
+    grain = torch.from_numpy(rng.normal(0, rng.uniform(0, 0.08), (1, side, side)).astype(np.float32))
     return (smooth + grain).clamp(0, 1)
 
 
@@ -249,7 +253,9 @@ def _painted(
     pale = ~lines & (rng.random((count, 1)) < 0.3)
     inside = np.where(pale, np.clip(main + rng.uniform(0.35, 0.6, (count, 1)), 0, 1), inside)
     ends = torch.from_numpy(rng.uniform((0.9, 0.85), (1.1, 1.05), (count, 2)).astype(np.float32))
-    shade = F.interpolate(ends[:, None], size=SIDE, mode="linear", align_corners=True)[:, :, :, None]
+    shade = F.interpolate(ends[:, None], size=under.shape[2], mode="linear", align_corners=True)[
+        :, :, :, None
+    ]
     first, second = (torch.from_numpy(c.astype(np.float32))[:, :, None, None] for c in (inside, drawn))
     share = torch.minimum(ink, body) / body.clamp(min=1e-6)
     colour = ((first + (second - first) * share) * shade).clamp(0, 1)

@@ -17,11 +17,12 @@ from ovseg.files import write_json
 from ovseg.world.captions import facts
 from ovseg.world.names import STUFF
 from ovseg.world.tokens import CONTEXT, write_tokenizer
+from ovseg.world.train.ahead import ahead
 from ovseg.world.train.augment import MEAN, STD
 from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.fresh import Painter
-from ovseg.world.train.lessons import Course, captions, loss_of_step
+from ovseg.world.train.lessons import Course, Teacher, captions, loss_of_lesson
 from ovseg.world.train.loop import Loop, LoopConfig
 
 CAPTIONS = 4000
@@ -90,7 +91,13 @@ def learn_words(
 
 
 def train(
-    painter: Painter, config: LoopConfig, course: Course, folder: Path, work: Path, device: str
+    painter: Painter,
+    config: LoopConfig,
+    course: Course,
+    folder: Path,
+    work: Path,
+    device: str,
+    workers: int = 0,
 ) -> None:
     """Train and write the folder.
 
@@ -101,6 +108,7 @@ def train(
         folder: The model's.
         work: Checkpoints.
         device: Where.
+        workers: Processes that paint ahead.
     """
     import open_clip
 
@@ -121,7 +129,10 @@ def train(
         cosine = learn_words(model, texts, tokenizer(texts), config.rate, course.words, device)
         print(f"words: cosine {cosine:.3f}", flush=True)
     loop = Loop(model, config, checkpoint)
-    loop.run(loss_of_step(model, tokenizer, painter, course, config.batch, device))
+    loss_of = loss_of_lesson(model, device)
+    teacher = Teacher(painter, tokenizer, course, config.batch)
+    lessons = ahead(teacher, config.seed, range(loop.done, config.steps), workers)
+    loop.run(lambda step, rng: loss_of(next(lessons)))
     loop.averaged()
     save_half(model.state_dict(), folder / "open_clip_model.safetensors")
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "squash", "size": 64}
@@ -131,7 +142,7 @@ def train(
 
 def main() -> None:
     """Command line."""
-    parser = arguments(__doc__ or "", "names", steps=4800, batch=64, rate=8e-4)
+    parser = arguments(__doc__ or "", "names", steps=4800, batch=256, rate=8e-4)
     parser.add_argument("--easy", type=int, default=Course.easy, help="first steps, on single large things")
     parser.add_argument("--single", type=int, default=Course.single, help="first steps, on single things")
     parser.add_argument("--cooldown", type=int, default=1400, help="last steps, with a falling rate")
@@ -150,6 +161,7 @@ def main() -> None:
         asked.out,
         asked.work,
         asked.device,
+        asked.workers,
     )
 
 

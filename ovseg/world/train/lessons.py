@@ -124,36 +124,86 @@ class Course:
     single: int = 2000
 
 
-def loss_of_step(
-    model: Any, tokenizer: Any, painter: Painter, course: Course, batch: int, device: str
-) -> Callable[[int, np.random.Generator], torch.Tensor]:
-    """The loss of a step: whole pictures against captions, and cells against names."""
-    # Pictures come normalised already.
-    tower, variant = tower_of(model.visual, (0.0,) * 3, (1.0,) * 3), dense_variant("value")
-    tower.dense.to(device)
-    trunk, names = model.visual.trunk, [*THINGS, *STUFF]
-    allowed = allowed_table(names)
+@dataclass(frozen=True)
+class Lesson:
+    """What a step is made of: B pictures, and K names.
 
-    def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
-        cells_too = step >= course.single
-        stuff, kind = grounds(batch, rng) if cells_too else single(batch, rng, easy=step < course.easy)
-        images, contents = painter.paint(stuff, kind, rng)
+    Attributes:
+        images: (B, 3, 64, 64) normalised.
+        tokens: (B + K, L) of captions, then of names in prompts.
+        match: (B, B) which captions are true of which pictures.
+        rivals: (B, B) bool, for which pictures each caption competes.
+        known: (B, K) whether a name may be said of a picture.
+        asked: (B, K) bool, whether it is asked of the picture's cells.
+        cells: Whether cells are asked at all.
+    """
+
+    images: torch.Tensor
+    tokens: torch.Tensor
+    match: torch.Tensor
+    rivals: torch.Tensor
+    known: torch.Tensor
+    asked: torch.Tensor
+    cells: bool
+
+
+class Teacher:
+    """Prepares the lesson of a step.
+
+    Args:
+        painter: Of the pictures.
+        tokenizer: Of the texts.
+        course: What is learned when.
+        batch: Pictures a step.
+    """
+
+    def __init__(self, painter: Painter, tokenizer: Any, course: Course, batch: int) -> None:
+        self.painter, self.tokenizer, self.course, self.batch = painter, tokenizer, course, batch
+        self.names = [*THINGS, *STUFF]
+        self.allowed = allowed_table(self.names)
+
+    def __call__(self, step: int, rng: np.random.Generator) -> Lesson:
+        """The lesson."""
+        cells = step >= self.course.single
+        if cells:
+            stuff, kind = grounds(self.batch, rng)
+        else:
+            stuff, kind = single(self.batch, rng, easy=step < self.course.easy)
+        images, contents = self.painter.paint(stuff, kind, rng)
         texts = [told(content, rng) for content in contents]
         there = [all_facts(content) for content in contents]
         said = [facts(text) for text in texts]
-        prompts = [PATTERNS[int(rng.integers(len(PATTERNS)))].format(name) for name in names]
-        embedded = model.encode_text(tokenizer([*texts, *prompts]).to(device), normalize=True)
-        captioned, words = embedded.split((len(texts), len(prompts)))
+        prompts = [PATTERNS[int(rng.integers(len(PATTERNS)))].format(name) for name in self.names]
+        return Lesson(
+            images=tinted(images, rng),
+            tokens=self.tokenizer([*texts, *prompts]),
+            match=positives(said, there),
+            rivals=competing(said, stuff),
+            known=torch.tensor([[float(name in known) for name in self.names] for known in there]),
+            asked=torch.stack([self.allowed[ground] for ground in stuff]),
+            cells=cells,
+        )
+
+
+def loss_of_lesson(model: Any, device: str) -> Callable[[Lesson], torch.Tensor]:
+    """The loss of a lesson: whole pictures against captions, and cells against names."""
+    # Pictures come normalised already.
+    tower, variant = tower_of(model.visual, (0.0,) * 3, (1.0,) * 3), dense_variant("value")
+    tower.dense.to(device)
+    trunk = model.visual.trunk
+
+    def loss_of(lesson: Lesson) -> torch.Tensor:
+        embedded = model.encode_text(lesson.tokens.to(device), normalize=True)
+        captioned, words = embedded.split((len(lesson.images), lesson.known.shape[1]))
         scale = model.logit_scale.clamp(max=4.0).exp()
-        entering, grid = tower.entering(tinted(images, rng).to(device))
+        entering, grid = tower.entering(lesson.images.to(device))
         whole = F.normalize(trunk.norm(trunk.blocks[-1](entering))[:, 0], dim=-1)
-        match, rivals = positives(said, there).to(device), competing(said, stuff).to(device)
+        match, rivals = lesson.match.to(device), lesson.rivals.to(device)
         loss = contrastive_loss(whole, captioned, scale, match, rivals)
-        if not cells_too:
+        if not lesson.cells:
             return loss
         cells = F.normalize(variant.compute(Before(tower, entering, grid, {})).flatten(1, 2), dim=-1)
-        known = torch.tensor([[float(name in known) for name in names] for known in there]).to(device)
-        asked = torch.stack([allowed[ground] for ground in stuff]).to(device)
+        known, asked = lesson.known.to(device), lesson.asked.to(device)
         return loss + cells_loss(cells, words, scale, known, asked)
 
     return loss_of

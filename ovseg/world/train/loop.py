@@ -47,6 +47,11 @@ class LoopConfig:
     seed: int = 0
 
 
+def generator_of(seed: int, step: int) -> np.random.Generator:
+    """The generator of a step: what is drawn does not depend on where a training was stopped."""
+    return np.random.default_rng([seed, 77, step])
+
+
 class Loop:
     """Trains ``model`` and keeps its checkpoint in a folder.
 
@@ -61,12 +66,14 @@ class Loop:
         self.config = config
         self.checkpoint = checkpoint
         self.named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self._fused = all(p.is_cuda for _, p in self.named)
         matrices = [p for _, p in self.named if p.ndim > 1]
         others = [p for _, p in self.named if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": config.decay}, {"params": others, "weight_decay": 0.0}],
             lr=config.rate,
             betas=(0.9, 0.98),
+            fused=self._fused,
         )
         self.average = {name: p.detach().clone() for name, p in self.named} if config.ema else {}
         self.done = self._resume() if checkpoint.is_file() else 0
@@ -75,57 +82,40 @@ class Loop:
         self,
         loss_of: Callable[[int, np.random.Generator], torch.Tensor],
         after: Callable[[int], None] | None = None,
-        until: int | None = None,
     ) -> None:
         """Train to the last step.
 
         Args:
             loss_of: The loss of a step from its number and generator; ``torch`` is seeded as well.
             after: Called after each step, with its number.
-            until: Stop after so many steps, with a checkpoint, as if the rest were still to come.
         """
-        config, begun, total = self.config, time.monotonic(), 0.0
-        last = config.steps if until is None else min(until, config.steps)
-        for step in range(self.done, last):
+        config, begun, total = self.config, time.monotonic(), torch.zeros(())
+        parameters, averages = [p for _, p in self.named], list(self.average.values())
+        for step in range(self.done, config.steps):
             torch.manual_seed(config.seed * 1_000_003 + step)
             for group in self.optimizer.param_groups:
                 group["lr"] = config.rate * self._share(step)
-            loss = loss_of(step, np.random.default_rng([config.seed, 77, step]))
+            loss = loss_of(step, generator_of(config.seed, step))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_([p for _, p in self.named], config.clip)
+            nn.utils.clip_grad_norm_(parameters, config.clip)
             self.optimizer.step()
             if self.average:
                 decay = min(config.ema, (1 + step) / (10 + step))
-                for name, p in self.named:
-                    self.average[name].lerp_(p.detach(), 1 - decay)
+                torch._foreach_lerp_(averages, [p.detach() for p in parameters], 1 - decay)
             if after is not None:
                 after(step)
-            total += loss.item()
+            total = total.to(loss.device) + loss.detach()  # read seldom: a GPU is not waited for
             if (step + 1) % 50 == 0:
                 seconds = (time.monotonic() - begun) / (step + 1 - self.done)
                 print(
-                    f"step {step + 1}/{config.steps} loss {total / 50:.4f} {seconds:.3f} s/step", flush=True
+                    f"step {step + 1}/{config.steps} loss {total.item() / 50:.4f} {seconds:.3f} s/step",
+                    flush=True,
                 )
-                total = 0.0
-            if (step + 1) % config.save_every == 0 or step + 1 == last:
+                total = torch.zeros(())
+            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
                 self._save(step + 1)
-        self.done = max(self.done, last)
-
-    def take_over(self, other: Loop) -> None:
-        """Go on where another loop stopped, with a model that has the other's parameters and new ones.
-
-        New ones keep the values they have, and their optimizer begins with them.
-        """
-        self.model.load_state_dict(other.model.state_dict(), strict=False)
-        theirs = dict(other.named)
-        for name, p in self.named:
-            if name in theirs:
-                found = other.optimizer.state[theirs[name]]
-                self.optimizer.state[p] = {key: value.clone() for key, value in found.items()}
-            if name in self.average:
-                self.average[name].copy_(other.average.get(name, p.detach()))
-        self.done = other.done
+        self.done = max(self.done, config.steps)
 
     def averaged(self) -> None:
         """Put the averaged weights into the model."""
@@ -167,7 +157,11 @@ class Loop:
                 for key in ("step", "exp_avg", "exp_avg_sq")
                 if f"optimizer.{key}.{name}" in tensors
             }
-            self.optimizer.state[p] = {k: v if k == "step" else v.to(p.device) for k, v in state.items()}
+            # Fused kernels want the count of steps beside the rest.
+            self.optimizer.state[p] = {
+                key: value if key == "step" and not self._fused else value.to(p.device)
+                for key, value in state.items()
+            }
             if name in self.average:
                 self.average[name].copy_(tensors[f"average.{name}"])
         print(f"going on after step {step}", flush=True)
