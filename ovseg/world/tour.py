@@ -120,7 +120,10 @@ def _row(bank: PrototypeBank, index: int, objects: Mapping[int, Mask], generated
     )
     inside = [int((t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]
     around = [int((~t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]
-    words = escape(", ".join(prompts) or bank.classes[index].name)
+    # The others only add where the object is.
+    words = escape(min(prompts, key=len, default="") or bank.classes[index].name)
+    if len(prompts) > 1:
+        words += f" ({len(prompts)} prompts)"
     used, rejected = report.get("used", 0), len(report.get("rejected", ()))
     return (
         f"<tr><td>{words}</td><td>{pictures}</td><td>{used}</td><td>{rejected}</td>"
