@@ -55,16 +55,11 @@ def _stored() -> dict[str, Any]:
 
 
 @cache
-def drawings_of(
-    thing: str, *, held_out: bool, styles: tuple[str, ...] = (), more: bool = False
-) -> tuple[Drawing, ...]:
+def drawings_of(thing: str, *, held_out: bool, more: bool = False) -> tuple[Drawing, ...]:
     """Drawings of a thing in the styles for training, or in those held out, in the order of the file.
 
-    ``styles`` leaves these of them alone; empty: all. ``more`` adds
-    :data:`~ovseg.world.names.MORE_STYLES` to those for training.
+    ``more`` adds :data:`~ovseg.world.names.MORE_STYLES` to those for training.
     """
-    if styles:
-        return tuple(one for one in drawings_of(thing, held_out=held_out, more=more) if one.style in styles)
     stored = _stored()
     wanted = HELD_OUT_STYLES if held_out else TRAIN_STYLES + (MORE_STYLES if more else ())
     return tuple(

@@ -35,7 +35,6 @@ class SceneConfig:
             inside, 1 lets centres lie anywhere in the picture, less than 0 keeps off the edge.
         two_stuffs: Probability of two backgrounds, one above the other.
         held_out_styles: Draw in the held-out styles instead of those for training.
-        styles: Draw in these alone; empty: in all of them.
         pairs: ``training`` leaves out the held-out pairs of thing and background, ``held-out`` draws only
             those, ``all`` draws both.
         overlap: Largest overlap (share of the smaller box) of two objects' boxes.
@@ -50,7 +49,6 @@ class SceneConfig:
     reach: float = 0.15
     two_stuffs: float = 0.0
     held_out_styles: bool = False
-    styles: tuple[str, ...] = ()
     pairs: str = "training"
     overlap: float = 0.25
 
@@ -106,7 +104,7 @@ def draw_scene(config: SceneConfig, rng: np.random.Generator) -> Scene:
         if place is None:
             continue
         boxes.append(place)
-        options = drawings_of(thing, held_out=config.held_out_styles, styles=config.styles)
+        options = drawings_of(thing, held_out=config.held_out_styles)
         drawing = options[int(rng.integers(len(options)))]
         body, ink = _cover(drawing, place, config, rng)
         colour = _paint(pixels, body, ink, rng)

@@ -22,6 +22,7 @@ from ovseg.world.generate import SIDE
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
+from ovseg.world.train.autoencoder import as_images
 from ovseg.world.train.common import arguments, loop_config
 from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
@@ -153,8 +154,7 @@ def encode_pool(vae: Any, pool: Pool, device: str) -> torch.Tensor:
     found = []
     with torch.inference_mode():
         for start in range(0, len(pool), 64):
-            pixels = torch.from_numpy(np.array(pool.pixels[start : start + 64])).permute(0, 3, 1, 2)
-            images = pixels.float().to(device) / 127.5 - 1
+            images = as_images(pool.pixels[start : start + 64]).to(device)
             found.append(vae.encode(images).latent_dist.mean * vae.config.scaling_factor)
     return torch.cat(found).clone()
 

@@ -253,9 +253,7 @@ def _painted(
     pale = ~lines & (rng.random((count, 1)) < 0.3)
     inside = np.where(pale, np.clip(main + rng.uniform(0.35, 0.6, (count, 1)), 0, 1), inside)
     ends = torch.from_numpy(rng.uniform((0.9, 0.85), (1.1, 1.05), (count, 2)).astype(np.float32))
-    shade = F.interpolate(ends[:, None], size=under.shape[2], mode="linear", align_corners=True)[
-        :, :, :, None
-    ]
+    shade = F.interpolate(ends[:, None], size=under.shape[2], mode="linear", align_corners=True)[..., None]
     first, second = (torch.from_numpy(c.astype(np.float32))[:, :, None, None] for c in (inside, drawn))
     share = torch.minimum(ink, body) / body.clamp(min=1e-6)
     colour = ((first + (second - first) * share) * shade).clamp(0, 1)

@@ -81,13 +81,11 @@ class Loop:
     def run(
         self,
         loss_of: Callable[[int, np.random.Generator], torch.Tensor],
-        after: Callable[[int], None] | None = None,
     ) -> None:
         """Train to the last step.
 
         Args:
             loss_of: The loss of a step from its number and generator; ``torch`` is seeded as well.
-            after: Called after each step, with its number.
         """
         config, begun, total = self.config, time.monotonic(), torch.zeros(())
         parameters, averages = [p for _, p in self.named], list(self.average.values())
@@ -103,8 +101,6 @@ class Loop:
             if self.average:
                 decay = min(config.ema, (1 + step) / (10 + step))
                 torch._foreach_lerp_(averages, [p.detach() for p in parameters], 1 - decay)
-            if after is not None:
-                after(step)
             total = total.to(loss.device) + loss.detach()  # read seldom: a GPU is not waited for
             if (step + 1) % 50 == 0:
                 seconds = (time.monotonic() - begun) / (step + 1 - self.done)
