@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMAND = typer.main.get_command(app)
+COMMAND = typer.main.get_command(application())
 TOP_LEVEL = sorted(COMMAND.commands)  # type: ignore[attr-defined]
 
 
@@ -66,7 +66,7 @@ def test_modules_stay_small() -> None:
 def test_importing_ovseg_and_asking_for_help_never_imports_torch() -> None:
     code = (
         "import sys, ovseg, ovseg.cli\n"
-        "from ovseg.cli.app import app\n"
+        "from ovseg.cli.app import application; application()\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'timm', 'open_clip')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

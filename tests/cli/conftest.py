@@ -13,7 +13,7 @@ from fakes import ColourSegmenter
 from PIL import Image
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.errors import UnknownName
 
 Invoke = Callable[..., Any]
@@ -24,7 +24,9 @@ def ovseg() -> Invoke:
     """``ovseg("segment", path, …)`` gives a result with ``exit_code``, ``stdout`` and ``stderr``."""
 
     def invoke(*arguments: object, **options: Any) -> Any:
-        return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False, **options)
+        return CliRunner().invoke(
+            application(), [str(a) for a in arguments], catch_exceptions=False, **options
+        )
 
     return invoke
 

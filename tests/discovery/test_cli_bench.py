@@ -14,7 +14,7 @@ from colour_photos import SQUARE, colour_encoders, draw
 from PIL import Image
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.discovery.benchmark import SOLVERS, made_up_features, sides_iou, time_batch
 from ovseg.encoders import presets
 from ovseg.pipeline.discovery_table import Setting, parse_settings
@@ -29,7 +29,7 @@ def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     def invoke(*arguments: object) -> Any:
         threads = torch.get_num_threads()
         try:
-            return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+            return CliRunner().invoke(application(), [str(a) for a in arguments], catch_exceptions=False)
         finally:
             torch.set_num_threads(threads)
 

@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.cli.discover import discover
 from ovseg.discovery import DiscoveryConfig
 from ovseg.files import file_sha256
@@ -41,7 +41,7 @@ def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     monkeypatch.setattr(discoverer, "preset_note", lambda *_: "preset colours")
 
     def invoke(*arguments: object) -> Any:
-        return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        return CliRunner().invoke(application(), [str(a) for a in arguments], catch_exceptions=False)
 
     return invoke
 

@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ovseg
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.evaluation.datasets import DATASETS
 
 CLASSES = ("background", "cat", "dog")
@@ -41,7 +41,7 @@ def presets(monkeypatch):
 
 
 def call(*arguments, code=0):
-    result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    result = CliRunner().invoke(application(), ["evaluate", *map(str, arguments)])
     assert result.exit_code == code, result.output
     return result
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.index import IndexConfig
 from ovseg.index.benchmark import clustered_vectors, time_index
 
@@ -40,13 +40,13 @@ def test_command():
     arguments = (
         "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
     )
-    result = CliRunner().invoke(app, [*arguments.split(), "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(application(), [*arguments.split(), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert [row["kind"] for row in json.loads(result.stdout)] == ["flat", "ivf"]
-    wrong = CliRunner().invoke(app, ["bench", "index", "--kinds", "tree"])
+    wrong = CliRunner().invoke(application(), ["bench", "index", "--kinds", "tree"])
     assert wrong.exit_code == 2
     assert "index kind must be one of" in wrong.stderr
-    assert CliRunner().invoke(app, ["bench", "index", "--vectors", "0"]).exit_code == 2
+    assert CliRunner().invoke(application(), ["bench", "index", "--vectors", "0"]).exit_code == 2
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from PIL import Image
 from support_photos import photo
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import InputError
@@ -32,7 +32,9 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
 
     def invoke(*arguments: object) -> Any:
-        return CliRunner().invoke(app, ["bank", *(str(a) for a in arguments)], catch_exceptions=False)
+        return CliRunner().invoke(
+            application(), ["bank", *(str(a) for a in arguments)], catch_exceptions=False
+        )
 
     return invoke
 
@@ -122,7 +124,7 @@ def test_auto_takes_from_the_pool_what_it_holds(
         box = (2 * number, 3, 96, 64)
         photo(tmp_path / "photos" / f"{number}.png", "tomato", box, seed=number)
     pool = tmp_path / "photos.pool"
-    made = CliRunner().invoke(app, ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
+    made = CliRunner().invoke(application(), ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
     assert made.exit_code == 0, made.stderr
     out = tmp_path / "mixed.bank"
     words = [*flags(tiny_folder, out, tmp_path / "pictures")]
@@ -145,7 +147,7 @@ def test_auto_needs_no_model_where_the_pool_holds_all(
     for number in range(3):
         photo(tmp_path / "photos" / f"{number}.png", "frog", (5 * number, 6, 94, 62), seed=number)
     pool, out = tmp_path / "photos.pool", tmp_path / "a.bank"
-    CliRunner().invoke(app, ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
+    CliRunner().invoke(application(), ["pool", "build", str(tmp_path / "photos"), "-o", str(pool)])
     small = ("--image-size", 64, "--parts", 2)
     result = bank("build", "-c", "frog", "--source", "auto", "--pool", pool, "-o", out, *small)
     assert result.exit_code == 0, result.stderr

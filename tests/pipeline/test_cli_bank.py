@@ -13,7 +13,7 @@ from fake_encoders import fake_encoders
 from support_photos import mask, photo, support_folder
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.cli.bank_options import BuildFlags
 from ovseg.encoders import presets
 from ovseg.errors import UsageError
@@ -34,7 +34,9 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
 
     def invoke(*arguments: object) -> Any:
-        return CliRunner().invoke(app, ["bank", *(str(a) for a in arguments)], catch_exceptions=False)
+        return CliRunner().invoke(
+            application(), ["bank", *(str(a) for a in arguments)], catch_exceptions=False
+        )
 
     return invoke
 

@@ -12,7 +12,7 @@ from fake_encoders import fake_encoders
 from PIL import Image
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.encoders import presets
 
 COLOURS = {"mauve": (160, 40, 160), "teal": (40, 160, 160)}
@@ -41,7 +41,9 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
 
     def invoke(*arguments: object) -> Any:
-        return CliRunner().invoke(app, ["bench", "shots", *map(str, arguments)], catch_exceptions=False)
+        return CliRunner().invoke(
+            application(), ["bench", "shots", *map(str, arguments)], catch_exceptions=False
+        )
 
     return invoke
 

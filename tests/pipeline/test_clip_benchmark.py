@@ -9,7 +9,7 @@ from clip_models import MEAN, STD, TINY, tiny_model
 from fake_encoders import ColourShape
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
 from ovseg.errors import UnknownName
@@ -71,6 +71,6 @@ def test_unknown_architectures_are_refused_with_near_ones():
     ],
 )
 def test_the_command_refuses_what_it_cannot_measure(arguments, told):
-    result = CliRunner().invoke(app, ["bench", "clip", *arguments])
+    result = CliRunner().invoke(application(), ["bench", "clip", *arguments])
     assert result.exit_code == 2
     assert told in result.stderr

@@ -117,6 +117,6 @@ def test_the_command(ovseg_command: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 def ovseg_command() -> Any:
     from typer.testing import CliRunner
 
-    from ovseg.cli.app import app
+    from ovseg.cli.app import application
 
-    return lambda *arguments: CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    return lambda *arguments: CliRunner().invoke(application(), list(arguments), catch_exceptions=False)

@@ -16,7 +16,7 @@ from PIL import Image
 from support_photos import photo, support_folder
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import BankMismatch
@@ -216,7 +216,7 @@ def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(module, "choose_preset", lambda *_: card)
 
     def invoke(*arguments: object) -> Any:
-        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        result = CliRunner().invoke(application(), [str(a) for a in arguments], catch_exceptions=False)
         print(result.stderr)
         return result
 

@@ -10,7 +10,7 @@ import pytest
 from pool_fakes import fake_load_preset, paint
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def _fake_preset(monkeypatch):
 
 
 def ovseg(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    return CliRunner().invoke(application(), [str(a) for a in arguments], catch_exceptions=False)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from clip_models import TINY, save_folder, tiny_model
 from fake_hub import FakeHub
 from typer.testing import CliRunner
 
-from ovseg.cli.app import app
+from ovseg.cli.app import application
 from ovseg.encoders.clip.load import load_model
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.text_parts import model_config, text_parts
@@ -52,7 +52,7 @@ def hub(empty_hub: FakeHub, tmp_path: Path) -> FakeHub:
 
 
 def download(*more: str) -> Any:
-    return CliRunner().invoke(app, ["models", "download", SPEC, *more])
+    return CliRunner().invoke(application(), ["models", "download", SPEC, *more])
 
 
 def test_the_command_brings_the_tokenizer_and_loading_asks_nobody(hub: FakeHub) -> None:
