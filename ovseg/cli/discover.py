@@ -50,7 +50,7 @@ def discover(
         float,
         option("--min-score", help="Drop objects below this score, from 0 (keep all) to 1: nothing here."),
     ] = _DEFAULT.min_score,
-    preset: options.Preset = "auto",
+    preset: options.ShapePreset = "auto",
     shape: options.Shape = None,
     image_size: Annotated[
         int,

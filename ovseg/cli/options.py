@@ -84,6 +84,13 @@ Preset = Annotated[
         help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
     ),
 ]
+ShapePreset = Annotated[
+    str,
+    option(
+        "--preset",
+        help="Whose shape encoder: auto takes the best that is on this machine (see ovseg models list).",
+    ),
+]
 Clip = Annotated[
     str | None,
     option("--clip", help="Model for words: ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,7 +18,7 @@ from ovseg.errors import UsageError
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.locate import find_file, require_checked
 
-__all__ = ["PresetCard", "absent", "preset_of"]
+__all__ = ["LoneRole", "PresetCard", "ShapePart", "absent", "preset_of"]
 
 
 def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
@@ -26,7 +27,21 @@ def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
 
 
 Loader = Callable[[torch.device, torch.dtype, Path | None], Encoders]
-ShapeLoader = Callable[[torch.device, torch.dtype, Path | None], LoneShape]
+LoneRole = Literal["shape"]
+"""Roles that a preset may give without the others."""
+
+
+@dataclass(frozen=True)
+class ShapePart:
+    """The *shape* encoder of a preset without the others.
+
+    Attributes:
+        cards: Weights that it needs.
+        load: Builds it on a device and dtype with a cache folder.
+    """
+
+    cards: tuple[WeightCard, ...]
+    load: Callable[[torch.device, torch.dtype, Path | None], LoneShape]
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,7 @@ class PresetCard:
         load: Builds it on a device and dtype with a cache folder.
         roles: The models that it is made of, where it is made of nothing else.
         auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
-        shape: Builds its *shape* encoder alone, likewise; None: that comes with the others.
+        shape: Its *shape* encoder alone; None: that comes with the others.
     """
 
     name: str
@@ -49,7 +64,7 @@ class PresetCard:
     load: Loader
     roles: Roles | None = None
     auto: bool = True
-    shape: ShapeLoader | None = None
+    shape: ShapePart | None = None
 
     @property
     def present(self) -> bool:
@@ -63,10 +78,14 @@ class PresetCard:
             return f"ovseg models download {self.name}"
         return self.cards[0].install
 
+    def weights(self, role: LoneRole | None = None) -> tuple[WeightCard, ...]:
+        """Weights without which a role of it cannot be loaded; None: without which it cannot."""
+        return self.cards if role is None or self.shape is None else self.shape.cards
+
     def load_shape(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
         """Its *shape* encoder, without the others where it can be had without; raises as ``load`` does."""
         if self.shape is not None:
-            return self.shape(device, dtype, cache_dir)
+            return self.shape.load(device, dtype, cache_dir)
         whole = self.load(device, dtype, cache_dir)
         return LoneShape(whole.preset, whole.shape, whole.device, whole.cards)
 
@@ -94,12 +113,14 @@ class PresetCard:
         def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
             return _replaced(inner(device, dtype, cache_dir), name, roles, cards, dtype, cache_dir)
 
-        own = self.load_shape if roles.shape is None else _shape_of(name, roles.shape, cards)
+        own = ShapePart(self.weights("shape"), self.load_shape)
+        if roles.shape:
+            own = _shape_of(name, roles.shape, cards)
 
         def load_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
-            return replace(own(device, dtype, cache_dir), preset=name)
+            return replace(own.load(device, dtype, cache_dir), preset=name)
 
-        return replace(self, name=name, cards=cards, load=load, shape=load_shape)
+        return replace(self, name=name, cards=cards, load=load, shape=ShapePart(own.cards, load_shape))
 
 
 def preset_of(
@@ -131,16 +152,19 @@ def preset_of(
     return PresetCard(name, summary, weights, load, roles, shape=shape)
 
 
-def _shape_of(name: str, spec: str, cards: Iterable[WeightCard]) -> ShapeLoader:
-    """Loads one model in the role *shape* for a preset that has the weights on its cards."""
+def _shape_of(name: str, spec: str, cards: Iterable[WeightCard]) -> ShapePart:
+    """One model in the role *shape* for a preset that has the weights on its cards."""
+    known = {card.spec: card for card in cards}
+    if spec not in known:  # by another name of it
+        meant = card_for(spec)
+        known[spec] = known.get(meant.spec, meant)
+    card = known[spec]
 
     def load(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
-        meant = card_for(spec)
-        card = next((card for card in cards if card.spec == meant.spec), meant)
         require_checked(card)
         return LoneShape(name, load_visual(spec, device=device, dtype=dtype), device, (card,))
 
-    return load
+    return ShapePart((card,), load)
 
 
 def _replaced(

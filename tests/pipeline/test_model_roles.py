@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,21 @@ import pytest
 import timm
 import torch
 from clip_models import save_folder, tiny_model
+from PIL import Image
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
+from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
-from ovseg.encoders.presets import choose_preset
+from ovseg.encoders.preset_card import preset_of
+from ovseg.encoders.presets import PRESETS, choose_preset
 from ovseg.encoders.roles import Roles
+from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
 from ovseg.pipeline import Segmenter
 from ovseg.pipeline.discoverer import Discoverer
+from ovseg.weights.cards import LocalFile
 
 CPU = torch.device("cpu")
 
@@ -106,6 +113,32 @@ def test_objects_are_found_without_an_encoder_of_names(
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
         Discoverer.from_preset(f"local-dir:{folder}", device="cpu")
+
+
+def test_the_weights_of_dino_are_enough_to_discover(
+    models: Path, photo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, clip = f"local-dir:{models / 'shape'}", tmp_path / "clip.safetensors"
+    words = replace(card_for("ViT-B-16:openai"), name="words", at=LocalFile(clip))
+    cards = (words, replace(card_for(shape), name="dino"))
+    card = preset_of("half", "words that are not here", Roles("ViT-B-16:openai", shape), cards)
+    monkeypatch.setattr(PRESETS, "_entries", {"half": card})
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    arguments = ["discover", str(tmp_path / "photo.png"), "-f", "boxes", "--image-size", "64"]
+    for preset in ("auto", "half"):
+        out = tmp_path / preset
+        result = CliRunner().invoke(application(), [*arguments, "--preset", preset, "-o", str(out)])
+        assert result.exit_code == 0, result.stderr
+        about = json.loads((out / "run.json").read_text())["config"]["segmenter"]
+        assert about["preset"] == "half"
+        assert [weights["name"] for weights in about["weights"]] == ["dino"]
+    with pytest.raises(WeightsUnavailable, match=r"\(words\)"):
+        choose_preset("half")
+    away = replace(card, shape=replace(card.shape, cards=(replace(cards[1], at=LocalFile(clip)),)))
+    monkeypatch.setattr(PRESETS, "_entries", {"half": away})
+    result = CliRunner().invoke(application(), [*arguments, "--preset", "half", "-o", str(tmp_path / "none")])
+    assert result.exit_code == 4
+    assert "(dino): run" in result.stderr
 
 
 def small_preset(models: Path, folder: Path) -> Path:
