@@ -24,7 +24,7 @@ from ovseg.prototypes.config import PrototypeConfig
 if TYPE_CHECKING:
     import torch
 
-    from ovseg.encoders.presets import Encoders
+    from ovseg.encoders.lone import LoneShape
 
 __all__ = ["app", "print_table"]
 
@@ -88,7 +88,7 @@ def discovery(
         Path | None, option("--object-list", help="CSV with name and index: what in the mask is the object.")
     ] = None,
     limit: options.Limit = None,
-    preset: options.Preset = "auto",
+    preset: options.ShapePreset = "auto",
     device: options.Device = "auto",
     cache_dir: options.CacheDir = None,
     quiet: options.Quiet = False,
@@ -97,6 +97,7 @@ def discovery(
     """How fast the normalized cut is, and with --quality how well which features find objects.
 
     Timing is from features to eigenvector, against SciPy's dense eigh in the same process on the same ones.
+    Of the preset only the shape encoder is loaded.
 
     For example:
 
@@ -112,15 +113,18 @@ def discovery(
             "--quality needs PHOTOS and --truth, or --object-photos, --object-masks, --object-list"
         )
 
+    import torch
+
     from ovseg.device import resolve_device
     from ovseg.discovery.benchmark import limit_threads
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import choose_preset
 
     limit_threads(threads)
     place = resolve_device(device)
 
-    def encoders() -> Encoders:
-        return load_preset(preset, device=place, cache_dir=Path(cache_dir) if cache_dir else None)
+    def encoders() -> LoneShape:
+        card = choose_preset(preset, role="shape")
+        return card.load_shape(place, torch.float32, Path(cache_dir) if cache_dir else None)
 
     if quality:
         from ovseg.pipeline.discovery_table import Truth, parse_settings, quality_table
@@ -257,7 +261,7 @@ def _timings(
     return rows
 
 
-def _features(encoders: Encoders | None, photos: Path | None, cells: int, images: int) -> list[torch.Tensor]:
+def _features(encoders: LoneShape | None, photos: Path | None, cells: int, images: int) -> list[torch.Tensor]:
     """(N, D) features on the CPU: of photos, squeezed into a square, or made up."""
     import torch
 

@@ -16,7 +16,7 @@ from ovseg.discovery import DiscoveryConfig, at_size, discover_image
 from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.evidence import resample
 from ovseg.discovery.maskcut import maskcut
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.lone import LoneShape
 from ovseg.encoders.vit import Facet
 from ovseg.errors import UsageError
 from ovseg.evaluation.boxes import Box, read_true_boxes
@@ -94,7 +94,7 @@ def parse_settings(text: str) -> list[Setting]:
 
 
 def quality_table(
-    encoders: Encoders,
+    encoders: LoneShape,
     settings: Sequence[Setting],
     truth: Truth,
     *,
@@ -107,7 +107,7 @@ def quality_table(
     on half ``a`` is judged on half ``b``.
 
     Args:
-        encoders: A loaded preset.
+        encoders: A shape encoder.
         settings: Lines of the table.
         truth: Photos and their truth.
         limit: Only the first so many photos of each set.
@@ -147,7 +147,7 @@ def _halves(names: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _masks(
-    encoders: Encoders,
+    encoders: LoneShape,
     settings: Sequence[Setting],
     folder: Path,
     wanted: set[str],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,26 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import application
 from ovseg.discovery.benchmark import SOLVERS, made_up_features, sides_iou, time_batch
-from ovseg.encoders import presets
+from ovseg.encoders.preset_card import PresetCard, ShapePart
+from ovseg.encoders.presets import PRESETS
 from ovseg.pipeline.discovery_table import Setting, parse_settings
+from ovseg.weights.cards import WORLD_NAMES, LocalFile
 
 Invoke = Callable[..., Any]
 
 
+def refuse(*_: object) -> Any:
+    raise AssertionError("all encoders were loaded")
+
+
 @pytest.fixture
-def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    monkeypatch.setattr(presets, "load_preset", lambda *_, **__: colour_encoders())
+def ovseg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """With a preset whose words are not on this machine."""
+    words = replace(WORLD_NAMES, at=LocalFile(tmp_path / "words"))
+    card = PresetCard(
+        "colours", "colours", (words,), refuse, shape=ShapePart((), lambda *_: colour_encoders())
+    )
+    monkeypatch.setattr(PRESETS, "_entries", {"colours": card})
 
     def invoke(*arguments: object) -> Any:
         threads = torch.get_num_threads()
