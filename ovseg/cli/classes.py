@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovseg.cli.common import counted
 from ovseg.cli.settings import DEFAULTS, Settings
 from ovseg.errors import UsageError
 
@@ -43,3 +44,10 @@ def named_vocabulary(classes: Sequence[str], classes_file: str | None, vocabular
     return chosen_vocabulary(
         replace(DEFAULTS, classes=tuple(classes), classes_file=classes_file, vocabulary=vocabulary)
     )
+
+
+def told_classes(vocabulary: Vocabulary) -> str:
+    """The classes in a line for people, each with its other words: ``2 classes (cat, sofa = couch)``."""
+    shown = [" = ".join(spec.words) for spec in vocabulary.classes[:8]]
+    more = " …" if len(vocabulary) > len(shown) else ""
+    return f"{counted(len(vocabulary), 'class', 'classes')} ({', '.join(shown)}{more})"

@@ -24,6 +24,11 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def print_error(error: OvsegError | str) -> None:
     """Write ``error: …`` to standard error, in red on a terminal."""
     echo(typer.style("error: ", fg="red", bold=True) + one_line(error), err=True)

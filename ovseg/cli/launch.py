@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from ovseg.cli.bank_flags import banked_vocabulary, drop_encodings, take_bank
-from ovseg.cli.common import one_line, say
+from ovseg.cli.classes import told_classes
+from ovseg.cli.common import counted, one_line, say
 from ovseg.cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -113,6 +114,9 @@ def launch(
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
     )
     say(segmenter.note, quiet=quiet)
+    if settings.classes and any(spec.synonyms for spec in vocabulary.classes):
+        # A comma before "=" parts classes, one after it parts synonyms: better to say what was understood.
+        say(told_classes(vocabulary), quiet=quiet)
     paths = [image.path for image in images][: settings.run.limit]
     try:
         take_bank(segmenter, settings, vocabulary, paths, out, quiet=quiet)
@@ -143,9 +147,8 @@ def _print_plan(
         return
     for image in selected:
         typer.echo(one_line(f"{image.path} -> {out / 'masks' / image.stem}.png"))
-    shown = ", ".join(vocabulary.names[1:9]) + (" …" if len(vocabulary) > 8 else "")
     formats = ", ".join(settings.run.formats)
-    say(f"{len(selected)} images, {len(vocabulary)} classes ({shown}), formats {formats}")
+    say(f"{counted(len(selected), 'image')}, {told_classes(vocabulary)}, formats {formats}")
     say("dry run: nothing was written")
 
 

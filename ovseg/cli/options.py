@@ -37,8 +37,8 @@ Classes = Annotated[
     option(
         "--classes",
         "-c",
-        help='Class names between commas: "cat, dog". Synonyms: "sofa=sofa,couch,settee"; a semicolon ends a'
-        " class. Repeatable.",
+        help='Class names between commas: "cat, dog". Synonyms: "cat, sofa=sofa,couch; dog"; a semicolon ends'
+        " them. Repeatable.",
     ),
 ]
 ClassesFile = Annotated[

@@ -77,6 +77,8 @@ def find_images(
             relative = PurePosixPath(path.relative_to(base).as_posix())
             if (not include or _matches(relative, include)) and not _matches(relative, exclude):
                 found.setdefault(_absolute(path), (path, _absolute(base), relative))
+    if not found and barred is not None and barred in map(_absolute, map(Path, inputs)):
+        raise UsageError(f"no images found: {skip} is to be written and is not searched; give another folder")
     if not found:
         raise UsageError(
             f"no images found in {', '.join(map(str, inputs)) or 'nothing'}: name files or folders"

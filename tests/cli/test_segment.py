@@ -154,6 +154,26 @@ def test_dry_run_loads_and_writes_nothing(ovseg: Any, photos: Path, tmp_path: Pa
     assert made == []
 
 
+def test_what_was_understood_is_said_where_there_are_synonyms(
+    ovseg: Any, photos: Path, tmp_path: Path
+) -> None:
+    call = ("segment", photos / "red.png", "-c", "cat, sofa=sofa,couch,settee; dog", "-o", tmp_path / "out")
+    told = "3 classes (cat, sofa = couch = settee, dog)"
+    assert f"1 image, {told}, formats png" in ovseg(*call, "--dry-run").stderr
+    assert f"{told}\n" in ovseg(*call, "-f", "png").stderr
+    assert told not in ovseg(*call, "-f", "png", "-q").stderr
+    alone = ovseg("segment", photos / "red.png", "-c", "cat", "-o", tmp_path / "two", "--dry-run").stderr
+    assert "1 image, 1 class (cat), formats" in alone
+
+
+def test_output_folder_that_is_the_input_is_said_to_be_it(ovseg: Any, photos: Path) -> None:
+    result = ovseg("segment", photos, "-c", "cat", "-o", photos, "--dry-run")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: no images found: {photos} is to be written and is not searched; give another folder\n"
+    )
+
+
 def test_collisions_are_told_apart(ovseg: Any, photos: Path, tmp_path: Path) -> None:
     (photos / "red.jpg").write_bytes((photos / "green.jpg").read_bytes())
     ovseg("segment", photos, "-c", "cat", "-o", tmp_path / "out", "-f", "png")

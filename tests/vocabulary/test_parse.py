@@ -28,6 +28,11 @@ WORD = st.text(st.characters(categories=("L", "N"), include_characters="-'"), mi
             ["sofa=couch, day bed; cat, dog"],
             [ClassSpec("sofa", synonyms=("couch", "day bed")), ClassSpec("cat"), ClassSpec("dog")],
         ),
+        (
+            ["cat, dog, sofa=sofa,couch; lamp"],
+            [ClassSpec("cat"), ClassSpec("dog"), ClassSpec("sofa", synonyms=("couch",)), ClassSpec("lamp")],
+        ),
+        (["sofa=couch, "], [ClassSpec("sofa", synonyms=("couch",))]),
         ([], []),
         (["", " ; "], []),
     ],
@@ -39,10 +44,16 @@ def test_forms_of_classes(values, expected):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("cat,,dog", "empty class name in '': give every class a name"),
-        (",", "empty class name in '': give every class a name"),
+        ("cat,,dog", "empty class name in 'cat,,dog': give every class a name"),
+        (",", "empty class name in ',': give every class a name"),
+        ("cat, =couch", "empty class name in 'cat, =couch': give every class a name"),
         ("=couch", "empty class name in '=couch': give every class a name"),
         ("sofa=", "empty synonym in 'sofa=': write name=word,word"),
+        ("sofa=,", "empty synonym in 'sofa=,': write name=word,word"),
+        (
+            "sofa=couch, car=auto",
+            "two classes in 'sofa=couch, car=auto': end the first with a semicolon, as in 'a=b,c; d=e'",
+        ),
         ("sofa=couch,,settee", "empty synonym in 'sofa=couch,,settee': write name=word,word"),
     ],
 )
@@ -52,13 +63,14 @@ def test_empty_names_are_refused_in_one_line(value, message):
     assert str(caught.value) == message
 
 
-@given(st.lists(st.tuples(WORD, st.lists(WORD, max_size=3)), max_size=5))
+@given(st.lists(st.tuples(WORD, st.lists(WORD, max_size=3), st.sampled_from(",;\n")), max_size=5))
 @settings(deadline=None)
 def test_what_is_written_is_read(entries):
-    text = ";".join(f"{name}={','.join(words)}" if words else name for name, words in entries)
+    # A class with synonyms needs the semicolon; one without may end with a comma just as well.
+    text = "".join(f"{name}={','.join(words)};" if words else f"{name}{end}" for name, words, end in entries)
     expected = [
         ClassSpec(name, synonyms=tuple(w for w in dict.fromkeys(words) if w != name))
-        for name, words in entries
+        for name, words, _ in entries
     ]
     assert list(parse_classes([text])) == expected
 
