@@ -11,7 +11,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import option
-from ovseg.cli.launch import set_up_process
+from ovseg.cli.launch import load_names, set_up_process
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import RetrievalConfig
 
@@ -189,16 +189,13 @@ def _pool_rankings(
     """What a pool gives for the classes of a vocabulary."""
     set_up_process(verbose=0, offline=True)
 
-    from ovseg.device import resolve_device
-    from ovseg.encoders.presets import load_preset
     from ovseg.evaluation.retrieval import pool_rankings
     from ovseg.support.pool.file import read_pool, require_identity
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
     opened, words = read_pool(pool), load_vocabulary(vocabulary)
-    cache = Path(cache_dir) if cache_dir else None
-    encoders = load_preset(opened.preset, device=resolve_device(device), cache_dir=cache)
+    encoders = load_names(opened.preset, device, "float32", cache_dir, quiet=True)
     require_identity(pool, opened, encoders.names)
     search = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)

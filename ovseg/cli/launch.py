@@ -21,12 +21,13 @@ from ovseg.cli.progress import shown_progress
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
+    from ovseg.encoders.lone import LoneNames
     from ovseg.encoders.presets import Encoders
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["launch", "load_encoders", "print_summary", "say", "set_up_process"]
+__all__ = ["launch", "load_encoders", "load_names", "print_summary", "say", "set_up_process"]
 
 
 def set_up_process(*, verbose: int, offline: bool) -> None:
@@ -62,13 +63,23 @@ def load_encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *
         OvsegError: As ``choose_preset``, ``resolve_device`` and ``resolve_dtype`` do.
     """
     from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, load_preset, preset_note
+    from ovseg.encoders.presets import choose_preset, preset_note
 
     place = resolve_device(device)
     card = choose_preset(preset)
     say(preset_note(preset, card), quiet=quiet)
-    cache = Path(cache_dir) if cache_dir else None
-    return load_preset(card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache)
+    return card.load(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
+
+
+def load_names(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> LoneNames:
+    """The encoder of names of a preset, and no other weights of it; otherwise as ``load_encoders``."""
+    from ovseg.device import resolve_device, resolve_dtype
+    from ovseg.encoders.presets import choose_preset, preset_note
+
+    place = resolve_device(device)
+    card = choose_preset(preset, role="names")
+    say(preset_note(preset, card), quiet=quiet)
+    return card.load_names(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
 
 
 def launch(

@@ -73,9 +73,9 @@ def names(
     from ovseg.prompts import read_lines
 
     place = resolve_device(settings.device)
-    card = choose_preset(settings.preset, settings.roles)
+    card = choose_preset(settings.preset, settings.roles, role="names")
     say(preset_note(settings.preset, card), quiet=quiet)
-    encoder = card.load(
+    encoder = card.load_names(
         place, resolve_dtype(settings.dtype, place), Path(settings.cache_dir) if settings.cache_dir else None
     ).names
     set_name = getattr(encoder, "templates", "")

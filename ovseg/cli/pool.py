@@ -11,13 +11,13 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
-from ovseg.cli.launch import load_encoders, say, set_up_process
+from ovseg.cli.launch import load_names, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import PoolConfig, RetrievalConfig
 
 if TYPE_CHECKING:
-    from ovseg.encoders.presets import Encoders
+    from ovseg.encoders.lone import LoneNames
     from ovseg.support.pool.model import Pool
     from ovseg.support.pool.ranking import Hit, Ranking
 
@@ -96,7 +96,7 @@ def build(
     from ovseg.support.pool.licences import licence_of
 
     known = licence_of(folders, licences, licence)
-    encoders = load_encoders(preset, device, dtype, cache_dir, quiet=quiet)
+    encoders = load_names(preset, device, dtype, cache_dir, quiet=quiet)
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
@@ -187,7 +187,7 @@ def search(
 
     listed = Listed(read_list(allow), read_list(deny))
     opened = read_pool(pool)
-    encoders = load_encoders(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
+    encoders = load_names(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
     require_identity(pool, opened, encoders.names)
     searcher = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
     if text is not None:
@@ -236,7 +236,7 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
         typer.echo(one_line(f"{key}: {shown}"))
 
 
-def _image_features(image: Path | None, pool: Pool, encoders: Encoders) -> Any:
+def _image_features(image: Path | None, pool: Pool, encoders: LoneNames) -> Any:
     from ovseg.images import load_image
     from ovseg.support.pool.views import encode_views, view_boxes, views
 

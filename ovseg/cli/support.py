@@ -86,14 +86,14 @@ def sample(
     config = generate.diffusion_config(ctx.params)
 
     from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import choose_preset
     from ovseg.support.diffusion.source import open_diffusion
 
     place = resolve_device(device)
     encoders = None
     if check and margin is not None:
         cache = Path(cache_dir) if cache_dir else None
-        encoders = load_preset(preset, device=place, dtype=resolve_dtype("auto", place), cache_dir=cache)
+        encoders = choose_preset(preset, role="names").load_names(place, resolve_dtype("auto", place), cache)
     source = open_diffusion(
         config,
         encoders,

@@ -1,19 +1,36 @@
-"""A shape encoder by itself: all that is wanted where nobody asks for names."""
+"""One encoder of a preset by itself: all that is wanted where nobody asks for the others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
-from ovseg.encoders.base import ShapeEncoder
-from ovseg.encoders.loaded import weights_in_use
+from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.loaded import Encoders, weights_in_use
+from ovseg.encoders.roles import Roles, load_names
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
+from ovseg.errors import UsageError
 from ovseg.weights.cards import WeightCard
+from ovseg.weights.locate import require_checked
 
-__all__ = ["LoneShape", "load_lone_shape"]
+__all__ = [
+    "LoneNames",
+    "LoneRole",
+    "LoneShape",
+    "Part",
+    "WithNames",
+    "load_lone_shape",
+    "names_part",
+    "shape_part",
+]
+
+LoneRole = Literal["names", "shape"]
+"""Roles that a preset may give without the others."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,91 @@ class LoneShape:
         return {"preset": self.preset, "device": str(self.device), "weights": weights_in_use(self.cards)}
 
 
+@dataclass(frozen=True)
+class LoneNames:
+    """A loaded encoder of names.
+
+    Attributes:
+        preset: Name of the preset that it is of.
+        names: Role *names*.
+        device: Where it computes.
+        cards: Weights in use.
+        words: All names that it knows, where they are few (see ``Encoders``).
+    """
+
+    preset: str
+    names: ImageTextEncoder
+    device: torch.device
+    cards: tuple[WeightCard, ...]
+    words: tuple[str, ...] = ()
+
+
+WithNames = Encoders | LoneNames
+"""What has the role *names*."""
+
+Lone = TypeVar("Lone", LoneNames, LoneShape)
+
+
+@dataclass(frozen=True)
+class Part(Generic[Lone]):
+    """One role of a preset without the others.
+
+    Attributes:
+        cards: Weights that it needs.
+        load: Builds its encoder on a device and dtype with a cache folder.
+    """
+
+    cards: tuple[WeightCard, ...]
+    load: Callable[[torch.device, torch.dtype, Path | None], Lone]
+
+    def named(self, preset: str) -> Part[Lone]:
+        """The same for a preset of another name."""
+
+        def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Lone:
+            return replace(self.load(device, dtype, cache_dir), preset=preset)
+
+        return Part(self.cards, load)
+
+
 def load_lone_shape(spec: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> LoneShape:
     """Load a visual encoder by its spec; raises as ``load_visual`` does."""
     shape = load_visual(spec, device=device, dtype=dtype)
     return LoneShape(f"none, --shape {spec}", shape, device, (card_for(spec),))
+
+
+def shape_part(name: str, spec: str, cards: Iterable[WeightCard]) -> Part[LoneShape]:
+    """One model in the role *shape* for a preset that has the weights on its cards."""
+    card = _card_among(cards, spec)
+
+    def load(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
+        require_checked(card)
+        return LoneShape(name, load_visual(spec, device=device, dtype=dtype), device, (card,))
+
+    return Part((card,), load)
+
+
+def names_part(name: str, roles: Roles, cards: Iterable[WeightCard]) -> Part[LoneNames]:
+    """CLIP in the role *names*, likewise.
+
+    Raises:
+        UsageError: The roles name no CLIP.
+    """
+    if roles.clip is None:
+        raise UsageError("no model for words was named: add --clip")
+    card = _card_among(cards, roles.clip)
+
+    def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
+        require_checked(card)
+        names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
+        return LoneNames(name, names, device, (card,))
+
+    return Part((card,), load)
+
+
+def _card_among(cards: Iterable[WeightCard], spec: str) -> WeightCard:
+    """The card of a model, by whichever of its names; that of ``cards`` where they have it."""
+    known = {card.spec: card for card in cards}
+    if spec in known:
+        return known[spec]
+    meant = card_for(spec)
+    return known.get(meant.spec, meant)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from ovseg.encoders.loaded import Encoders
-from ovseg.encoders.lone import LoneShape
+from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part, names_part, shape_part
 from ovseg.encoders.roles import Roles, load_look, load_names, spaces_of
-from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.locate import find_file, require_checked
 
-__all__ = ["LoneRole", "PresetCard", "ShapePart", "absent", "preset_of"]
+__all__ = ["PresetCard", "absent", "preset_of"]
 
 
 def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
@@ -27,21 +25,6 @@ def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
 
 
 Loader = Callable[[torch.device, torch.dtype, Path | None], Encoders]
-LoneRole = Literal["shape"]
-"""Roles that a preset may give without the others."""
-
-
-@dataclass(frozen=True)
-class ShapePart:
-    """The *shape* encoder of a preset without the others.
-
-    Attributes:
-        cards: Weights that it needs.
-        load: Builds it on a device and dtype with a cache folder.
-    """
-
-    cards: tuple[WeightCard, ...]
-    load: Callable[[torch.device, torch.dtype, Path | None], LoneShape]
 
 
 @dataclass(frozen=True)
@@ -56,6 +39,7 @@ class PresetCard:
         roles: The models that it is made of, where it is made of nothing else.
         auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
         shape: Its *shape* encoder alone; None: that comes with the others.
+        names: Its encoder of *names* alone; None: likewise.
     """
 
     name: str
@@ -64,7 +48,8 @@ class PresetCard:
     load: Loader
     roles: Roles | None = None
     auto: bool = True
-    shape: ShapePart | None = None
+    shape: Part[LoneShape] | None = None
+    names: Part[LoneNames] | None = None
 
     @property
     def present(self) -> bool:
@@ -80,7 +65,8 @@ class PresetCard:
 
     def weights(self, role: LoneRole | None = None) -> tuple[WeightCard, ...]:
         """Weights without which a role of it cannot be loaded; None: without which it cannot."""
-        return self.cards if role is None or self.shape is None else self.shape.cards
+        part = None if role is None else {"names": self.names, "shape": self.shape}[role]
+        return self.cards if part is None else part.cards
 
     def load_shape(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
         """Its *shape* encoder, without the others where it can be had without; raises as ``load`` does."""
@@ -88,6 +74,13 @@ class PresetCard:
             return self.shape.load(device, dtype, cache_dir)
         whole = self.load(device, dtype, cache_dir)
         return LoneShape(whole.preset, whole.shape, whole.device, whole.cards)
+
+    def load_names(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
+        """Its encoder of *names*, likewise."""
+        if self.names is not None:
+            return self.names.load(device, dtype, cache_dir)
+        whole = self.load(device, dtype, cache_dir)
+        return LoneNames(whole.preset, whole.names, whole.device, whole.cards, whole.words)
 
     def with_roles(self, roles: Roles) -> PresetCard:
         """The same preset with other models in the roles that are given.
@@ -113,14 +106,13 @@ class PresetCard:
         def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
             return _replaced(inner(device, dtype, cache_dir), name, roles, cards, dtype, cache_dir)
 
-        own = ShapePart(self.weights("shape"), self.load_shape)
+        shape = Part(self.weights("shape"), self.load_shape).named(name)
         if roles.shape:
-            own = _shape_of(name, roles.shape, cards)
-
-        def load_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
-            return replace(own.load(device, dtype, cache_dir), preset=name)
-
-        return replace(self, name=name, cards=cards, load=load, shape=ShapePart(own.cards, load_shape))
+            shape = shape_part(name, roles.shape, cards)
+        names = Part(self.weights("names"), self.load_names).named(name)
+        if roles.clip:
+            names = names_part(name, roles, cards)
+        return replace(self, name=name, cards=cards, load=load, shape=shape, names=names)
 
 
 def preset_of(
@@ -148,23 +140,9 @@ def preset_of(
         names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
         return Encoders(name, names, shape, device, weights, look, spaces_of(shape, look))
 
-    shape = None if roles.shape is None else _shape_of(name, roles.shape, weights)
-    return PresetCard(name, summary, weights, load, roles, shape=shape)
-
-
-def _shape_of(name: str, spec: str, cards: Iterable[WeightCard]) -> ShapePart:
-    """One model in the role *shape* for a preset that has the weights on its cards."""
-    known = {card.spec: card for card in cards}
-    if spec not in known:  # by another name of it
-        meant = card_for(spec)
-        known[spec] = known.get(meant.spec, meant)
-    card = known[spec]
-
-    def load(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
-        require_checked(card)
-        return LoneShape(name, load_visual(spec, device=device, dtype=dtype), device, (card,))
-
-    return ShapePart((card,), load)
+    shape = shape_part(name, roles.shape, weights) if roles.shape else None
+    names = names_part(name, roles, weights) if roles.clip else None
+    return PresetCard(name, summary, weights, load, roles, shape=shape, names=names)
 
 
 def _replaced(

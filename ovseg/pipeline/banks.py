@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset, load_preset
+from ovseg.encoders.presets import Encoders, choose_preset
 from ovseg.errors import OutputError
 from ovseg.pipeline.bank_builder import build_prototypes
 from ovseg.pipeline.bank_recipe import BankRecipe
@@ -61,15 +61,12 @@ def build_bank(
         tell: Gets a line for each class that is done.
 
     Raises:
-        OvsegError: See ``build_prototypes`` and ``load_preset``.
+        OvsegError: See ``build_prototypes`` and ``choose_preset``.
     """
     vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
     if encoders is None:
         place = resolve_device(device)
-        card = choose_preset(preset)
-        encoders = load_preset(
-            card.name, device=place, dtype=resolve_dtype(dtype, place), cache_dir=cache_dir
-        )
+        encoders = choose_preset(preset).load(place, resolve_dtype(dtype, place), cache_dir)
     opened = as_source(source, encoders, vocabulary.classes)
     recipe = BankRecipe(vocabulary, opened, encoders, config or BankConfig(), listed or Listed())
     return build_prototypes(recipe, Path(output), overwrite=overwrite, tell=tell).bank

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.lone import WithNames
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import TEMPORARY_PREFIX, file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
@@ -67,7 +67,7 @@ def parts_folder(out: Path) -> Path:
 def build_pool(
     folders: Sequence[Path],
     out: Path,
-    encoders: Encoders,
+    encoders: WithNames,
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -88,7 +88,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A loaded preset.
+        encoders: A loaded preset, or its encoder of names alone.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -146,7 +146,7 @@ def _sources(
             yield _Source(root, PurePosixPath(image.path.relative_to(folder)).as_posix(), image.path)
 
 
-def _existing(out: Path, encoders: Encoders, config: PoolConfig, *, overwrite: bool) -> Pool | None:
+def _existing(out: Path, encoders: WithNames, config: PoolConfig, *, overwrite: bool) -> Pool | None:
     """The pool that is at ``out``, if it can be brought up to date."""
     if not os.path.lexists(out):
         return None
@@ -169,7 +169,7 @@ def _existing(out: Path, encoders: Encoders, config: PoolConfig, *, overwrite: b
     return pool
 
 
-def _read_parts(parts: Path, encoders: Encoders, config: PoolConfig) -> Iterator[Pool]:
+def _read_parts(parts: Path, encoders: WithNames, config: PoolConfig) -> Iterator[Pool]:
     """Parts that fit; others were left by a build of other settings, or by a disk that was full."""
     for path in sorted(parts.glob("*.part")):
         with contextlib.suppress(BankMismatch):
@@ -221,7 +221,7 @@ class _Build:
     def __init__(
         self,
         parts: Path,
-        encoders: Encoders,
+        encoders: WithNames,
         config: PoolConfig,
         roots: tuple[str, ...],
         known: _Known,

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import application
 from ovseg.discovery.benchmark import SOLVERS, made_up_features, sides_iou, time_batch
-from ovseg.encoders.preset_card import PresetCard, ShapePart
+from ovseg.encoders.lone import Part
+from ovseg.encoders.preset_card import PresetCard
 from ovseg.encoders.presets import PRESETS
 from ovseg.pipeline.discovery_table import Setting, parse_settings
 from ovseg.weights.cards import WORLD_NAMES, LocalFile
@@ -33,9 +34,7 @@ def refuse(*_: object) -> Any:
 def ovseg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """With a preset whose words are not on this machine."""
     words = replace(WORLD_NAMES, at=LocalFile(tmp_path / "words"))
-    card = PresetCard(
-        "colours", "colours", (words,), refuse, shape=ShapePart((), lambda *_: colour_encoders())
-    )
+    card = PresetCard("colours", "colours", (words,), refuse, shape=Part((), lambda *_: colour_encoders()))
     monkeypatch.setattr(PRESETS, "_entries", {"colours": card})
 
     def invoke(*arguments: object) -> Any:

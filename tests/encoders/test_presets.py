@@ -11,7 +11,7 @@ from ovseg.encoders import preset_card
 from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset, load_preset, preset_note
 from ovseg.encoders.roles import Roles, load_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
-from ovseg.weights.hub_cards import DINO_B8
+from ovseg.weights.hub_cards import CLIP_B16, DINO_B8
 
 
 @pytest.fixture
@@ -125,6 +125,18 @@ def test_where_shapes_are_all_that_is_wanted_auto_goes_by_their_weights(monkeypa
         choose_preset("offline")
 
 
+def test_where_names_are_all_that_is_wanted_auto_prefers_what_everything_can_be_done_with(
+    monkeypatch, tmp_path
+):
+    only_here(monkeypatch, tmp_path, CLIP_B16)
+    assert choose_preset(role="names") is PRESETS.get("default")
+    assert choose_preset("fast", role="names").weights("names") == (CLIP_B16,)
+    only_here(monkeypatch, tmp_path, CLIP_B16, *OFFLINE.cards)
+    assert choose_preset(role="names") is OFFLINE
+    only_here(monkeypatch, tmp_path, *OFFLINE.cards[1:])
+    assert choose_preset(role="names") is choose_preset("offline", role="names") is OFFLINE
+
+
 @pytest.mark.usefixtures("nothing_is_here")
 @pytest.mark.parametrize(
     ("name", "message"),
@@ -162,8 +174,11 @@ def test_the_weights_of_a_role_are_those_of_the_model_that_plays_it():
     for name in ("default", "offline"):
         chosen = choose_preset(name, Roles(clip="clip-vitl14", shape="dino-vits16"))
         assert [card.name for card in chosen.weights("shape")] == ["dino-vits16"]
+        assert [card.name for card in chosen.weights("names")] == ["clip-vitl14"]
+    offline = choose_preset("offline", Roles(shape="dino-vits16"))
+    assert offline.weights("names") == OFFLINE.cards[1:]
     world = replace(PRESETS.get("world"), shape=None)
-    assert world.weights("shape") == world.cards
+    assert world.weights("shape") == world.weights("names") == world.cards
 
 
 @pytest.mark.usefixtures("everything_is_here")
@@ -289,6 +304,24 @@ def test_the_shape_encoder_comes_without_that_of_names(name, request, monkeypatc
     assert alone.describe()["weights"][0]["sha256"] == card.cards[0].sha256
     with pytest.raises(AssertionError, match="an encoder of names was built"):
         card.load(torch.device("cpu"), torch.float32, cache)
+
+
+def test_the_encoder_of_names_comes_without_that_of_shapes(offline_cache, monkeypatch):
+    def refuse_shapes(*_, **__):
+        raise AssertionError("a shape encoder was built")
+
+    monkeypatch.setattr("ovseg.encoders.offline.load_dinov2_focus", refuse_shapes)
+    alone = OFFLINE.load_names(torch.device("cpu"), torch.float32, offline_cache)
+    assert (alone.preset, alone.cards, alone.words) == ("offline", OFFLINE.cards[1:], ())
+    assert alone.names.describe()["sha256"] == OFFLINE.cards[1].sha256
+    with pytest.raises(AssertionError, match="a shape encoder was built"):
+        OFFLINE.load(torch.device("cpu"), torch.float32, offline_cache)
+
+
+def test_words_that_an_encoder_knows_come_with_it():
+    world = PRESETS.get("world")
+    alone = world.load_names(torch.device("cpu"), torch.float32, None)
+    assert alone.words == world.load(torch.device("cpu"), torch.float32, None).words != ()
 
 
 def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(monkeypatch):

@@ -28,8 +28,7 @@ Invoke = Callable[..., Any]
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto": card)
-    monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
+    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(

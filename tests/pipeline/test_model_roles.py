@@ -26,7 +26,9 @@ from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
 from ovseg.pipeline import Segmenter
+from ovseg.pipeline.banks import build_bank
 from ovseg.pipeline.discoverer import Discoverer
+from ovseg.support.config import BankConfig
 from ovseg.weights.cards import LocalFile
 
 CPU = torch.device("cpu")
@@ -168,3 +170,28 @@ def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
         choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
+
+
+def test_banks_and_pools_are_made_with_a_preset_in_a_folder(models: Path, photo: Any, tmp_path: Path) -> None:
+    preset = f"local-dir:{small_preset(models, tmp_path / 'small')}"
+    (tmp_path / "support" / "cat").mkdir(parents=True)
+    Image.fromarray(photo).save(tmp_path / "support" / "cat" / "1.png")
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[:, :48] = 255
+    Image.fromarray(mask).save(tmp_path / "support" / "cat" / "1.mask.png")
+    flags = ["--preset", preset, "--device", "cpu", "--cache-dir", str(tmp_path)]
+    made = [
+        *("bank", "build", "--source", "folder", "--support", str(tmp_path / "support")),
+        *("--image-size", "64", "-o", str(tmp_path / "a.bank"), *flags),
+    ]
+    result = CliRunner().invoke(application(), made, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    config = replace(BankConfig(), image_size=64)
+    again = build_bank(
+        ["cat"], tmp_path / "support", tmp_path / "b.bank",
+        preset=preset, device="cpu", cache_dir=tmp_path, config=config,
+    )  # fmt: skip
+    assert again.facts["preset"] == "small"
+    made = ["pool", "build", str(tmp_path / "support"), "-o", str(tmp_path / "a.pool"), *flags]
+    result = CliRunner().invoke(application(), made, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr

@@ -102,7 +102,7 @@ def test_the_command(ovseg_command: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     from ovseg.encoders.presets import PresetCard
 
     card = PresetCard("fake", "colours", (), lambda *_: fake_encoders())
-    monkeypatch.setattr(presets, "choose_preset", lambda *_: card)
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
     result = ovseg_command("names", "tomato", "-c", "tomato, frog, whale", "--preset", "fake")
     assert result.exit_code == 0
     assert result.stdout.startswith("tomato\n")

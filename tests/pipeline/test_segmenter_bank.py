@@ -213,7 +213,7 @@ def test_sureness_is_the_mean_of_the_best_cells() -> None:
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
     card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
     for module in (presets, segmenter):
-        monkeypatch.setattr(module, "choose_preset", lambda *_: card)
+        monkeypatch.setattr(module, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
         result = CliRunner().invoke(application(), [str(a) for a in arguments], catch_exceptions=False)

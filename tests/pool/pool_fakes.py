@@ -93,8 +93,8 @@ def pool_encoders(about: str = "mean colour", seconds: float = 0.0) -> Encoders:
     return Encoders("fake", names, shape, torch.device("cpu"), ())
 
 
-def fake_load_preset(name: str = "auto", **settings: Any) -> Encoders:
-    """In the place of ``load_preset``; ``FAKE_SECONDS`` is the time of a forward pass."""
+def fake_load(*_: Any) -> Encoders:
+    """Loads the preset of a card; ``FAKE_SECONDS`` is the time of a forward pass."""
     return pool_encoders(
         os.environ.get("FAKE_ABOUT", "mean colour"), float(os.environ.get("FAKE_SECONDS", "0"))
     )

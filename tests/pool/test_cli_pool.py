@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from pool_fakes import fake_load_preset, paint
+from pool_fakes import fake_load, paint
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
@@ -17,9 +17,8 @@ from ovseg.cli.app import application
 def _fake_preset(monkeypatch):
     import ovseg.encoders.presets as presets
 
-    monkeypatch.setattr(presets, "load_preset", fake_load_preset)
-    card = presets.PresetCard("fake", "colours", (), lambda *_: fake_load_preset())
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto": card)
+    card = presets.PresetCard("fake", "colours", (), fake_load)
+    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
 
 
 def ovseg(*arguments: object) -> Any:

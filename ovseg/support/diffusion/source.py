@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ovseg.encoders.lone import WithNames
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import OvsegError
 from ovseg.images.perceptual import likeness, thumbnail
@@ -206,7 +207,7 @@ def enlarged(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDAr
 
 def open_diffusion(
     config: DiffusionConfig,
-    encoders: Encoders | None,
+    encoders: WithNames | None,
     classes: Sequence[ClassSpec],
     folder: Path,
     *,
@@ -217,7 +218,7 @@ def open_diffusion(
 
     Args:
         config: What is generated, and how.
-        encoders: A preset that judges the pictures; None: no judge.
+        encoders: Names of a preset, which judge the pictures; None: no judge.
         classes: The vocabulary, whose other names are what a picture may show instead.
         folder: Where pictures are kept.
         device: Where the model computes; None takes that of the preset.
