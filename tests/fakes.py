@@ -12,6 +12,9 @@ import numpy.typing as npt
 from ovseg.types import Segmentation, void_index
 from ovseg.vocabulary import Vocabulary
 
+STANDSTILL = 600.0
+"""Seconds: as long as a test may take."""
+
 
 class ColourSegmenter:
     """Labels by the strongest colour channel: red 1, green 2, blue 3, as far as there are classes; grey is 0.
@@ -20,15 +23,18 @@ class ColourSegmenter:
 
     Args:
         seconds: Time to take for each image.
+        halt: Images after which it stands still until its process is ended; None: never. A test that ends
+            the process then comes in time, however slow the machine is.
         settings: What ``describe`` gives as its settings.
     """
 
-    def __init__(self, seconds: float = 0.0, **settings: Any) -> None:
+    def __init__(self, seconds: float = 0.0, halt: int | None = None, **settings: Any) -> None:
         self.encoder_seconds = 0.0
         self.preset = "fake"
         self.note = "preset fake: colours instead of names"
         self.batches: list[int] = []
         self._seconds = seconds
+        self._halt = halt
         self._settings = settings
 
     def segment_batch(
@@ -49,7 +55,9 @@ class ColourSegmenter:
 
     def _one(self, image: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
         clock = time.perf_counter()
-        time.sleep(self._seconds)
+        time.sleep(self._seconds if self._halt != 0 else STANDSTILL)
+        if self._halt is not None:
+            self._halt -= 1
         values = image.astype(np.float32)
         strongest = values.argmax(-1) + 1
         grey = values.max(-1) == values.min(-1)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg.errors import OutputError
@@ -113,13 +113,11 @@ def test_names_that_are_no_utf8_survive_json():
 
 
 @given(JSON)
-@settings(deadline=None)
 def test_canonical_json_gives_the_value_back(value):
     assert json.loads(canonical_json(value)) == value
 
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=2))
-@settings(deadline=None)
 def test_the_order_of_keys_changes_no_digest(table):
     turned = dict(reversed(list(table.items())))
     assert digest(turned) == digest(table)

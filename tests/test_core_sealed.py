@@ -38,7 +38,7 @@ def whole(path: Path) -> bytes:
     return path.read_bytes()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     content=JSON,
     tensors=st.dictionaries(
@@ -95,7 +95,7 @@ def test_header_of_an_absurd_size(path, whole, length):
         read_sealed(path, "pool", 1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_at_all(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "x"

@@ -255,7 +255,7 @@ def test_fitted_size_is_within_the_limit_and_keeps_the_shape(width: int, height:
         assert w / h == pytest.approx(width / height, rel=0.05)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"]),
     places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=20),

@@ -1,6 +1,7 @@
 """The command line as a program of its own, with the double in place of the segmenter.
 
-``FAKE_SECONDS`` is the time that each image takes.
+``FAKE_SECONDS`` is the time that each image takes, ``FAKE_HALT`` the number of images after which the double
+stands still.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ovseg.cli import main
 class Segmenter(ColourSegmenter):
     @classmethod
     def from_preset(cls, preset: str = "auto", **settings: Any) -> Segmenter:
-        return cls(seconds=float(os.environ.get("FAKE_SECONDS", "0")))
+        halt = os.environ.get("FAKE_HALT")
+        return cls(float(os.environ.get("FAKE_SECONDS", "0")), None if halt is None else int(halt))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_two_pairs_of_cells_by_hand() -> None:
     assert torch.allclose(weights, torch.where(same > 0, 1.0, 0.01))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     batch=st.integers(1, 3),
     size=st.integers(1, 33),

@@ -28,7 +28,7 @@ def test_an_empty_side_costs_most() -> None:
     assert ncut_values(affinity, sides)[0].tolist() == [2.0, 2.0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), kept=st.integers(4, 24))
 def test_ncut_values_of_a_part_are_those_of_its_own_graph(seed: int, kept: int) -> None:
     features = planted_features([8, 10, 6], 1.0, seed)

@@ -25,7 +25,7 @@ def by_the_paper(features: list[torch.Tensor], weights: list[torch.Tensor]) -> t
     return seeds, F.normalize(rows.mean(dim=0), dim=0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_pairs_of_images_give_what_the_whole_matrix_gives(seed: int, sizes: list[int]) -> None:
     draw = torch.Generator().manual_seed(seed)

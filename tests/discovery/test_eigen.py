@@ -29,7 +29,7 @@ def test_two_groups_by_hand() -> None:
     assert (a * (a + b * e) * x[0] + b * (b + a * e) * x[-1]).item() == pytest.approx(0, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(2, 30), min_size=2, max_size=4),
     noise=st.floats(0.0, 1.5),

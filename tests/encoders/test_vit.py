@@ -126,7 +126,7 @@ def test_the_position_embedding_of_the_native_grid_is_the_stored_one(vit, dense)
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @torch.inference_mode()
 def test_any_grid_has_a_position_embedding(height, width):
     vit = small_vit()

@@ -17,15 +17,22 @@ STEP = 20
 
 
 class ColourSegmenter:
-    """Label = red // STEP, green its confidence; optionally wrong in a fixed way, and slow."""
+    """Label = red // STEP, green its confidence; optionally wrong in a fixed way, and slow.
 
-    def __init__(self, *, shift: int = 0, seconds: float = 0.0, name: str = "colours") -> None:
-        self._shift, self._seconds, self._name = shift, seconds, name
+    After ``halt`` images it stands still until its process is ended.
+    """
+
+    def __init__(
+        self, *, shift: int = 0, seconds: float = 0.0, halt: int | None = None, name: str = "colours"
+    ) -> None:
+        self._shift, self._seconds, self._halt, self._name = shift, seconds, halt, name
         self.batches: list[int] = []
         # It knows no words, so it has none that windows could be compared with.
         self.encoders = SimpleNamespace(names=None, preset=name)
 
     def segment_batch(self, images: list[np.ndarray], vocabulary: Vocabulary) -> Sequence[Segmentation]:
+        if self._halt is not None and sum(self.batches) >= self._halt:
+            time.sleep(600)
         self.batches.append(len(images))
         time.sleep(self._seconds * len(images))
         answers = []

@@ -1,4 +1,7 @@
-"""Run by the kill tests as a process of its own: evaluates a folder with the colour segmenter."""
+"""Run by the kill tests as a process of its own: evaluates a folder with the colour segmenter.
+
+Usage: ``evaluation_worker.py ROOT OUT [HALT]``; after HALT images it stands still.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.predictions import SegmenterPredictor
 
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
+halt = int(sys.argv[3]) if len(sys.argv) > 3 else None
 runner.code_commit = lambda: None  # the checkout may move on between two runs
 data = load_folder(root, background=True)
 vocabulary = vocabulary_of(data.foreground)
 print("ready", flush=True)
 runner.evaluate(
     data,
-    SegmenterPredictor(ColourSegmenter(seconds=0.01), vocabulary, data),
+    SegmenterPredictor(ColourSegmenter(seconds=0.01, halt=halt), vocabulary, data),
     vocabulary,
     dialect_for("ovseg", "folder", background=True),
     out,

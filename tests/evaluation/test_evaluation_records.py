@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from evaluation_fakes import ColourSegmenter, painted_folder, vocabulary_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearn_confusion
@@ -88,7 +88,6 @@ def test_random_predictions_score_what_scikit_learn_says(tmp_path):
     assert low < iou.mean() < high
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, float("nan")]), max_size=25))
 def test_ranking_is_a_sort_that_streams(scores):
     ranking, record = Ranking(shown=3), random_record(0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import evaluation_trees as trees
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from skimage import data as photos
@@ -42,7 +42,6 @@ def test_copies_are_near_and_other_photos_far(name, tmp_path):
     assert all(bits(original, other) > 2 * DISTANCE for other in others)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=8), st.lists(st.integers(0, 2**64 - 1), max_size=8))
 def test_near_copies_equal_a_double_loop(first, second):
     second = second + [value ^ 7 for value in first]

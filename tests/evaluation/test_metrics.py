@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import confusion_matrix as sklearn_confusion
@@ -39,7 +39,6 @@ def slow_reference(truth, prediction, classes):
     return ious, sum(known) / len(known), right, weighted
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_figures_equal_an_independent_implementation(truth, prediction):
     ious, miou, right, weighted = slow_reference(truth, prediction, K)
@@ -52,7 +51,6 @@ def test_figures_equal_an_independent_implementation(truth, prediction):
         assert (np.isnan(mine) and theirs is None) or mine == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(maps)
 def test_a_perfect_prediction_scores_one(truth):
     if (truth != VOID).any():

@@ -36,7 +36,7 @@ def test_wrong_pixels_belong_to_the_size_of_what_was_predicted():
     assert size_counts(truth, prediction, 2).predicted[:, 1].tolist() == [100, 1600, 0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_sizes_add_up_to_the_confusion_matrix(seed):
     generator = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def by_hand(vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("backend", ["torch", "faiss"])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(count=st.integers(1, 60), asked=st.integers(0, 9), k=st.integers(1, 80), seed=st.integers(0, 99))
 def test_exact_search_equals_a_sort(backend, count, asked, k, seed):
     needs(backend)

@@ -163,7 +163,7 @@ def cases(draw):
 
 
 @given(cases())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_scores_are_probabilities_whatever_the_evidence(case):
     seen, stuff, classes, background, config = case
     found = fuse(seen, stuff, classes, has_background=background, config=config)

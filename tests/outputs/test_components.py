@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from outputs_helpers import MakeItem
@@ -48,7 +47,6 @@ def test_nothing_found_is_no_piece(make_item: MakeItem) -> None:
 
 
 @given(labels=SMALL_MAPS)
-@hypothesis_settings(deadline=None)
 def test_pieces_paint_the_label_map_again(labels: np.ndarray) -> None:
     painted = np.zeros_like(labels)
     for piece in connected_components(segmentation(labels)):
@@ -60,7 +58,6 @@ def test_pieces_paint_the_label_map_again(labels: np.ndarray) -> None:
 
 
 @given(labels=SMALL_MAPS, height=st.integers(1, 40), width=st.integers(1, 40))
-@hypothesis_settings(deadline=None)
 def test_run_lengths_equal_those_of_the_enlarged_mask(labels: np.ndarray, height: int, width: int) -> None:
     h, w = labels.shape
     size = (h + height, w + width) if height % 3 else (h, w)
@@ -134,7 +131,6 @@ def test_outline_of_a_ring_is_its_outer_border(make_item: MakeItem) -> None:
 
 
 @given(labels=SMALL_MAPS)
-@hypothesis_settings(deadline=None)
 def test_outlines_lie_in_the_picture_with_three_points_or_more(labels: np.ndarray) -> None:
     h, w = labels.shape
     for piece in connected_components(segmentation(labels)):
@@ -160,7 +156,6 @@ def test_simplified_drops_what_lies_on_a_line_and_keeps_corners() -> None:
     radii=arrays(np.float64, st.integers(3, 60), elements=st.floats(1, 50, allow_nan=False)),
     tolerance=st.sampled_from([0.0, 0.5, 3.0]),
 )
-@hypothesis_settings(deadline=None)
 def test_dropped_points_lie_near_the_simplified_ring(radii: np.ndarray, tolerance: float) -> None:
     angles = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
     ring = np.column_stack((radii * np.cos(angles), radii * np.sin(angles)))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from outputs_helpers import MakeItem
@@ -46,7 +45,6 @@ def test_from_255_classes_on_masks_are_16_bit_grey(context: RunContext, make_ite
 @given(
     labels=arrays(st.sampled_from([np.uint8, np.uint16]), st.tuples(st.integers(1, 30), st.integers(1, 30)))
 )
-@hypothesis_settings(deadline=None)
 def test_round_trip(labels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("round") / "mask.png"
     write_mask(path, labels, labels.shape)

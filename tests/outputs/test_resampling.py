@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -20,7 +19,6 @@ def test_pixels_take_the_cell_under_their_centre() -> None:
 
 
 @given(length=SIDES, cells=SIDES)
-@hypothesis_settings(deadline=None)
 def test_starts_bound_the_pixels_of_each_cell(length: int, cells: int) -> None:
     index, starts = nearest_index(length, cells), nearest_starts(length, cells)
     for cell in range(cells):
@@ -30,7 +28,6 @@ def test_starts_bound_the_pixels_of_each_cell(length: int, cells: int) -> None:
 
 
 @given(h=SIDES, w=SIDES, factor=st.integers(1, 4), seed=st.integers(0, 99))
-@hypothesis_settings(deadline=None)
 def test_agrees_with_pillow(h: int, w: int, factor: int, seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 5, (h, w), np.uint8)
     size = (h * factor, w * factor)

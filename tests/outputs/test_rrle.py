@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from outputs_helpers import MakeItem
 
@@ -22,7 +21,6 @@ NAMES = st.text(max_size=6) | st.sampled_from([" a", "a *3", "| ", "\n ", "\\", 
 
 
 @given(grid=st.lists(st.lists(NAMES, min_size=1, max_size=6), min_size=1, max_size=6))
-@hypothesis_settings(deadline=None)
 def test_round_trip_whatever_the_names(grid: list[list[str]]) -> None:
     assert decode_rrle(encode_rrle(grid)) == grid
 
@@ -47,7 +45,6 @@ def test_grid_of_cells_by_hand() -> None:
 
 
 @given(h=st.integers(1, 70), w=st.integers(1, 70), label=st.sampled_from([0, 3, 255]))
-@hypothesis_settings(deadline=None)
 def test_grid_of_any_shape(h: int, w: int, label: int) -> None:
     assert (to_grid(np.full((h, w), label, np.uint8)) == label).all()
     assert to_grid(np.zeros((h, w), np.uint8)).shape == (32, 32)

@@ -43,7 +43,7 @@ def test_sizes_for_the_shape_encoder(image, expected):
     st.integers(56, 1024),
     st.integers(16, 5000),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_the_grid_keeps_to_its_limit_and_to_the_shape_of_the_image(height, width, patch, side, cells):
     config = SegmentConfig(image_size=side, max_cells=cells)
     found = shape_size(height, width, patch, config)

@@ -146,7 +146,7 @@ def test_an_encoder_that_names_no_sizes_is_a_bug():
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_image_has_a_label_for_every_pixel(height, width, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     result = make().segment(pixels, VOCABULARY)

@@ -22,7 +22,7 @@ def test_windows_as_mmsegmentation_lays_them():
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 200), st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_windows_cover_every_pixel_and_stay_inside(height, width, crop, data):
     stride = data.draw(st.integers(max(1, crop // 8), crop))
     covered = torch.zeros(height, width, dtype=torch.bool)
@@ -49,7 +49,7 @@ def test_one_window_is_a_bilinear_resize(grid):
 
 
 @given(st.integers(20, 90), st.integers(20, 90), st.integers(8, 40), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_all_windows_agree_on_has_no_seams(height, width, crop, data):
     """Windows that see a linear ramp, each at its own place, give the ramp back (away from the borders)."""
     stride = data.draw(st.integers(max(1, crop // 2), crop))

@@ -39,13 +39,15 @@ class MeanColour:
     image_side = 16
     multiple = 8
 
-    def __init__(self, about: str = "mean colour", seconds: float = 0.0) -> None:
+    def __init__(self, about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> None:
         self.batches: list[int] = []
+        self._halt = halt
         self._about = about
         self._seconds = seconds
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
-        time.sleep(self._seconds)
+        # At ``halt`` it stands still until its process is ended: a test that does so comes in time.
+        time.sleep(600 if len(self.batches) == self._halt else self._seconds)
         self.batches.append(len(images))
         return images.mean((2, 3))
 
@@ -87,16 +89,22 @@ class NoShape:
         return {"name": "no shape"}
 
 
-def pool_encoders(about: str = "mean colour", seconds: float = 0.0) -> Encoders:
-    names: ImageTextEncoder = MeanColour(about, seconds)
+def pool_encoders(about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> Encoders:
+    names: ImageTextEncoder = MeanColour(about, seconds, halt)
     shape: ShapeEncoder = NoShape()
     return Encoders("fake", names, shape, torch.device("cpu"), ())
 
 
 def fake_load(*_: Any) -> Encoders:
-    """Loads the preset of a card; ``FAKE_SECONDS`` is the time of a forward pass."""
+    """Loads the preset of a card.
+
+    ``FAKE_SECONDS`` is the time of a forward pass, ``FAKE_HALT`` how many there are before it stands still.
+    """
+    halt = os.environ.get("FAKE_HALT")
     return pool_encoders(
-        os.environ.get("FAKE_ABOUT", "mean colour"), float(os.environ.get("FAKE_SECONDS", "0"))
+        os.environ.get("FAKE_ABOUT", "mean colour"),
+        float(os.environ.get("FAKE_SECONDS", "0")),
+        None if halt is None else int(halt),
     )
 
 

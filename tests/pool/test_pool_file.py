@@ -60,7 +60,7 @@ def test_another_encoder_is_named(path):
         read_pool(path, pool_encoders("x").names)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flips_and_cuts(path, data):
     whole = path.read_bytes()
@@ -146,7 +146,7 @@ def test_content_that_does_not_fit_together(path, change):
         read_pool(rewritten(path, change))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     place=st.sampled_from(["identity", "preset", "config", "roots", "entries", "failed"]),
     value=st.recursive(

@@ -90,7 +90,7 @@ def banks(draw: Any) -> PrototypeBank:
     return PrototypeBank(classes, tables, supports, tuple(regions), {"seed": 1, "nested": {"a": [1.5, None]}})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(bank=banks())
 def test_any_bank_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, bank: PrototypeBank) -> None:
     folder = tmp_path_factory.mktemp("banks")

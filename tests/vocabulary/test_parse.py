@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ovseg.errors import InputError, UsageError
@@ -64,7 +64,6 @@ def test_empty_names_are_refused_in_one_line(value, message):
 
 
 @given(st.lists(st.tuples(WORD, st.lists(WORD, max_size=3), st.sampled_from(",;\n")), max_size=5))
-@settings(deadline=None)
 def test_what_is_written_is_read(entries):
     # A class with synonyms needs the semicolon; one without may end with a comma just as well.
     text = "".join(f"{name}={','.join(words)};" if words else f"{name}{end}" for name, words, end in entries)

@@ -44,7 +44,7 @@ def test_a_scene_is_the_same_for_the_same_seed_and_another_for_another():
     assert not np.array_equal(one.pixels, other.pixels)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from([64, 96, 128]))
 def test_labels_instances_and_names_agree(seed, side):
     scene = drawn(seed, side=side, objects=(1, 4), scale=(0.25, 0.45), two_stuffs=0.5, pairs="all")
