@@ -183,6 +183,9 @@ def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:
         say(f"{built.resumed} of {len(built.reports)} classes were done already", quiet=flags.quiet)
     if built.unsupported:
         say(f"no support for {', '.join(built.unsupported)}", quiet=flags.quiet)
+    index = sheets_folder(out) / "index.html"
+    if index.is_file():
+        say(f"what was found in each picture: {index}", quiet=flags.quiet)
     if flags.as_json:
         import json
 

@@ -34,6 +34,11 @@ SIDE = 320
 """Longer side of a picture in pixels at most."""
 INDEX = "index.html"
 
+_NAME = 40
+"""Longest name that a caption shows whole."""
+_TOOLTIP_ONLY = frozenset(("negative_prompt", "word", "pixels", "path"))
+"""Facts that are the same on a whole page, or that only a program reads."""
+
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem;
@@ -60,7 +65,7 @@ class SheetEntry:
     Attributes:
         picture: (H, W, 3) uint8, small, with its regions drawn.
         name: Of the image.
-        facts: Where it comes from.
+        facts: Where it comes from. What fits into a caption is shown, all of it stands in the tooltip.
         score: How sure its region is, in [0, 1].
         rejected: Why it was not used, or None.
     """
@@ -140,14 +145,34 @@ def _figure(entry: SheetEntry) -> str:
     Image.fromarray(entry.picture).save(stream, "JPEG", quality=82)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     height, width = entry.picture.shape[:2]
-    facts = ", ".join(f"{key} {_short(value)}" for key, value in entry.facts.items())
     said = f"<b>rejected: {escape(entry.rejected)}</b>" if entry.rejected else f"score {entry.score:.2f}"
     return (
         f"<figure{' class=rejected' if entry.rejected else ''}>"
         f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" alt="">'
-        f"<figcaption>{escape(entry.name)}<br>{said}<br>"
-        f'<span class="soft">{escape(facts)}</span></figcaption></figure>\n'
+        f'<figcaption title="{escape(_all_facts(entry))}">{escape(_short_name(entry.name))}<br>{said}<br>'
+        f'<span class="soft">{escape(_caption(entry.facts))}</span></figcaption></figure>\n'
     )
+
+
+def _caption(facts: Mapping[str, Any]) -> str:
+    """The facts that tell one picture from another: plain values, and the name of the model."""
+    shown = {key: value for key, value in facts.items() if isinstance(value, str | int | float)}
+    shown = {key: value for key, value in shown.items() if key not in _TOOLTIP_ONLY}
+    settings = facts.get("settings")
+    model = settings.get("model") if isinstance(settings, Mapping) else None
+    if isinstance(model, Mapping) and isinstance(model.get("name"), str):
+        shown["model"] = model["name"]
+    return ", ".join(f"{key} {_short(value)}" for key, value in shown.items())
+
+
+def _all_facts(entry: SheetEntry) -> str:
+    """The whole name and every fact, one a line."""
+    return "\n".join((entry.name, *(f"{key}: {_short(value)}" for key, value in entry.facts.items())))
+
+
+def _short_name(name: str) -> str:
+    """A name as it is, or where it is long its last part."""
+    return name if len(name) <= _NAME else f"…/{name.rpartition('/')[2]}"
 
 
 def _short(value: Any) -> str:

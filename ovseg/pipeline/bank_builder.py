@@ -127,7 +127,7 @@ def _build(recipe: BankRecipe, out: Path, plan: dict[str, Any], tell: Callable[[
     facts |= {"report": [report.to_json() for report in reports]}
     facts |= {} if recipe.root is None else {"root": str(recipe.root)}
     bank = merge_banks(parts, clean=prototypes.clean, facts=facts)
-    write_index(sheets_folder(out), [(report.name, report.line()) for report in reports])
+    write_index(sheets_folder(out), [(report.name, report.summary()) for report in reports])
     work.finish(bank, out)
     return BankBuild(bank, tuple(reports), resumed)
 
@@ -186,7 +186,7 @@ class _Builder:
         rejected += [(double.origin.name, double.reason) for double in doubles]
         count = sum(len(table) for table in bank.tables.values())
         report = ClassReport(spec.name, len(views), tuple(rejected), count)
-        write_sheet(self._sheets, index, spec.name, report.line(), list(_entries(pairs, doubles)))
+        write_sheet(self._sheets, index, spec.name, report.summary(), list(_entries(pairs, doubles)))
         return replace(bank, facts={"report": report.to_json()})
 
     def _look(self, index: int, spec: ClassSpec) -> tuple[list[_Looked], list[_Double]]:

@@ -28,10 +28,14 @@ class ClassReport:
 
     def line(self) -> str:
         """In one line, for the user."""
+        return f"{self.name}: {self.summary()}"
+
+    def summary(self) -> str:
+        """The line without the name, for a page that has it as its heading."""
         found = self.used + len(self.rejected)
-        text = f"{self.name}: {self.used} of {found} images used, {self.prototypes} prototypes"
+        text = f"{self.used} of {found} images used, {self.prototypes} prototypes"
         if not found:
-            text = f"{self.name}: no support image found"
+            text = "no support image found"
         reasons = [f"{name} ({reason})" for name, reason in self.rejected[:3]]
         more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
         return text + (f"; rejected {', '.join(reasons)}{more}" if reasons else "")

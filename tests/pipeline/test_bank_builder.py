@@ -125,7 +125,9 @@ def test_a_picture_twice_and_a_wrong_one_are_rejected_with_a_reason(support: Pat
     assert f"rejected: {reason}" in sheet.replace("&#x27;", "'")
     assert sheet.count("data:image/jpeg") == 3
     index = (sheets_folder(tmp_path / "x.bank") / "index.html").read_text()
-    assert "0001-tomato.html" in index
+    assert '<a href="0001-tomato.html">tomato</a>: 2 of 3 images used' in index
+    page = (sheets_folder(tmp_path / "x.bank") / "0001-tomato.html").read_text()
+    assert '<h1>tomato</h1>\n<p class="soft">2 of 3 images used' in page
 
 
 def test_lists_choose_images(support: Path, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_build_says_what_it_found_and_where_the_bank_is(bank: Invoke, support: P
     assert "[2/2] green frog: 2 of 2 images used" in result.stderr
     assert [spec.name for spec in load_bank(out).classes] == ["tomato", "green frog"]
     assert (tmp_path / "pets.bank.sheets" / "index.html").is_file()
+    assert f"what was found in each picture: {out}.sheets/index.html\n" in result.stderr
     again = bank("build", *flags)
     assert again.exit_code == 0
     assert "2 of 2 classes were done already" in again.stderr
