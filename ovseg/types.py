@@ -1,24 +1,21 @@
-"""The values that flow between the rooms: frozen, checked, documented with shapes.
+"""The values that flow between the packages: frozen, checked, documented with shapes.
 
 Letters used everywhere: ``H, W`` an image's pixels; ``h, w`` cells of a feature grid; ``D`` feature
 length; ``K`` classes without background; ``P`` prototypes; ``M`` masks; ``N = h * w`` cells. Boxes
 are XYXY in pixels unless a name says otherwise, with exclusive right and lower ends.
 
-This module knows NumPy only; tensors are named in annotations and never imported here.
+This module knows NumPy only: the command line imports it without waiting for torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["VOID8", "VOID16", "FeatureGrid", "Region", "Segmentation", "void_index"]
+__all__ = ["VOID8", "VOID16", "Region", "Segmentation", "void_index"]
 
 VOID8 = 255
 """Label of a pixel that got no answer, in label maps of up to 254 classes."""
@@ -29,28 +26,6 @@ VOID16 = 65535
 def void_index(classes: int) -> int:
     """Void label for ``classes`` names (background not counted): 255, or 65535 from 255 names on."""
     return VOID8 if classes < VOID8 else VOID16
-
-
-@dataclass(frozen=True)
-class FeatureGrid:
-    """Features of one image on a regular grid of cells.
-
-    Attributes:
-        values: (h, w, D) float tensor.
-        image_size: (H, W) of the image that was encoded, in its own pixels.
-    """
-
-    values: torch.Tensor
-    image_size: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        if self.values.ndim != 3:
-            raise ValueError(f"expected features of shape (h, w, D), got {tuple(self.values.shape)}")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(h, w): rows and columns of cells."""
-        return int(self.values.shape[0]), int(self.values.shape[1])
 
 
 @dataclass(frozen=True)

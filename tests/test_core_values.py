@@ -12,17 +12,11 @@ from ovseg import prompts
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.errors import OvsegError, UsageError
 from ovseg.images.resize import resized
-from ovseg.types import FeatureGrid, Region, Segmentation, void_index
+from ovseg.types import Region, Segmentation, void_index
 
 
 def test_void_moves_to_16_bits_when_255_is_taken():
     assert [void_index(n) for n in (1, 254, 255, 500)] == [255, 255, 65535, 65535]
-
-
-def test_a_feature_grid_has_three_axes():
-    assert FeatureGrid(torch.zeros(2, 3, 4), (20, 30)).shape == (2, 3)
-    with pytest.raises(ValueError, match=r"expected features of shape \(h, w, D\), got \(2, 3\)"):
-        FeatureGrid(torch.zeros(2, 3), (20, 30))
 
 
 def test_a_region_knows_its_box_and_area():

@@ -13,7 +13,7 @@ from ovseg.cli.common import one_line
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from ovseg.runs.progress import Progress
+    from ovseg.progress import Progress
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -22,7 +22,7 @@ EVERY = 5.0
 @contextlib.contextmanager
 def shown_progress(*, quiet: bool = False) -> Iterator[Progress]:
     """Yield what tells the user how far a run is, in the manner that fits standard error."""
-    from ovseg.runs.progress import Silent
+    from ovseg.progress import Silent
 
     if quiet:
         yield Silent()

@@ -14,8 +14,8 @@ from ovseg.evaluation.bootstrap import Bootstrap, BootstrapSettings, ImageWeight
 from ovseg.evaluation.journal import read_header, read_records
 from ovseg.evaluation.metrics import AreaCounts, Figures, area_counts, figures
 from ovseg.evaluation.record import ImageRecord
-from ovseg.evaluation.results import percent
 from ovseg.evaluation.summary import OVERALL
+from ovseg.evaluation.wording import percent, span
 
 __all__ = ["compare", "comparison_markdown"]
 
@@ -99,8 +99,8 @@ def comparison_markdown(comparison: dict[str, Any]) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, entry in (*comparison["figures"].items(), *comparison["per_class"].items()):
-        span = "–" if entry["interval"] is None else " – ".join(percent(end) for end in entry["interval"])
-        cells = (percent(entry["a"]), percent(entry["b"]), percent(entry["difference"]), span)
+        values = (percent(entry["a"]), percent(entry["b"]), percent(entry["difference"]))
+        cells = (*values, span(entry["interval"]))
         lines.append(f"| {name} | {' | '.join(cells)} | {percent(entry['share_above'])} % |")
     return "\n".join(lines) + "\n"
 

@@ -61,6 +61,16 @@ class AreaCounts:
     predicted: Counts
     truth: Counts
 
+    @classmethod
+    def zero(cls, *shape: int) -> AreaCounts:
+        """Nothing counted yet: arrays of a shape whose last axis are the classes."""
+        return cls(*(np.zeros(shape, np.int64) for _ in range(3)))
+
+    def __add__(self, other: AreaCounts) -> AreaCounts:
+        return AreaCounts(
+            self.intersection + other.intersection, self.predicted + other.predicted, self.truth + other.truth
+        )
+
 
 def area_counts(confusion: Counts) -> AreaCounts:
     """Reduce a (K, K + 1) confusion matrix to its areas."""

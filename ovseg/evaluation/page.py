@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ovseg.evaluation.pictures import picture_path
 from ovseg.evaluation.summary import Summary
+from ovseg.evaluation.wording import percent
 from ovseg.outputs.palette import hex_colour
 
 __all__ = ["results_page"]
@@ -30,7 +31,7 @@ _CONFUSIONS = 20
 def results_page(folder: Path, summary: Summary) -> str:
     """The page of an evaluation whose pictures lie in ``folder``."""
     results = summary.results
-    title = escape(f"{results['dataset']['name']}: mIoU {_percent(results['miou'])}")
+    title = escape(f"{results['dataset']['name']}: mIoU {percent(results['miou'])}")
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     names = list(results["per_class"])
     return (
@@ -56,13 +57,13 @@ def _notes(results: Mapping[str, Any]) -> str:
 
 def _facts(results: Mapping[str, Any]) -> str:
     interval = results["intervals"]["miou"]
-    spread = f" ({_percent(interval[0])} to {_percent(interval[1])})" if interval else ""
+    spread = f" ({percent(interval[0])} to {percent(interval[1])})" if interval else ""
     pairs = {
-        "mIoU": _percent(results["miou"]) + spread,
-        "Pixel accuracy": _percent(results["pixel_accuracy"]),
-        "Mean accuracy": _percent(results["mean_accuracy"]),
-        "Frequency-weighted IoU": _percent(results["frequency_weighted_iou"]),
-        "Boundary IoU": _percent(results["boundary_iou"]),
+        "mIoU": percent(results["miou"]) + spread,
+        "Pixel accuracy": percent(results["pixel_accuracy"]),
+        "Mean accuracy": percent(results["mean_accuracy"]),
+        "Frequency-weighted IoU": percent(results["frequency_weighted_iou"]),
+        "Boundary IoU": percent(results["boundary_iou"]),
         "Images": str(results["images"]),
     }
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs.items())
@@ -81,8 +82,8 @@ def _bars(results: Mapping[str, Any]) -> str:
         rows.append(
             f'<tr><td>{escape(name)}</td><td><svg width="300" height="14" role="img">'
             f'<rect width="{300 * iou:.1f}" height="14" fill="var(--bar)"/>{whisker}</svg></td>'
-            f"<td>{_percent(entry['iou'])}</td><td>{_percent(entry['accuracy'])}</td>"
-            f"<td>{_percent(entry['boundary_iou'])}</td><td>{_percent(entry['pixel_share'])}</td></tr>\n"
+            f"<td>{percent(entry['iou'])}</td><td>{percent(entry['accuracy'])}</td>"
+            f"<td>{percent(entry['boundary_iou'])}</td><td>{percent(entry['pixel_share'])}</td></tr>\n"
         )
     level = f"{100 * results['intervals']['level']:.0f}"
     return (
@@ -94,7 +95,7 @@ def _bars(results: Mapping[str, Any]) -> str:
 
 def _sizes(results: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{size}</td><td>{_percent(entry['miou'])}</td><td>{entry['pixels']}</td></tr>"
+        f"<tr><td>{size}</td><td>{percent(entry['miou'])}</td><td>{entry['pixels']}</td></tr>"
         for size, entry in results["sizes"].items()
     )
     head = "<tr><th>Component</th><th>mIoU</th><th>True pixels</th></tr>"
@@ -109,7 +110,7 @@ def _calibration(results: Mapping[str, Any]) -> str:
     curve = ((200 * point["confidence"], 200 - 200 * point["accuracy"]) for point in calibration["curve"])
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in curve)
     return (
-        f"<h2>Calibration</h2>\n<p>Expected calibration error {_percent(calibration['error'])}. Accuracy (up)"
+        f"<h2>Calibration</h2>\n<p>Expected calibration error {percent(calibration['error'])}. Accuracy (up)"
         " over confidence (right); on the diagonal, confidence means what it says.</p>\n"
         '<svg width="210" height="210" viewBox="-5 -5 210 210" role="img">'
         '<rect width="200" height="200" fill="none" stroke="var(--line)"/>'
@@ -129,7 +130,7 @@ def _matrix(names: list[str], confusion: npt.NDArray[np.int64]) -> str:
         f"<tr><th>{escape(name)}</th>"
         + "".join(
             f'<td style="background:rgb(59 118 196/{share:.3f})"'
-            f' title="{escape(name)} as {escape(column)}: {_percent(share)}%"></td>'
+            f' title="{escape(name)} as {escape(column)}: {percent(share)}%"></td>'
             for column, share in zip(columns, row, strict=True)
         )
         + "</tr>\n"
@@ -151,7 +152,7 @@ def _confusions(names: list[str], confusion: npt.NDArray[np.int64]) -> str:
     order = np.argsort(-mistakes, axis=None, kind="stable")[:_CONFUSIONS]
     rows = "".join(
         f"<tr><td>{escape(names[t])}</td><td>{escape(columns[p])}</td><td>{mistakes[t, p]}</td>"
-        f"<td>{_percent(shares[t, p])}</td></tr>\n"
+        f"<td>{percent(shares[t, p])}</td></tr>\n"
         for t, p in zip(*np.unravel_index(order, mistakes.shape), strict=True)
         if mistakes[t, p]
     )
@@ -178,7 +179,7 @@ def _images(folder: Path, summary: Summary) -> str:
                 data = base64.b64encode(path.read_bytes()).decode("ascii")
                 parts.append(
                     f'<figure><img alt="" src="data:image/jpeg;base64,{data}">'
-                    f"<figcaption>{escape(name)}: mean IoU {_percent(score)} here</figcaption></figure>\n"
+                    f"<figcaption>{escape(name)}: mean IoU {percent(score)} here</figcaption></figure>\n"
                 )
     return "".join(parts)
 
@@ -192,7 +193,3 @@ def _details(results: Mapping[str, Any]) -> str:
 def _shares(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     shares: npt.NDArray[np.float64] = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return shares
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"

@@ -12,9 +12,10 @@ from ovseg.evaluation.journal import Header
 from ovseg.evaluation.page import results_page
 from ovseg.evaluation.pictures import picture_path
 from ovseg.evaluation.summary import Summary
+from ovseg.evaluation.wording import percent, span
 from ovseg.files import write_json, write_text
 
-__all__ = ["CONFUSION", "MARKDOWN", "PAGE", "RESULTS", "markdown", "percent", "write_results"]
+__all__ = ["CONFUSION", "MARKDOWN", "PAGE", "RESULTS", "markdown", "write_results"]
 
 RESULTS, MARKDOWN, PAGE, CONFUSION = "results.json", "results.md", "results.html", "confusion.csv"
 
@@ -31,11 +32,6 @@ def write_results(folder: Path, header: Header, summary: Summary) -> None:
             path.unlink()
 
 
-def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal; a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
 def markdown(results: Mapping[str, Any]) -> str:
     """The field's form of a result: one line of figures, one line a class, all that they depend on."""
     dataset, intervals, code = results["dataset"], results["intervals"], results["ovseg"]
@@ -43,7 +39,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     shares = [
         percent(results[name]) for name in ("mean_accuracy", "pixel_accuracy", "frequency_weighted_iou")
     ]
-    overall = [percent(results["miou"]), _span(intervals["miou"]), *shares, percent(results["boundary_iou"])]
+    overall = [percent(results["miou"]), span(intervals["miou"]), *shares, percent(results["boundary_iou"])]
     calibration = percent((results["calibration"] or {}).get("error"))
     lines = [
         f"# {dataset['name']}: mIoU {percent(results['miou'])}",
@@ -63,7 +59,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     ]
     for name, entry in results["per_class"].items():
         iou, *others = (percent(entry[key]) for key in ("iou", "accuracy", "boundary_iou", "pixel_share"))
-        lines.append(_row(name.replace("|", r"\|"), iou, _span(entry["interval"]), *others))
+        lines.append(_row(name.replace("|", r"\|"), iou, span(entry["interval"]), *others))
     for title, key in (("Classes at zero", "classes_at_zero"), ("Absent classes", "absent_classes")):
         if results[key]:
             lines += ["", f"{title}: {', '.join(results[key])}."]
@@ -72,10 +68,6 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _span(interval: list[float] | None) -> str:
-    return "–" if interval is None else f"{percent(interval[0])} – {percent(interval[1])}"
 
 
 def _who(results: Mapping[str, Any]) -> str:

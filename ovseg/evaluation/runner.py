@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,11 @@ from ovseg.evaluation.results import CONFUSION, MARKDOWN, PAGE, RESULTS, write_r
 from ovseg.evaluation.summary import Summary, summarise
 from ovseg.files import TEMPORARY_PREFIX, write_json
 from ovseg.outputs.masks import write_mask
+from ovseg.progress import Progress, Silent
 from ovseg.version import __version__
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["EvaluationSettings", "Progress", "claim", "evaluate", "finish"]
+__all__ = ["EvaluationSettings", "claim", "evaluate", "finish"]
 
 PREDICTIONS, CLASSES, RUN = "predictions", "classes.json", "run.json"
 
@@ -51,18 +52,6 @@ class EvaluationSettings:
     save_predictions: bool = False
     overwrite: bool = False
     bootstrap: BootstrapSettings = field(default_factory=BootstrapSettings)
-
-
-class Progress(Protocol):
-    """Is told how far an evaluation is."""
-
-    def start(self, total: int, done: int) -> None:
-        """It begins: ``total`` images, of which ``done`` were measured before."""
-        ...
-
-    def advance(self, failure: str | None = None) -> None:
-        """One more image is measured."""
-        ...
 
 
 def evaluate(
@@ -116,7 +105,7 @@ def evaluate(
     )
     claim(out, overwrite=settings.overwrite)
     with Journal(out, header, batch=settings.batch_size) as journal:
-        stream = _Stream(dataset, predictor, out, journal, settings, progress)
+        stream = _Stream(dataset, predictor, out, journal, settings, progress or Silent())
         timings = stream.run()
     summary = finish(out, journal.header)
     write_json(out / RUN, {"root": str(dataset.root), "status": "done", "timings": timings})
@@ -150,7 +139,7 @@ class _Stream:
         out: Path,
         journal: Journal,
         settings: EvaluationSettings,
-        progress: Progress | None,
+        progress: Progress,
     ) -> None:
         self._dataset, self._predictor, self._out, self._journal = dataset, predictor, out, journal
         self._settings, self._progress = settings, progress
@@ -163,8 +152,7 @@ class _Stream:
         for record in read_records(self._out, self._journal.header):
             self._ranking.add(record)
         todo = self._journal.header.selection[before:]
-        if self._progress is not None:
-            self._progress.start(len(self._journal.header.selection), before)
+        self._progress.start(len(self._journal.header.selection), before)
         if self._settings.save_predictions:
             names = ("background", *self._dataset.foreground)
             write_json(self._out / CLASSES, {str(i): name for i, name in enumerate(names)})
@@ -241,9 +229,8 @@ class _Stream:
             return
         records = pending.result()
         self._journal.append(records)
-        if self._progress is not None:
-            for _ in records:
-                self._progress.advance()
+        for _ in records:
+            self._progress.advance()
 
 
 def claim(out: Path, *, overwrite: bool) -> None:

@@ -70,8 +70,8 @@ class _Sums:
         self._weights = ImageWeights(len(header.selection), self._settings)
         self._bootstrap = Bootstrap(classes, self._settings)
         self._confusion = np.zeros((classes, classes + 1), np.int64)
-        self._boundary = _zero(classes)
-        self._sizes = _zero(len(SIZES), classes)
+        self._boundary = AreaCounts.zero(classes)
+        self._sizes = AreaCounts.zero(len(SIZES), classes)
         self._calibration: CalibrationCounts | None = None
         self._ranking = Ranking()
         self._shown: dict[int, tuple[str, float]] = {}
@@ -81,8 +81,8 @@ class _Sums:
     def add(self, record: ImageRecord) -> None:
         self._bootstrap.add(area_counts(record.confusion), self._weights.next())
         self._confusion += record.confusion
-        self._boundary = _plus(self._boundary, record.boundary)
-        self._sizes = _plus(self._sizes, record.sizes)
+        self._boundary += record.boundary
+        self._sizes += record.sizes
         if record.calibration is not None:
             self._calibration = (self._calibration or CalibrationCounts.zero()) + record.calibration
         if self._ranking.add(record):
@@ -164,14 +164,6 @@ class _Sums:
             size: {"miou": _number(by_size.miou[s]), "pixels": int(self._sizes.truth[s].sum())}
             for s, size in enumerate(SIZES)
         }
-
-
-def _zero(*shape: int) -> AreaCounts:
-    return AreaCounts(*(np.zeros(shape, np.int64) for _ in range(3)))
-
-
-def _plus(a: AreaCounts, b: AreaCounts) -> AreaCounts:
-    return AreaCounts(a.intersection + b.intersection, a.predicted + b.predicted, a.truth + b.truth)
 
 
 def _number(value: Any) -> float | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.errors import InputError
-from ovseg.evaluation.results import RESULTS, percent
+from ovseg.evaluation.results import RESULTS
+from ovseg.evaluation.wording import percent, span
 
 __all__ = ["read_results", "results_table"]
 
@@ -37,12 +38,12 @@ def results_table(runs: Sequence[Mapping[str, Any]]) -> str:
     ]
     notes: list[str] = []
     for run in runs:
-        name, span = _name(run), run["intervals"]["miou"]
+        name = _name(run)
         cells = [
             name,
             str(run["images"]),
             percent(run["miou"]),
-            "–" if span is None else f"{percent(span[0])} – {percent(span[1])}",
+            span(run["intervals"]["miou"]),
             percent(run["pixel_accuracy"]),
             percent(run["boundary_iou"]),
             str(run["predictor"].get("preset", run["predictor"]["kind"])),

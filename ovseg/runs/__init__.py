@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from ovseg.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from ovseg.progress import Progress, Silent
     from ovseg.runs.config import RunConfig, parse_shard
     from ovseg.runs.engine import ImageSegmenter, run_segmentation
-    from ovseg.runs.progress import Progress, Silent
     from ovseg.runs.summary import Failure, RunSummary
 else:
     # The engine imports NumPy and the writers; the help of the command line needs the configuration only.
@@ -16,10 +16,10 @@ else:
         {
             "Failure": "ovseg.runs.summary",
             "ImageSegmenter": "ovseg.runs.engine",
-            "Progress": "ovseg.runs.progress",
+            "Progress": "ovseg.progress",
             "RunConfig": "ovseg.runs.config",
             "RunSummary": "ovseg.runs.summary",
-            "Silent": "ovseg.runs.progress",
+            "Silent": "ovseg.progress",
             "parse_shard": "ovseg.runs.config",
             "run_segmentation": "ovseg.runs.engine",
         },

@@ -18,8 +18,8 @@ from ovseg.errors import InputError, OutputError
 from ovseg.images import ImageLimits, load_image, working_size
 from ovseg.outputs import FORMATS, OutputItem, RunContext
 from ovseg.outputs.fragments import PARTS
+from ovseg.progress import Progress, Silent
 from ovseg.runs.journal import Line, read_journal
-from ovseg.runs.progress import Progress, Silent
 from ovseg.runs.summary import Failure, RunSummary
 from ovseg.types import Segmentation, void_index
 from ovseg.vocabulary import ClassSpec, Vocabulary

@@ -18,10 +18,10 @@ from ovseg.errors import ConfigError, OutputError
 from ovseg.files import recorded_writes, write_json
 from ovseg.images import ImageFile
 from ovseg.outputs import FORMATS, OutputItem, RunContext, Writer
+from ovseg.progress import Progress, Silent
 from ovseg.runs.config import RunConfig
 from ovseg.runs.folder import RunFolder, open_run_folder
 from ovseg.runs.manifest import RunTimer, manifest_entry, run_config_entry
-from ovseg.runs.progress import Progress, Silent
 from ovseg.runs.record import done_line, failed_line
 from ovseg.runs.stream import Decoded, Entry, decoded_batches
 from ovseg.runs.summary import Failure, RunSummary

@@ -19,8 +19,8 @@ from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import TEMPORARY_PREFIX, file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
 from ovseg.images.perceptual import image_hash
+from ovseg.progress import Progress, Silent
 from ovseg.runs.lock import folder_lock
-from ovseg.runs.progress import Progress, Silent
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import names_identity, pool_items, read_pool, require_identity, write_pool
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem, pool_of

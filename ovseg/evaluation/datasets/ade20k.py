@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from ovseg.evaluation.datasets.base import Dataset, Sample, find_root, official_names, require_files
+from ovseg.evaluation.datasets.base import Dataset, find_root, mask_samples, official_names, require_files
 from ovseg.evaluation.datasets.catalog import DatasetCard
-from ovseg.evaluation.datasets.truth import identity_table, read_truth
+from ovseg.evaluation.datasets.truth import identity_table
 
 
 def load(card: DatasetCard, root: Path) -> Dataset:
@@ -34,8 +33,5 @@ def load(card: DatasetCard, root: Path) -> Dataset:
         layout="ADEChallengeData2016, validation",
         classes=classes,
         has_background=False,
-        samples=tuple(
-            Sample(name, image, partial(read_truth, mask, table))
-            for name, image, mask in zip(names, images, masks, strict=True)
-        ),
+        samples=mask_samples(names, images, masks, table),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.catalog import DatasetCard
+from ovseg.evaluation.datasets.truth import ValueTable, read_truth
 from ovseg.files import digest
 from ovseg.prompts import read_lines
 
@@ -20,6 +22,7 @@ __all__ = [
     "Dataset",
     "Sample",
     "find_root",
+    "mask_samples",
     "official_names",
     "read_split",
     "require_files",
@@ -112,6 +115,23 @@ class Dataset:
             "names_sha256": digest([sample.name for sample in self.samples]),
             "notes": self.notes(),
         }
+
+
+def mask_samples(
+    names: Iterable[str], images: Iterable[Path], masks: Iterable[Path], table: ValueTable
+) -> tuple[Sample, ...]:
+    """Samples whose truth is an index image each, read when it is needed.
+
+    Args:
+        names: Of the samples, in evaluation order.
+        images: The photo of each.
+        masks: The index image of each.
+        table: What the values of the index images mean.
+    """
+    return tuple(
+        Sample(name, image, partial(read_truth, mask, table))
+        for name, image, mask in zip(names, images, masks, strict=True)
+    )
 
 
 def official_names(card: DatasetCard) -> tuple[str, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from ovseg.evaluation.datasets.base import Dataset, Sample, find_root, official_names, require_files
+from ovseg.evaluation.datasets.base import Dataset, find_root, mask_samples, official_names, require_files
 from ovseg.evaluation.datasets.catalog import DatasetCard
-from ovseg.evaluation.datasets.truth import identity_table, read_truth, value_table
+from ovseg.evaluation.datasets.truth import identity_table, value_table
 from ovseg.evaluation.metrics import VOID
 
 _IMAGE = "_leftImg8bit.png"
@@ -41,8 +40,5 @@ def load(card: DatasetCard, root: Path) -> Dataset:
         layout=f"fine annotation, val, *{ending}",
         classes=classes,
         has_background=False,
-        samples=tuple(
-            Sample(name, image, partial(read_truth, mask, table))
-            for name, image, mask in zip(names, images, masks, strict=True)
-        ),
+        samples=mask_samples(names, images, masks, table),
     )

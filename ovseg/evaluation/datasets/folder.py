@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from ovseg.errors import DatasetError, InputError
-from ovseg.evaluation.datasets.base import Dataset, Sample, require_unique
+from ovseg.evaluation.datasets.base import Dataset, mask_samples, require_unique
 from ovseg.evaluation.datasets.catalog import DatasetCard
-from ovseg.evaluation.datasets.truth import identity_table, read_truth
+from ovseg.evaluation.datasets.truth import identity_table
 from ovseg.images import SUFFIXES
 from ovseg.vocabulary import ClassSpec, read_classes_file
 
@@ -57,9 +56,7 @@ def load_folder(root: Path, *, background: bool) -> Dataset:
         layout=f"folder {root.resolve().name}",
         classes=classes,
         has_background=background,
-        samples=tuple(
-            Sample(name, images[name], partial(read_truth, mask, table)) for name, mask in masks.items()
-        ),
+        samples=mask_samples(masks, (images[name] for name in masks), masks.values(), table),
         remarks=(f"{without} images without a mask are left out",) if without else (),
     )
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from ovseg.evaluation.datasets.base import (
     Dataset,
-    Sample,
     find_root,
+    mask_samples,
     official_names,
     read_split,
     require_files,
 )
 from ovseg.evaluation.datasets.catalog import DatasetCard
-from ovseg.evaluation.datasets.truth import identity_table, read_truth
+from ovseg.evaluation.datasets.truth import identity_table
 
 SPLIT = "ImageSets/Segmentation/val.txt"
 
@@ -41,8 +40,5 @@ def load(card: DatasetCard, root: Path) -> Dataset:
         layout=f"VOC development kit, {SPLIT}",
         classes=classes,
         has_background=card.has_background,
-        samples=tuple(
-            Sample(name, image, partial(read_truth, mask, table))
-            for name, image, mask in zip(names, images, masks, strict=True)
-        ),
+        samples=mask_samples(names, images, masks, table),
     )

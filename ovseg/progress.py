@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it."""
+"""What a long piece of work over many images tells whoever watches it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told how far a run is, always from the thread that started it."""
+    """Is told how far the work is, always from the thread that started it."""
 
     def start(self, total: int, done: int) -> None:
-        """The run begins: ``total`` images, of which ``done`` were finished before."""
+        """It begins: ``total`` images, of which ``done`` were finished before."""
         ...
 
     def advance(self, failure: str | None = None) -> None:
