@@ -89,4 +89,16 @@ def explain(
     layer = label_layer(labels, (height, width), line=1).convert("RGBA")
     shown.paste(layer, mask=layer)
     write_explanation(output, image.name, np.asarray(shown), regions, explained)
+    shown_photos = {
+        (witness.name, witness.picture is None)
+        for region in explained
+        for witness in (*region.witnesses, *region.rivals)
+    }
+    lost = sum(absent for _, absent in shown_photos)
+    if lost:
+        say(
+            f"{lost} of {len(shown_photos)} support photos were not found: add --photos FOLDER, below which"
+            " they have the names that the bank knows",
+            quiet=quiet,
+        )
     typer.echo(one_line(output))

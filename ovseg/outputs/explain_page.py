@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ovseg.files import write_text
+from ovseg.outputs.legend import percent
 from ovseg.outputs.palette import hex_colour
 
 __all__ = ["ExplainedRegion", "Witness", "write_explanation"]
@@ -82,13 +83,14 @@ class Witness:
 
     Attributes:
         class_name: What it is a prototype of.
+        around: Whether of what is around the class, and not of the class itself.
         name: Of the support image.
         sha256: Of its file.
         licence: As far as it is known.
         space: Feature space in which it won.
         similarity: Mean cosine over the cells that it decided, less what all classes have in common.
         share: Of the region's cells.
-        picture: (H, W, 3) uint8 thumbnail with the support region drawn, or None: not on this machine.
+        picture: (H, W, 3) uint8 thumbnail with the support region drawn, or None: the photo was not found.
     """
 
     class_name: str
@@ -99,6 +101,7 @@ class Witness:
     similarity: float
     share: float
     picture: Pixels | None
+    around: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def write_explanation(
     buttons = "".join(
         f'<button data-region="{index}" aria-pressed="false">'
         f'<i style="background:{hex_colour(region.label)}"></i>'
-        f"{escape(region.class_name)} {100 * region.share:.0f} %</button>"
+        f"{escape(region.class_name)} {escape(percent(region.share))}</button>"
         for index, region in enumerate(explained)
     )
     sections = "".join(_section(index, region) for index, region in enumerate(explained))
@@ -186,12 +189,13 @@ def _figures(witnesses: Sequence[Witness]) -> str:
 
 def _figure(witness: Witness) -> str:
     shown = (
-        f'<div class="away">not on this machine<br>sha256 {escape(witness.sha256[:16])}…</div>'
+        f'<div class="away">photo not found<br>sha256 {escape(witness.sha256[:16])}…</div>'
         if witness.picture is None
         else f'<img src="{_embedded(witness.picture)}" alt="{escape(witness.name)}">'
     )
+    of = f"around {witness.class_name}" if witness.around else witness.class_name
     return (
-        f"<figure>{shown}<figcaption>{escape(witness.class_name)}: {escape(witness.name)}<br>"
+        f"<figure>{shown}<figcaption>{escape(of)}: {escape(witness.name)}<br>"
         f"similarity {witness.similarity:.2f}, {100 * witness.share:.0f} % of the region,"
         f" {escape(witness.space)}; licence {escape(witness.licence)}</figcaption></figure>"
     )

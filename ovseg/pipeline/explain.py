@@ -151,6 +151,7 @@ def _witnesses(
         for place in np.argsort(-counts, kind="stable")[:SHOWN]:
             number = int(numbers[place])
             record = bank.bank.supports[bank.bank.regions[number].support]
+            around = not bool(table.foreground[rows[support == number][0]])
             found.append(
                 Witness(
                     class_name=bank.bank.classes[record.class_index].name,
@@ -161,6 +162,7 @@ def _witnesses(
                     similarity=float(scores[support == number].mean()),
                     share=float(counts[place]) / max(1, len(rows)),
                     picture=photos.thumbnail(number),
+                    around=around,
                 )
             )
     return tuple(found)

@@ -38,6 +38,10 @@ def test_each_region_leads_to_its_support(bank: Path, photos: Path, tmp_path: Pa
     assert frog.witnesses[0].similarity > 0.8
     assert frog.witnesses[0].picture is not None
     assert sum(region.share for region in explained) == pytest.approx(1)
+    assert not any(witness.around for witness in frog.witnesses)
+    background = next(region for region in explained if region.class_name == "background")
+    assert background.witnesses
+    assert all(witness.around for witness in background.witnesses)
     for region in explained:
         assert 0 < region.score <= 1
         assert all(0 < witness.share <= 1 for witness in region.witnesses)
@@ -86,6 +90,7 @@ def page(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> Path:  # noqa:
     )
     assert result.exit_code == 0
     assert result.stdout.strip() == str(out)
+    assert "not found" not in result.stderr
     return out
 
 
@@ -94,13 +99,19 @@ def test_the_page_is_one_file_that_loads_nothing(page: Path) -> None:
     assert "default-src 'none'" in text
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
     assert "Runner-up" in text
+    assert "<figcaption>green frog: Green_Frog/" in text
+    assert "<figcaption>around " in text
     assert "similarity 0." in text or "similarity 1." in text
 
 
 def test_what_is_missing_is_said(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> None:  # noqa: F811
     result = ovseg("explain", photos / "frog-0.png", "--bank", bank, "-o", tmp_path / "w.html", *FLAGS)
     assert result.exit_code == 0
-    assert "not on this machine" in (tmp_path / "w.html").read_text()
+    assert "photo not found" in (tmp_path / "w.html").read_text()
+    assert re.search(
+        r"(\d+) of \1 support photos were not found: add --photos FOLDER",
+        result.stderr,
+    )
     assert ovseg("explain", photos / "frog-0.png", "-o", tmp_path / "w.html").exit_code == 2
     assert ovseg("explain", photos / "frog-0.png", "--bank", bank).exit_code == 2
 
