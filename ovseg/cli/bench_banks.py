@@ -99,10 +99,11 @@ def banks(
     segmenter = Segmenter.from_preset(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
+    given = [(path.stem, BankInUse(path, segmenter.encoders)) for path in bank]
+    spaces = {space.name for _, used in given for space in used.spaces}
+    segmenter.encoders = segmenter.encoders.reading(spaces)
     segmenter.keep_encodings(work / "encoded")
-    found: list[tuple[str, bool | None, BankInUse]] = [
-        (path.stem, None, BankInUse(path, segmenter.encoders)) for path in bank
-    ]
+    found: list[tuple[str, bool | None, BankInUse]] = [(stem, None, used) for stem, used in given]
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
         recipes: dict[str, BankRecipe] = {}

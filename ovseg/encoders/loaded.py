@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.spaces import other_spaces
 from ovseg.files import file_sha256
 from ovseg.prompts import prompts_dir
 from ovseg.weights.cards import WeightCard
@@ -70,6 +71,14 @@ class Encoders:
             # The name of a set says nothing of what stands in it.
             texts["templates_sha256"] = file_sha256(patterns)
         return {space.name: self.identity(space) for space in self.spaces} | {TEXT_SPACE: texts}
+
+    def reading(self, names: Iterable[str]) -> Encoders:
+        """The same encoders with those spaces of a bank, too, that they can give beside their own."""
+        missing = set(names) - {space.name for space in self.spaces} - {TEXT_SPACE}
+        if not missing:
+            return self
+        more = [space for space in other_spaces(self.shape, self.look) if space.name in missing]
+        return replace(self, spaces=(*self.spaces, *more)) if more else self
 
     def describe(self) -> dict[str, Any]:
         """What is in use, for run.json."""

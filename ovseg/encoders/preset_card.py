@@ -10,7 +10,8 @@ import torch
 
 from ovseg.encoders.loaded import Encoders
 from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part, names_part, shape_part
-from ovseg.encoders.roles import Roles, load_look, load_names, spaces_of
+from ovseg.encoders.roles import Roles, load_look, load_names
+from ovseg.encoders.spaces import spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
 from ovseg.weights.cards import HubFiles, WeightCard

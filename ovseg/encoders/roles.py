@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
 from ovseg.encoders.near import near_names
 from ovseg.encoders.sources import card_for
 from ovseg.errors import UnknownName, UsageError
@@ -114,19 +114,3 @@ def load_look(spec: str, *, device: torch.device, dtype: torch.dtype) -> ShapeEn
 
     load = load_diffusion if is_pipeline(spec) else load_visual
     return load(spec, device=device, dtype=dtype)
-
-
-def spaces_of(shape: ShapeEncoder, look: ShapeEncoder | None) -> tuple[Space, ...]:
-    """Where prototypes live: the look encoder's space first, then the shape encoder's, then that of words.
-
-    DINO tells kinds of things apart by its last keys (OVDiff), DINOv2 and DINOv3 by their last tokens; of
-    diffusion models it is the queries of their cross-attention.
-    """
-    kinds = [("look", look)] if look else []
-    spaces = []
-    for role, encoder in (*kinds, ("shape", shape)):
-        what = str(encoder.describe().get("what", "")).lower() if encoder else ""
-        first_dino = "dino" in what and "dinov2" not in what and "dinov3" not in what
-        facet = "query" if "diffusion" in what else "key" if first_dino else "token"
-        spaces.append(Space(f"{role}-{facet}", role, -1, facet))  # type: ignore[arg-type]
-    return (*spaces, Space("words", "names"))

@@ -12,8 +12,8 @@ from torch import nn
 
 Facet = Literal["token", "key", "query", "value"]
 
-Family = Literal["dino", "dinov2", "dinov3", "clip", "other"]
-"""How a transformer was trained, as far as it decides which of its features are good for what."""
+Family = Literal["dino", "dinov2", "dinov3", "clip", "diffusion", "other"]
+"""How a model was trained, as far as it decides which of its features are good for what."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

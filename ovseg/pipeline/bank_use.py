@@ -54,6 +54,7 @@ class BankInUse:
     def __init__(self, bank: PrototypeBank | Path | str, encoders: Encoders) -> None:
         self.path = None if isinstance(bank, PrototypeBank) else Path(bank)
         self.bank = bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank))
+        encoders = encoders.reading(self.bank.tables)
         check_identities(self.bank, encoders.identities())
         self._device = encoders.device
         self.spaces: tuple[Space, ...] = tuple(

@@ -96,7 +96,12 @@ def add_classes(
         OutputError: Another file is at ``out``, or it cannot be written.
     """
     bank = load_bank(base)
-    check_identities(bank, recipe.encoders.identities())
+    encoders = recipe.encoders.reading(bank.tables)
+    check_identities(bank, encoders.identities())
+    if encoders is not recipe.encoders:
+        # What is added must lie where the rest does.
+        spaces = tuple(space for space in encoders.spaces if space.name in bank.tables)
+        recipe = replace(recipe, encoders=replace(encoders, spaces=spaces))
     if out.exists() and out.resolve() != base.resolve() and not overwrite:
         raise OutputError(f"{out} is there already: give another file, or add --overwrite")
     part = out.with_name(out.name + ".added")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ovseg.errors import BankMismatch, UsageError
-from ovseg.files import digest
+from ovseg.identity import same_identity
 from ovseg.prototypes.bank import PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
 from ovseg.prototypes.clean import clean_background, keep_rows
 from ovseg.vocabulary import ClassSpec
@@ -52,7 +52,7 @@ def check_identities(
     for name, table in bank.tables.items():
         if name not in identities:
             continue
-        if digest(table.identity) != digest(identities[name]):
+        if not same_identity(table.identity, identities[name]):
             raise BankMismatch(
                 f"the bank's space {name} was made by {encoder_label(table.identity)}, here it is"
                 f" {encoder_label(identities[name])}: use the preset that made the bank, or build it anew"
@@ -101,7 +101,7 @@ def merge_banks(
         regions += [replace(region, support=region.support + first_support) for region in bank.regions]
         for name, table in bank.tables.items():
             known = parts.setdefault(name, [])
-            if known and digest(known[0].identity) != digest(table.identity):
+            if known and not same_identity(known[0].identity, table.identity):
                 raise BankMismatch(
                     f"the banks' spaces {name} were made by {encoder_label(known[0].identity)} and by"
                     f" {encoder_label(table.identity)}: build one of them anew"

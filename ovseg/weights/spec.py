@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Literal
 
 from ovseg.errors import UnknownName, UsageError
+from ovseg.identity import WEIGHTS
 
 Source = Literal["recorded", "open_clip", "timm", "hf-hub", "local-dir"]
 
 _PREFIXES: tuple[Source, ...] = ("timm", "hf-hub", "local-dir")
 _MISTAKEN = {"hf": "hf-hub", "hf_hub": "hf-hub", "hub": "hf-hub", "dir": "local-dir", "local": "local-dir",
              "local_dir": "local-dir", "path": "local-dir", "file": "local-dir"}  # fmt: skip
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".npz")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def parse_spec(text: str) -> ModelSpec:
         )
     if not colon:
         return ModelSpec("recorded", text)
-    if _is_path(rest) or rest.endswith(_WEIGHTS):
+    if _is_path(rest) or rest.endswith(WEIGHTS):
         return ModelSpec("open_clip", prefix, file=Path(rest).expanduser())
     return ModelSpec("open_clip", prefix, tag=rest)
 

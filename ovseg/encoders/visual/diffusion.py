@@ -72,6 +72,7 @@ class DiffusionFeatures(DenseModule):
 
     facets = ("query", "token")
     depth = 1
+    family = "diffusion"
 
     def __init__(
         self, unet: Any, vae: Any, scheduler: Any, prompt: torch.Tensor, config: DiffusionConfig | None = None

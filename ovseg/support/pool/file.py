@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.errors import BankMismatch, ConfigError
-from ovseg.files import canonical_json, digest
+from ovseg.files import canonical_json
+from ovseg.identity import same_identity
 from ovseg.sealed import read_sealed, write_sealed
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem
@@ -93,7 +94,7 @@ def require_identity(path: Path, pool: Pool, names: ImageTextEncoder) -> None:
         BankMismatch: It is another.
     """
     wanted = names_identity(names)
-    if digest(pool.identity) != digest(wanted):
+    if not same_identity(pool.identity, wanted):
         raise BankMismatch(
             f"{path} was made by another encoder ({_brief(pool.identity)}, not {_brief(wanted)}): open it"
             f" with --preset {pool.preset}, or build it again"

@@ -1,0 +1,37 @@
+"""Spaces of prototypes that the encoders of a preset give, where the preset has none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from ovseg.encoders.base import ShapeEncoder, Space
+from ovseg.encoders.vit import Facet, Family
+
+_FACETS: dict[Family, Facet] = {"dino": "key", "diffusion": "query"}
+
+
+def spaces_of(shape: ShapeEncoder, look: ShapeEncoder | None) -> tuple[Space, ...]:
+    """Where prototypes live: the look encoder's space first, then the shape encoder's, then that of words.
+
+    DINO tells kinds of things apart by its last keys (OVDiff), DINOv2 and DINOv3 by their last tokens; of
+    diffusion models it is the queries of their cross-attention. What a model is, it says itself.
+    """
+    roles = {"look": look, "shape": shape}
+    spaces = [
+        _last(role, _FACETS.get(encoder.family, "token"))
+        for role, encoder in roles.items()
+        if encoder is not None
+    ]
+    return (*spaces, Space("words", "names"))
+
+
+def other_spaces(shape: ShapeEncoder, look: ShapeEncoder | None) -> Iterator[Space]:
+    """Spaces that banks may have of the same encoders: the facet once went by the name of the weights."""
+    for role, encoder in {"look": look, "shape": shape}.items():
+        if encoder is not None and encoder.family != "diffusion":
+            yield from (_last(role, facet) for facet in get_args(Facet))
+
+
+def _last(role: str, facet: Facet) -> Space:
+    return Space(f"{role}-{facet}", role, -1, facet)  # type: ignore[arg-type]

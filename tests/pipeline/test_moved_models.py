@@ -1,0 +1,143 @@
+"""Banks and pools of models in folders: known by the hash of the weights, not by the folder's name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from clip_models import save_folder, tiny_model
+from PIL import Image
+from safetensors.torch import save_file
+
+from ovseg.config import SegmentConfig
+from ovseg.encoders.base import Space
+from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.encoders.roles import Roles
+from ovseg.errors import BankMismatch
+from ovseg.pipeline import Segmenter
+from ovseg.pipeline.bank_recipe import BankRecipe
+from ovseg.pipeline.banks import add_classes, build_bank
+from ovseg.pipeline.sources import as_source
+from ovseg.prototypes import load_bank, merge_banks
+from ovseg.runs.pool import build_pool
+from ovseg.support.config import BankConfig
+from ovseg.support.pool.file import read_pool
+from ovseg.vocabulary import Vocabulary, parse_classes
+
+CPU = torch.device("cpu")
+SMALL = replace(BankConfig(), image_size=64)
+
+
+def save_shape(folder: Path, tag: str, seed: int = 0) -> Path:
+    """A small vision transformer as timm lays it out; its tag says how it was trained."""
+    folder.mkdir()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        weights = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1).state_dict()
+    save_file(weights, folder / "model.safetensors")
+    config = {"architecture": "vit_tiny_patch16_224", "model_args": {"depth": 1}}
+    (folder / "config.json").write_text(json.dumps(config | {"pretrained_cfg": {"tag": tag}}))
+    return folder
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    (tmp_path / "models").mkdir()
+    save_folder(tmp_path / "models" / "clip", tiny_model())
+    save_shape(tmp_path / "models" / "shape", "dino")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def support(tmp_path: Path) -> Path:
+    for number, name in enumerate(("cat", "dog")):
+        folder = tmp_path / "support" / name
+        folder.mkdir(parents=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (64, 96, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "1.png")
+        mask = np.zeros((64, 96), np.uint8)
+        mask[:, :48] = 255
+        Image.fromarray(mask).save(folder / "1.mask.png")
+    return tmp_path / "support"
+
+
+def loaded(models: Path, shape: str = "shape") -> Encoders:
+    roles = Roles(f"local-dir:{models / 'clip'}", f"local-dir:{models / shape}", dense_variant="value")
+    return choose_preset("auto", roles).load(CPU, torch.float32, models / "cache")
+
+
+def bank_of(encoders: Encoders, support: Path, out: Path, classes: str = "cat, dog") -> Any:
+    return build_bank([classes], support, out, encoders=encoders, config=SMALL)
+
+
+def test_facets_go_by_what_a_model_is(models: Path) -> None:
+    save_shape(models / "dino", "augreg")
+    assert [space.name for space in loaded(models).spaces] == ["shape-key", "words"]
+    assert [space.name for space in loaded(models, "dino").spaces] == ["shape-token", "words"]
+
+
+def test_a_bank_fits_the_folders_that_made_it_under_any_name(
+    models: Path, support: Path, tmp_path: Path
+) -> None:
+    bank = bank_of(loaded(models), support, tmp_path / "a.bank")
+    again = models.rename(tmp_path / "moved")
+    encoders = loaded(again)
+    assert bank.tables["shape-key"].identity != encoders.identities()["shape-key"]
+    config = SegmentConfig(image_size=64)
+    segmenter = Segmenter(encoders, config, bank=tmp_path / "a.bank")
+    assert segmenter.segment(support / "cat" / "1.png", ["cat", "dog"]).labels.shape == (64, 96)
+    other = bank_of(encoders, support, tmp_path / "b.bank")
+    joined = merge_banks([bank, other])
+    assert len(joined.tables["shape-key"]) >= len(bank.tables["shape-key"])
+
+
+def test_other_weights_in_a_folder_of_the_same_name_are_refused(
+    models: Path, support: Path, tmp_path: Path
+) -> None:
+    bank_of(loaded(models), support, tmp_path / "a.bank")
+    (models / "shape").rename(models / "before")
+    save_shape(models / "shape", "dino", seed=1)
+    with pytest.raises(BankMismatch, match="shape-key was made by local-dir"):
+        Segmenter(loaded(models), bank=tmp_path / "a.bank")
+    Segmenter(loaded(models, "before"), bank=tmp_path / "a.bank")
+
+
+def test_a_pool_fits_the_folder_that_made_it_under_any_name(
+    models: Path, support: Path, tmp_path: Path
+) -> None:
+    build_pool([support], tmp_path / "a.pool", loaded(models))
+    again = loaded(models.rename(tmp_path / "moved"))
+    assert len(read_pool(tmp_path / "a.pool", again.names)) == 4
+    assert build_pool([support], tmp_path / "a.pool", again).encoded == 0
+    (tmp_path / "moved" / "clip").rename(tmp_path / "moved" / "before")
+    save_folder(tmp_path / "moved" / "clip", tiny_model(seed=1))
+    with pytest.raises(BankMismatch, match="was made by another encoder"):
+        read_pool(tmp_path / "a.pool", loaded(tmp_path / "moved").names)
+
+
+def test_banks_of_a_facet_that_went_by_the_name_stay_good(
+    models: Path, support: Path, tmp_path: Path
+) -> None:
+    encoders, more = loaded(models), tmp_path / "more"
+    more.mkdir()
+    (support / "dog").rename(more / "dog")
+    # As a folder had it whose name did not say DINO.
+    before = replace(encoders, spaces=(Space("shape-token", "shape"), Space("words", "names")))
+    bank_of(before, support, tmp_path / "a.bank", "cat")
+    segmenter = Segmenter(encoders, SegmentConfig(image_size=64), bank=tmp_path / "a.bank")
+    assert segmenter.bank is not None
+    assert {space.name for space in segmenter.bank.spaces} == {"shape-token", "words"}
+    assert segmenter.segment(support / "cat" / "1.png").labels.shape == (64, 96)
+    dog = Vocabulary(parse_classes(["dog"]))
+    recipe = BankRecipe(dog, as_source(more, encoders, dog.classes), encoders, SMALL)
+    add_classes(tmp_path / "a.bank", recipe, tmp_path / "a.bank")
+    grown = load_bank(tmp_path / "a.bank")
+    assert set(grown.tables) == {"shape-token", "words", "text"}
+    for table in grown.tables.values():
+        assert set(table.classes.tolist()) == {0, 1}
