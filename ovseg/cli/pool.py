@@ -206,6 +206,8 @@ def search(
     if as_json:
         typer.echo(json.dumps(_results(pool, text, image, opened, ranking, searcher.describe())))
         return
+    if ranking.hits:
+        say(f"rank  cosine  {'' if ranking.hits[0].probability is None else 'prob.':>6}  photo", quiet=quiet)
     for rank, hit in enumerate(ranking.hits, start=1):
         typer.echo(one_line(_row(rank, hit, opened)))
     if html is not None:
@@ -225,15 +227,17 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    for key, value in facts.items():
-        shown = (
-            ", ".join(f"{name}: {count}" for name, count in value.items())
-            if isinstance(value, dict)
-            else value
-        )
-        if isinstance(value, list):
-            shown = "; ".join(map(str, value)) or "none"
-        typer.echo(one_line(f"{key}: {shown}"))
+    from ovseg.prototypes.edit import encoder_label
+
+    licences = ", ".join(f"{name}: {count}" for name, count in facts["licences"].items())
+    told = {
+        "folders": "; ".join(facts["folders"]),
+        "identity": f"{encoder_label(facts['identity'])}, {facts['identity'].get('image_side')} px",
+        "licences": licences or "none",
+        "failed": "; ".join(f"{entry['file']} ({entry['reason']})" for entry in facts["failed"]) or "none",
+    }
+    for key, value in (facts | told).items():
+        typer.echo(one_line(f"{'encoder' if key == 'identity' else key}: {value}"))
 
 
 def _image_features(image: Path | None, pool: Pool, encoders: LoneNames) -> Any:

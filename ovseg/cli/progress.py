@@ -57,12 +57,13 @@ class Plain:
     def __init__(self, stream: TextIO, every: float = EVERY) -> None:
         self._stream = stream
         self._every = every
-        self._total = self._done = self._before = self._failed = 0
+        self._total = self._done = self._before = self._failed = self._told = 0
         self._started = self._spoken = time.monotonic()
 
     def start(self, total: int, done: int) -> None:
         """Begin to count."""
         self._total, self._done, self._before = total, done, done
+        self._told = done
         self._started = self._spoken = time.monotonic()
         if done:
             self._say(f"{done} of {total} images are done already")
@@ -78,7 +79,7 @@ class Plain:
 
     def close(self) -> None:
         """Say how it ended, if anything was done."""
-        if self._done > self._before:
+        if self._done > self._told:
             self._report()
 
     def _report(self) -> None:
@@ -90,6 +91,7 @@ class Plain:
         if self._failed:
             parts.append(f"{self._failed} failed")
         self._say(", ".join(parts))
+        self._told = self._done
         self._spoken = now
 
     def _say(self, line: str) -> None:

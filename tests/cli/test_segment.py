@@ -297,3 +297,4 @@ def test_plain_progress_speaks_now_and_then() -> None:
     assert spoken[2] == "failed: cannot read x"
     assert spoken[-1].startswith("4/4 images, ")
     assert spoken[-1].endswith(", 1 failed")
+    assert len(spoken) == 5, "the end is told once"

@@ -62,6 +62,7 @@ def test_search_prints_a_table(pool):
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [(row[0], row[3]) for row in rows] == [("1", "red-1.png"), ("2", "red-2.png")]
+    assert "rank  cosine   prob.  photo\n" in result.stderr
     assert all(re.fullmatch(r"-?\d\.\d{3}", cell) for row in rows for cell in row[1:3])
 
 
@@ -115,8 +116,11 @@ def test_info(pool):
     facts = json.loads(ovseg("pool", "info", pool, "--json").stdout)
     assert (facts["photos"], facts["views"], facts["crops"], facts["preset"]) == (7, 7, 0, "fake")
     text = ovseg("pool", "info", pool).stdout
-    assert "photos: 7" in text
-    assert "broken.jpg" in text
+    assert "photos: 7\n" in text
+    assert "encoder: mean colour (000000000000), 16 px\n" in text
+    assert "licences: unknown: 7\n" in text
+    assert "failed: broken.jpg (cannot read " in text
+    assert not re.search(r"[{}\[\]]", text)
 
 
 @pytest.mark.parametrize(
