@@ -61,11 +61,6 @@ class Affinity:
         """Where the links lie."""
         return self.blocks[0].device
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the links."""
-        return sum(block.numel() * block.element_size() for block in self.blocks)
-
     def links(self, x: Tensor) -> Tensor:
         """Product of the binary links with ``x`` (B, N, p) float32."""
         if self.triangle:

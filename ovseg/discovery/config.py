@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ovseg.errors import ConfigError
 
-__all__ = ["DiscoveryConfig", "EigenConfig"]
+__all__ = ["LAST_TOKENS", "DiscoveryConfig", "EigenConfig"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,7 @@ class DiscoveryConfig:
     def to_dict(self) -> dict[str, Any]:
         """All settings as JSON-able values."""
         return asdict(self)
+
+
+LAST_TOKENS = DiscoveryConfig.for_encoder("other")
+"""Settings for the last tokens, which every shape encoder has, whatever it is."""

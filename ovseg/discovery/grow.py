@@ -1,10 +1,14 @@
 """Marks grown to regions: what a person touched, carried on to the cells that belong to it.
 
-Where cells of the class are marked, every cell goes with the mark that it is most like. A box marks none of
-them: there likely cells are taken as seeds, and the random walker (Grady, TPAMI 2006) decides on the rest:
-each cell belongs to the kind that a walk from it, along edges weighted by likeness and nearness, reaches
-first. From a point, of which there is one against many, the walker reaches too little; from boxes it keeps
-more of the object than the other rule.
+There are two rules. Where cells of the class are marked (points, scribbles), every cell goes with the mark
+whose feature it is most like (`nearest_mark_cells`). A box marks no cell of the class, only cells outside it
+that are not: there the cells least like the outside are taken as seeds (`box_seeds`), and the random walker
+(Grady, TPAMI 2006; `walk`) decides on the rest: a cell belongs to the kind of mark, class or not, that a
+random walk from it reaches first, along edges weighted by likeness and nearness.
+
+Each rule is used where it does better: a single point against many marked cells of the rest attracts too few
+walks, so that the walker keeps too little of the object; from boxes the walker keeps more of it than the
+nearest mark does.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["box_seeds", "liker_cells", "walk"]
+__all__ = ["box_seeds", "nearest_mark_cells", "walk"]
 
 SHARPNESS = 24.0
 """Inverse temperature of likeness in the weight of an edge."""
@@ -59,11 +63,12 @@ def box_seeds(tokens: Tensor, outside: Tensor) -> Tensor:
     return _least(near, int((~outside).sum()))
 
 
-def liker_cells(tokens: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-    """(N,) bool: cells that are liker to a mark of the class than to any other mark.
+def nearest_mark_cells(tokens: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+    """(N,) bool: cells whose nearest mark, by the cosine of their features, is one of the class.
 
-    Where nothing is marked as not the class, the quarter of the cells that are least like the class stands
-    for it, and a cell must be liker to the class than halfway between the two.
+    Where nothing is marked as not the class, the mean of the quarter of the cells that are least like the
+    class stands for that, and a cell must be more like the class than halfway between this mean and the
+    marks.
 
     Args:
         tokens: (N, D) features that group what belongs together within the image.

@@ -12,7 +12,7 @@ from ovseg.discovery.evidence import resample
 from ovseg.discovery.solver import SolverConfig, refine
 from ovseg.types import Region
 
-__all__ = ["at_size", "refine_mask"]
+__all__ = ["at_size", "largest_part", "refine_mask"]
 
 TRUSTED = 0.5
 """A refined mask that overlaps the given one by less (IoU) is dropped for it."""
@@ -55,9 +55,14 @@ def refine_mask(
     given mask stays.
     """
     given = soft > 0.5
-    filled = ndimage.binary_fill_holes(refine(soft, photo, config) > 0.5)
-    parts, count = ndimage.label(filled)
-    if not count:
-        return given
-    largest: npt.NDArray[np.bool_] = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    largest = largest_part(ndimage.binary_fill_holes(refine(soft, photo, config) > 0.5))
     return largest if (largest & given).sum() > TRUSTED * (largest | given).sum() else given
+
+
+def largest_part(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The connected part (4 neighbours) of an (H, W) mask that has the most pixels; nothing of nothing."""
+    parts, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    largest: npt.NDArray[np.bool_] = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    return largest

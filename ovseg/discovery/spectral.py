@@ -65,13 +65,16 @@ def spectral_segments(
     if count == 1:
         return np.zeros((h, w), np.int64)
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     embedding = pairs.vectors[0, :, : count - 1].double().cpu().numpy()
     # Vectors come at unit length in the inner product of the degrees; those of small parts of the image have
     # large entries. Unit deviation gives every part the same say.
     embedding = embedding / np.maximum(embedding.std(axis=0), 1e-12)
     distinct = len(np.unique(embedding, axis=0))
-    found = KMeans(min(count, distinct), n_init=4, random_state=seed).fit_predict(embedding)
+    # Several threads would add up the clusters in the order in which they happen to finish.
+    with threadpool_limits(limits=1):
+        found = KMeans(min(count, distinct), n_init=4, random_state=seed).fit_predict(embedding)
     order = {label: rank for rank, label in enumerate(dict.fromkeys(found.tolist()))}
     return np.array([order[label] for label in found.tolist()], np.int64).reshape(h, w)
 

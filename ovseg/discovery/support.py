@@ -19,7 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ovseg.discovery.cosegment import attention, cosegment, pair_support
-from ovseg.discovery.grow import box_seeds, liker_cells, walk
+from ovseg.discovery.grow import box_seeds, nearest_mark_cells, walk
 from ovseg.discovery.support_config import SupportConfig
 
 __all__ = ["FoundRegion", "SupportConfig", "SupportEvidence", "find_support_regions"]
@@ -38,7 +38,8 @@ class SupportEvidence:
         text: (N,) in [0, 1], probability of the class, all other names and words competing.
         foreground: (N,) in [0, 1], probability of belonging to an object, or None.
         attribution: (N,) in [0, 1], what the picture's maker says of the class (cross-attention), or None.
-        mark: (N,) share of cells marked as the class in [0, 1], NaN where nothing is said, or None.
+        mark: (N,) share of each cell's marked pixels that are the class, in [0, 1]; NaN where nothing is
+            said of a cell; or None: the picture has no marks.
         context: (C, N) in [0, 1], probabilities of what usually stands around the class, or None.
     """
 
@@ -194,7 +195,7 @@ def _marked(one: SupportEvidence) -> FoundRegion:
     outside = said & (one.mark <= 0)
     if not bool(said.all()):
         if bool(inside.any()):
-            grown = _connected(one, liker_cells(one.tokens, inside, outside), inside)
+            grown = _connected(one, nearest_mark_cells(one.tokens, inside, outside), inside)
         elif bool(outside.any()):
             inside = box_seeds(one.tokens, outside)
             grown = _connected(one, walk(one.tokens, one.grid, inside, outside) > 0.5, inside)

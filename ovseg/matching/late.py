@@ -5,10 +5,10 @@ average, so that the bank says nothing about it and it falls back to the text si
 differ between classes hardly move the text's answer: a bank counts as much as it tells classes apart.
 
 Beside a bank whose support names have found, the background gets what the likest class reaches: such a bank
-says *which* class a cell is, never *that* it is one of them. Of many classes one is always liker to a cell
-than most others, also to a cell that is none of them; with any less for the background this would count as a
-witness for the class. Support that a person gave is such a witness: there the background gets what the three
-likest reach on average.
+says *which* class a cell is, never *that* it is one of them. Among many classes there is always one that a
+cell is more like than the others, also where the cell is none of them; with any less for the background, that
+alone would speak for the class. Support that a person gave does say that a cell is one of the classes: there
+the background gets what the three likest classes reach on average.
 """
 
 from __future__ import annotations

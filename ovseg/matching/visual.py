@@ -160,13 +160,6 @@ class VisualMatcher:
         sets = [set(space.owners.tolist()) - {-1} for space in self.spaces.values()]
         self.present = tuple(sorted(set.intersection(*sets))) if sets else ()
         self.device = device
-        self._hashes: dict[str, list[int]] = {}
-        for index, record in enumerate(bank.supports):
-            self._hashes.setdefault(str(record.origin.get("sha256")), []).append(index)
-
-    def supports_of(self, sha256: str) -> list[int]:
-        """Support images that are the file of that hash."""
-        return self._hashes.get(sha256, [])
 
     def prepare(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(N, D) features of each space to what the other methods take."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from ovseg.config import SegmentConfig
-from ovseg.discovery import DiscoveryConfig, EigenConfig, connected_pieces, spectral_segments
+from ovseg.discovery import EigenConfig, connected_pieces, spectral_segments
+from ovseg.discovery.config import LAST_TOKENS
 from ovseg.matching.votes import region_votes
 from ovseg.pipeline.bank_use import BankInUse
 from ovseg.pipeline.encode import EncodedImage
@@ -16,9 +17,6 @@ from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.names import NamedClasses
 
 __all__ = ["CellScores", "cell_scores", "image_regions"]
-
-_CUT = DiscoveryConfig.for_encoder("other")
-"""By the last tokens, which every shape encoder has."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,6 @@ def image_regions(encoded: EncodedImage, config: SegmentConfig) -> torch.Tensor:
     the same wherever the encoders run.
     """
     tokens = encoded.tokens.float().cpu().reshape(*encoded.grid, -1)
-    cut = replace(_CUT, eigen=EigenConfig(seed=config.seed))
+    cut = replace(LAST_TOKENS, eigen=EigenConfig(seed=config.seed))
     found = spectral_segments(tokens, segments=config.regions or None, seed=config.seed, config=cut)
     return torch.from_numpy(connected_pieces(found)).flatten().to(encoded.tokens.device)

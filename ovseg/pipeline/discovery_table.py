@@ -16,6 +16,7 @@ from ovseg.discovery import DiscoveryConfig, at_size, discover_image
 from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.evidence import resample
 from ovseg.discovery.maskcut import maskcut
+from ovseg.discovery.sizing import largest_part
 from ovseg.encoders.lone import LoneShape
 from ovseg.encoders.vit import Facet
 from ovseg.errors import UsageError
@@ -25,6 +26,7 @@ from ovseg.evaluation.discovery import MaskScores, corloc
 from ovseg.evaluation.object_masks import read_object_list
 from ovseg.images import find_images, load_image
 from ovseg.pipeline.discoverer import Discoverer
+from ovseg.types import Region
 
 __all__ = ["METHODS", "Setting", "Truth", "parse_settings", "quality_table"]
 
@@ -38,7 +40,15 @@ _TAU = DiscoveryConfig().tau
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the table."""
+    """One line of the table.
+
+    Attributes:
+        method: One of ``METHODS``.
+        layer: Transformer block whose features are cut, -1 the last; without meaning for ``saliency``.
+        facet: Which of its features, likewise.
+        tau: Cosine above which two cells are linked, where ``density`` is None.
+        density: Share of the pairs of cells that are linked instead, in (0, 1).
+    """
 
     method: str
     layer: int
@@ -193,7 +203,7 @@ def _best(
         best = at_size(regions[:1], size)
         return best[0].mask if best and best[0] is not None else nothing
     if method == "saliency":
-        return nothing if saliency is None else _largest(resample(saliency, size) > 0.5)
+        return nothing if saliency is None else largest_part(resample(saliency, size) > 0.5)
     grid = (int(features.shape[0]), int(features.shape[1]))
     affinity = image_affinity(features, config)
     guide = resample(saliency, grid) if method == "cut+saliency" and saliency is not None else None
@@ -201,18 +211,8 @@ def _best(
     return resample(cuts[0].mask.astype(np.float32), size) > 0.5 if cuts else nothing
 
 
-def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    from scipy import ndimage
-
-    parts, count = ndimage.label(mask)
-    if not count:
-        return mask
-    largest: npt.NDArray[np.bool_] = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
-    return largest
-
-
 def _box(mask: npt.NDArray[np.bool_]) -> Box | None:
     if not mask.any():
         return None
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    x0, y0, x1, y1 = Region.from_mask(mask, 1.0).box
+    return float(x0), float(y0), float(x1), float(y1)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
-from ovseg.discovery.config import DiscoveryConfig
+from ovseg.discovery.config import LAST_TOKENS
 from ovseg.discovery.find import foreground_evidence
 from ovseg.discovery.support import SupportEvidence
 from ovseg.encoders.presets import Encoders
@@ -26,8 +26,6 @@ __all__ = ["CONTEXT", "SeenImage", "SupportViewer", "mark_on_grid"]
 
 CONTEXT = ("tree", "sky", "building", "road", "person")
 """What usually stands around things (context elimination; ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
-CUT = DiscoveryConfig.for_encoder("other")
-"""How objects are found where the encoder has no saliency: by the last tokens, which every encoder has."""
 KEPT = 32
 """Encoded images that are kept, since classes share photos where they come from one pool."""
 _SAID = 0.25
@@ -104,7 +102,7 @@ class SupportViewer:
         if encoded.foreground is not None:
             return encoded.foreground.float().cpu()
         cells = encoded.tokens.float().reshape(*encoded.grid, -1)
-        return torch.from_numpy(foreground_evidence(cells, config=CUT)).flatten()
+        return torch.from_numpy(foreground_evidence(cells, config=LAST_TOKENS)).flatten()
 
     def _encode_anew(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
         return encode_image(pixels, self._encoders, self._config, self._watch, spaces=self._encoders.spaces)

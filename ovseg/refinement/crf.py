@@ -8,6 +8,7 @@ import torch
 from ovseg.errors import DependencyMissing
 
 ITERATIONS = 10
+"""Steps of mean-field inference, as in ReCo."""
 
 
 def dense_crf(image: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

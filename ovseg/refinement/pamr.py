@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 
 DILATIONS = (1, 2, 4)
+"""Distances in pixels of a pixel's neighbours, eight at each."""
+TEMPERATURE = 0.1
+"""Of the softmax over neighbours, in standard deviations of the neighbourhood."""
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 
@@ -19,11 +22,12 @@ def pamr(
     """Let each pixel's scores follow those of neighbours of like colour.
 
     Every iteration replaces a pixel's scores by the weighted mean over its neighbours at all dilations; the
-    weights are a softmax over the neighbours of ``-|I_i - I_j| / sigma_i``, averaged over channels, where
-    ``sigma_i`` is the deviation of the image in the neighbourhood (the paper's kernel).
+    weights are a softmax over the neighbours of ``-|I_i - I_j| / (0.1 sigma_i)``, averaged over channels,
+    where ``sigma_i`` is the standard deviation of the image in the neighbourhood (the paper's kernel) and 0.1
+    the temperature.
 
     Args:
-        image: (3, H, W) float.
+        image: (3, H, W) float in [0, 1].
         scores: (K, H, W) float.
         iterations: How often.
         dilations: Distances of the neighbours, eight at each.
@@ -47,7 +51,7 @@ def pamr(
     squares = (around.square().sum(dim=0) + image.square()) / count
     spread = (squares - mean.square()).clamp(min=0).sqrt()
     # In place: each of these is 24 times the image.
-    likeness = around.sub_(image).abs_().neg_().div_(spread + 1e-8).div_(0.1)
+    likeness = around.sub_(image).abs_().neg_().div_(spread + 1e-8).div_(TEMPERATURE)
     kernel = torch.softmax(likeness.mean(dim=1), dim=0)
     for _ in range(iterations):
         padded = F.pad(scores[None], (reach,) * 4, mode="replicate")[0]

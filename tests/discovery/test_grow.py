@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg.discovery.grow import box_seeds, liker_cells, walk
+from ovseg.discovery.grow import box_seeds, nearest_mark_cells, walk
 from ovseg.discovery.support import SupportConfig, SupportEvidence, find_support_regions
 
 GRID = (8, 12)
@@ -69,10 +69,10 @@ def test_seeds_of_a_box_lie_on_its_object():
 
 def test_cells_go_with_the_mark_that_they_are_like():
     tokens, truth = scene()
-    torch.testing.assert_close(liker_cells(tokens, only((4, 5)), only((0, 0), (7, 11))), truth)
-    torch.testing.assert_close(liker_cells(tokens, only((4, 5)), only()), truth)
+    torch.testing.assert_close(nearest_mark_cells(tokens, only((4, 5)), only((0, 0), (7, 11))), truth)
+    torch.testing.assert_close(nearest_mark_cells(tokens, only((4, 5)), only()), truth)
     # A mark stays what it is, whatever it looks like.
-    kept = liker_cells(tokens, only((4, 5), (0, 3)), only((3, 4)))
+    kept = nearest_mark_cells(tokens, only((4, 5), (0, 3)), only((3, 4)))
     assert bool(kept[only((0, 3))])
     assert not bool(kept[only((3, 4))])
 
