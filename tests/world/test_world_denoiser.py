@@ -9,6 +9,7 @@ import torch
 from ovseg.world.generate import SIDE
 from ovseg.world.train import autoencoder, denoiser
 from ovseg.world.train.denoiser import balanced, build_text_encoder, build_unet, learn_words, weight
+from ovseg.world.train.export import read_record
 from ovseg.world.train.loop import LoopConfig
 from ovseg.world.train.pool import make_pool
 
@@ -71,4 +72,7 @@ def test_a_few_steps_leave_a_pipeline_that_diffusers_loads(tmp_path, monkeypatch
     record = json.loads((folder / "training.json").read_text())
     assert len(record["sha256"]) == 3
     assert record["settings"]["batch"] == 4
+    assert record["autoencoder"] == read_record(folder / "vae")
+    assert record["autoencoder"]["command"].startswith("python -m ovseg.world.train.autoencoder")
+    assert record["autoencoder"]["settings"] == record["settings"]
     assert all(str(tmp_path) not in path.read_text() for path in folder.rglob("*.json"))

@@ -15,7 +15,7 @@ from ovseg.world.scenes import SceneConfig
 from ovseg.world.train import pool
 from ovseg.world.train.ahead import ahead
 from ovseg.world.train.contrast import cells_loss, contrastive_loss, positives
-from ovseg.world.train.export import save_half, write_record
+from ovseg.world.train.export import read_record, save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig, generator_of
 from ovseg.world.train.pool import make_pool
 
@@ -124,6 +124,25 @@ def test_weights_are_written_in_half_precision_with_their_hash(tmp_path):
     record = json.loads((tmp_path / "training.json").read_text())
     assert record["command"].startswith("python -m ovseg.world.train.x")
     assert len(record["sha256"]["m.safetensors"]) == 64
+
+
+def test_a_record_says_what_was_asked_for_and_not_where(tmp_path, monkeypatch):
+    assert read_record(tmp_path) is None
+    save_half({"a": torch.ones(1)}, tmp_path / "m.safetensors")
+    given = ["x.py", "--workers", "2", "--work", "/a", "--steps=3", "--out=/b", "--seed", "1", "--out", "/c"]
+    monkeypatch.setattr("sys.argv", given)
+    write_record(tmp_path, "ovseg.world.train.x", {"steps": 3}, part={"command": "y"})
+    assert json.loads((tmp_path / "training.json").read_text())["part"] == {"command": "y"}
+    assert read_record(tmp_path) == {
+        "command": "python -m ovseg.world.train.x --workers 2 --steps=3 --seed 1",
+        "settings": {"steps": 3},
+        "torch": torch.__version__,
+    }
+    monkeypatch.setattr("sys.argv", ["x.py"])
+    write_record(tmp_path, "ovseg.world.train.x", {})
+    assert read_record(tmp_path)["command"] == "python -m ovseg.world.train.x"
+    save_half({"a": torch.zeros(1)}, tmp_path / "m.safetensors")
+    assert read_record(tmp_path) is None  # that command made other weights
 
 
 def test_a_late_cooldown_changes_nothing_before_it(tmp_path):

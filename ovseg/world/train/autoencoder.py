@@ -1,10 +1,11 @@
 """Train the autoencoder of the diffusion pipeline: 128 pixels to 32 × 32 latents and back.
 
-``python -m ovseg.world.train.autoencoder`` writes the ``vae`` folder of the pipeline.
+``python -m ovseg.world.train.autoencoder`` writes the ``vae`` folder of the pipeline, its record among it.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 
 from ovseg.world.generate import SIDE
 from ovseg.world.train.common import arguments, loop_config
-from ovseg.world.train.export import save_half
+from ovseg.world.train.export import save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import Pool, make_pool
 
@@ -73,6 +74,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     folder.mkdir(parents=True, exist_ok=True)
     vae.save_config(folder)
     save_half(vae.state_dict(), folder / "diffusion_pytorch_model.safetensors")
+    write_record(folder, "ovseg.world.train.autoencoder", asdict(config))
 
 
 def as_images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:

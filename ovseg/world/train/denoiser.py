@@ -24,7 +24,7 @@ from ovseg.world.scenes import COLOURS
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.autoencoder import as_images
 from ovseg.world.train.common import arguments, loop_config
-from ovseg.world.train.export import save_half, write_record
+from ovseg.world.train.export import read_record, save_half, write_record
 from ovseg.world.train.loop import Loop, LoopConfig
 from ovseg.world.train.pool import Pool, make_pool
 
@@ -201,6 +201,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     from diffusers import AutoencoderKL
     from transformers import CLIPTokenizer
 
+    before = read_record(folder / "vae")
     vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32).to(device).eval()
     vocabulary = write_tokenizer(folder / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
@@ -252,7 +253,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     loop.run(loss_of)
     loop.averaged()
     write_pipeline(folder, vae=vae, text_encoder=encoder, tokenizer=tokenizer, unet=unet.eval())
-    write_record(folder, "ovseg.world.train.denoiser", asdict(config))
+    write_record(folder, "ovseg.world.train.denoiser", asdict(config), autoencoder=before)
 
 
 def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any) -> None:

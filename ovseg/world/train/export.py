@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from ovseg.files import atomic_path, file_sha256, write_json
+
+RECORD = "training.json"
 
 
 def half_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -27,23 +31,58 @@ def save_half(state: dict[str, torch.Tensor], path: Path) -> None:
         save_file(half_state(state), part, metadata={"format": "pt"})
 
 
-def write_record(folder: Path, module: str, settings: dict[str, Any]) -> None:
-    """Write ``training.json``: the command, the settings, and the SHA-256 of every file of weights."""
-    given = sys.argv[1:]
-    for flag in ("--work", "--out"):  # where, not what
-        if flag in given:
-            at = given.index(flag)
-            given = given[:at] + given[at + 2 :]
-    files = sorted(p for p in folder.rglob("*.safetensors"))
+def write_record(folder: Path, module: str, settings: dict[str, Any], **made_of: Any) -> None:
+    """Write ``training.json``: the command, the settings, and the SHA-256 of every file of weights.
+
+    Args:
+        folder: Of the weights.
+        module: The script.
+        settings: How it trained.
+        made_of: What was trained before, by name: its ``read_record``.
+    """
     write_json(
-        folder / "training.json",
+        folder / RECORD,
         {
             "format": "ovseg-world-training",
             "version": 1,
-            "command": f"python -m {module} {' '.join(given)}".strip(),
+            "command": " ".join(["python -m", module, *_what(sys.argv[1:])]),
             "settings": settings,
             "torch": torch.__version__,
             "licence": "Apache-2.0",
-            "sha256": {p.relative_to(folder).as_posix(): file_sha256(p) for p in files},
+            "sha256": _hashes(folder),
+            **made_of,
         },
     )
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Command, settings and torch of what :func:`write_record` left in a folder.
+
+    None: it left nothing there, or the weights are others by now.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if record["sha256"] != _hashes(folder):
+        return None
+    return {key: record[key] for key in ("command", "settings", "torch")}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(folder.rglob("*.safetensors"))
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+
+
+def _what(arguments: Sequence[str]) -> list[str]:
+    """A command's arguments without those that say where."""
+    found, left_out = [], False
+    for argument in arguments:
+        flag, equals, _ = argument.partition("=")
+        if flag in ("--work", "--out"):
+            left_out = not equals  # else its value is the next argument
+        elif left_out:
+            left_out = False
+        else:
+            found.append(argument)
+    return found
