@@ -1,7 +1,8 @@
-"""Where the numbers are crunched: device and dtype by name."""
+"""Where and in which precision is computed, by name; and what time it is there."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from ovseg.errors import UsageError
@@ -53,3 +54,12 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in known:
         raise UsageError(f"unknown dtype {name!r}: use auto, {', '.join(known)}")
     return known[name]
+
+
+def now(device: torch.device) -> float:
+    """Seconds of a clock for differences, once a CUDA device has done all that it was given."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -16,6 +16,7 @@ from typing import Any
 from ovseg.errors import OutputError
 
 __all__ = [
+    "TEMPORARY_PREFIX",
     "atomic_path",
     "canonical_json",
     "digest",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ovseg.discovery.config import DiscoveryConfig
 
-__all__ = ["Affinity", "Array", "build_affinity", "image_affinity"]
+__all__ = ["Affinity", "Array", "build_affinity", "image_affinity", "images_at_once"]
 
 Array = TypeVar("Array", npt.NDArray[np.float32], Tensor)
 """NumPy's on the CPU, where calls of torch take longer than a thousand cells' arithmetic; or torch's."""

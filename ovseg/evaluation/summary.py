@@ -20,7 +20,7 @@ from ovseg.evaluation.pictures import Ranking
 from ovseg.evaluation.record import ImageRecord
 from ovseg.evaluation.sizes import SIZES
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["OVERALL", "Summary", "summarise"]
 
 OVERALL = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 """Names of the figures of the whole data set, as in ``metrics.Figures`` and results.json."""

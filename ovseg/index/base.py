@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Index", "checked_queries", "checked_vectors", "ranked"]
+__all__ = ["Floats", "Index", "Integers", "checked_queries", "checked_vectors", "ranked"]
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["Line", "bank_table", "lines_for", "mean_iou"]
+__all__ = ["FILTER_MASS", "Line", "bank_table", "lines_for", "mean_iou"]
 
 Counts = npt.NDArray[np.int64]
 
@@ -165,7 +165,13 @@ def bank_table(
 
 
 def mean_iou(confusion: Counts) -> float:
-    """Mean IoU in percent over the classes that the truth (rows) has."""
+    """Mean IoU in percent over the classes that the truth has.
+
+    Unlike in ``ovseg.evaluation.metrics.figures``, a class that is only predicted does not count as 0.
+
+    Args:
+        confusion: (C, C) int64 pixels, rows the true and columns the predicted class.
+    """
     both = np.diagonal(confusion)
     union = confusion.sum(axis=0) + confusion.sum(axis=1) - both
     there = confusion.sum(axis=1) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,19 @@ from ovseg.matching import PromptTable, prompt_table
 from ovseg.matching.prompts import Together
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.vocabulary.lexicon import background_words, enrich
+
+
+def enriched(specs: Sequence[ClassSpec], names: ImageTextEncoder) -> tuple[ClassSpec, ...]:
+    """Classes with their gaps filled from the lexicon: by their own words, or by words that mean the same.
+
+    Args:
+        specs: As the user gave them.
+        names: In whose text space words are compared; one whose space does not say what means the same
+            (``nearness`` is None) goes by the classes' own words alone.
+    """
+    if names.nearness is None:
+        return enrich(specs, None)
+    return enrich(specs, lambda texts: names.encode_text(texts).cpu().numpy(), names.nearness)
 
 
 @dataclass(frozen=True)
@@ -47,10 +61,7 @@ class NamedClasses:
         """Fill in from the lexicon, and encode all prompts."""
         words = vocabulary.background or background_words()
         specs = (*vocabulary.classes, *(ClassSpec(word) for word in words))
-        if names.nearness is None:
-            known = enrich(specs, None)
-        else:
-            known = enrich(specs, lambda texts: names.encode_text(texts).cpu().numpy(), names.nearness)
+        known = enriched(specs, names)
         # Of a background word only kind and looks count: it is one word of many for the same label.
         background = [
             ClassSpec(spec.name, looks=spec.looks, kind=spec.kind) for spec in known[len(vocabulary) :]

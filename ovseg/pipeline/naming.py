@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.errors import UsageError
+from ovseg.pipeline.names import enriched
 from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary, vocabulary_names
-from ovseg.vocabulary.lexicon import background_words, enrich, lexicon
+from ovseg.vocabulary.lexicon import background_words, lexicon
 
 LIKELY = 0.99
 """Another class is likely to be confused with a name when it is nearer than this share of all known words."""
@@ -119,17 +120,11 @@ def explain_names(
     def embed(texts: Sequence[str]) -> torch.Tensor:
         return F.normalize(names.encode_text(list(texts)).float().cpu(), dim=-1)
 
-    nearness = names.nearness
-    full = enrich(
-        specs,
-        None if nearness is None else lambda texts: embed(texts).numpy(),
-        *(() if nearness is None else (nearness,)),
-    )
     reference = known_words()
     vectors = embed(reference)
     patterns = list(templates) or ["{}"]
     reports = []
-    for spec in full:
+    for spec in enriched(specs, names):
         own = embed(spec.words)
         cosines = (own @ vectors.T).amax(0)
         apart = torch.tensor([word not in {w.casefold() for w in spec.words} for word in reference])

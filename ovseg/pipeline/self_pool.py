@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ovseg.config import SegmentConfig
 from ovseg.errors import InputError
 from ovseg.files import digest, file_sha256
 from ovseg.images import load_image
@@ -67,7 +68,7 @@ class SelfPool:
         vocabulary: Vocabulary,
         names: NamedClasses,
         encode: Encode,
-        config: Any,
+        config: SegmentConfig,
         advance: Callable[[], None] = lambda: None,
     ) -> None:
         self._paths = tuple(paths)

@@ -15,6 +15,7 @@ from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.predictions import load_pixels, match_vocabulary
 from ovseg.files import file_sha256
+from ovseg.pipeline.names import enriched
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.shots_table import ShotRow, choose_support, class_mark, shot_rows
 from ovseg.pipeline.support_views import mark_on_grid
@@ -27,7 +28,6 @@ from ovseg.prototypes import (
     merge_banks,
 )
 from ovseg.vocabulary import Vocabulary
-from ovseg.vocabulary.lexicon import enrich
 
 __all__ = ["ShotsBench"]
 
@@ -67,8 +67,7 @@ class ShotsBench:
         self._keeper.keep_encodings(work / "encoded")
         self._samples: dict[str, Sample] = {sample.name: sample for sample in dataset.samples}
         self._truths: dict[str, Labels] = {sample.name: sample.read_truth() for sample in dataset.samples}
-        words = enrich(vocabulary.classes, lambda texts: encoders.names.encode_text(texts).cpu().numpy())
-        self._stuff = [spec.kind == "stuff" for spec in words]
+        self._stuff = [spec.kind == "stuff" for spec in enriched(vocabulary.classes, encoders.names)]
 
     def rows(
         self,

@@ -14,7 +14,7 @@ from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.metrics import VOID, area_counts, confusion_matrix, figures
 from ovseg.support.base import UNKNOWN
 
-__all__ = ["ShotRow", "choose_support", "class_mark", "shot_rows"]
+__all__ = ["ShotRow", "as_table", "choose_support", "class_mark", "shot_rows"]
 
 Labels = npt.NDArray[np.uint8]
 

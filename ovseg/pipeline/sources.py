@@ -12,7 +12,7 @@ from ovseg.errors import UsageError
 from ovseg.support.base import SUPPORT_SOURCES, SupportSource
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["open_source"]
+__all__ = ["as_source", "open_source"]
 
 _HOMES = {
     "folder": "ovseg.support.folder",

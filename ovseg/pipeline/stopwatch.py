@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 
 import torch
+
+from ovseg.device import now
 
 
 class Stopwatch:
@@ -20,15 +21,10 @@ class Stopwatch:
         self._device = device
         self._start = 0.0
 
-    def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        return time.perf_counter()
-
     def __enter__(self) -> None:
-        self._start = self._now()
+        self._start = now(self._device)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.seconds += self._now() - self._start
+        self.seconds += now(self._device) - self._start

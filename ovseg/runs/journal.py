@@ -13,7 +13,7 @@ from typing import Any
 from ovseg.errors import OutputError
 from ovseg.files import json_bytes, write_bytes
 
-__all__ = ["Journal", "read_journal", "write_journal"]
+__all__ = ["Journal", "Line", "read_journal", "write_journal"]
 
 Line = dict[str, Any]
 

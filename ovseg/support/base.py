@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ovseg.registry import Registry
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["UNKNOWN", "Origin", "SupportImage", "SupportSource"]
+__all__ = ["SUPPORT_SOURCES", "UNKNOWN", "Origin", "SupportImage", "SupportSource"]
 
 UNKNOWN = 255
 """In a mark: nothing is said of this pixel."""

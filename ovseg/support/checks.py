@@ -62,7 +62,8 @@ class Judge:
         taken = {spec.name.casefold() for spec in classes}
         words = [ClassSpec(word) for word in background or background_words() if word.casefold() not in taken]
         with torch.inference_mode():
-            known = enrich((*classes, *words), lambda texts: names.encode_text(texts).cpu().numpy())
+            # Only words make prompts; kind and looks, which the nearest entry would lend, play no part here.
+            known = enrich((*classes, *words), None)
             table = prompt_table(
                 Vocabulary(known[: len(classes)]), [ClassSpec(spec.name) for spec in known[len(classes) :]]
             )

@@ -14,7 +14,7 @@ from ovseg.errors import InputError
 from ovseg.images import load_image
 from ovseg.support.base import UNKNOWN
 
-__all__ = ["draw_marks", "marks_path", "mask_paths", "read_mark"]
+__all__ = ["MASK", "MASKS", "draw_marks", "marks_path", "mask_paths", "read_mark"]
 
 MASK, MARKS, MASKS = ".mask.png", ".marks.json", "masks"
 """Endings of the files beside ``photo.jpg``, and the folder that may hold ``photo.png`` instead."""

@@ -7,19 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from pool_fakes import paint, pool_encoders
 
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
-from ovseg.images import load_image
-from ovseg.images.resize import resized
 from ovseg.pipeline.sources import open_source
 from ovseg.runs.lock import folder_lock
 from ovseg.runs.pool import build_pool, parts_folder
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import read_pool
-from ovseg.support.pool.memory import pool_in_memory
 from ovseg.support.pool.views import encode_views, view_boxes, views
 from ovseg.vocabulary import ClassSpec
 
@@ -213,22 +209,8 @@ def test_licences_stand_with_the_photos(photos, encoders, tmp_path):
     assert replace(again.pool.entries[0], licence="CC0") == pool.entries[0]
 
 
-def test_a_pool_in_memory_finds_what_a_built_one_finds(photos, encoders, tmp_path):
-    built = build_pool([photos], tmp_path / "x.pool", encoders, batch=1).pool
-    files = [built.file(i) for i in range(len(built))]
-    pixels = [load_image(file).pixels for file in files]
-    known = [encoders.names.encode_image(_square(p))[0] if i % 2 else None for i, p in enumerate(pixels)]
-    photos_twice = [*zip(files, pixels, known, strict=True)][::-1] * 2
-    pool = pool_in_memory(iter(photos_twice), encoders)
-    assert pool.roots == built.roots
-    assert pool.entries == built.entries
-    assert (pool.features == built.features).all()
-    assert (pool.hashes == built.hashes).all()
-    source = open_source("retrieval", encoders, [ClassSpec("green"), ClassSpec("red")], pool=pool)
+def test_a_source_takes_a_pool_that_is_open_already(photos, encoders, tmp_path):
+    built = build_pool([photos], tmp_path / "x.pool", encoders).pool
+    source = open_source("retrieval", encoders, [ClassSpec("green"), ClassSpec("red")], pool=built)
     names = [image.origin.name for image in source.images(ClassSpec("green"), 9)]
     assert names == ["green-1.png", "green-2.png"]
-    assert len(pool_in_memory([], encoders)) == 0
-
-
-def _square(pixels):
-    return torch.from_numpy(resized(pixels, (16, 16))).permute(2, 0, 1)[None].float() / 255

@@ -175,7 +175,7 @@ def test_a_bank_is_no_pool(tmp_path):
         read_pool(tmp_path / "x")
 
 
-def test_a_pool_in_memory_is_the_pool_that_is_built(photos, encoders, tmp_path):
+def test_a_pool_put_together_in_another_order_gives_the_same_bytes(photos, encoders, tmp_path):
     built = build_pool([photos], tmp_path / "x.pool", encoders).pool
     items = list(pool_items(built))[::-1]
     again = pool_of(items, built.roots, built.identity, built.preset, PoolConfig(), built.failed)

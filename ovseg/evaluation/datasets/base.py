@@ -21,6 +21,7 @@ from ovseg.prompts import read_lines
 __all__ = [
     "Dataset",
     "Sample",
+    "Truth",
     "find_root",
     "mask_samples",
     "official_names",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ovseg.device import now
 from ovseg.support.diffusion.gallery import Gallery
 from ovseg.support.diffusion.prompting import Prompting
 from ovseg.support.diffusion.sampler import Request, Sampler
@@ -60,17 +60,17 @@ def time_generation(
     totals, networks, plains = [], [], []
     for _ in range(rounds):
         with _NetworkClock(sampler.pipe, sampler.device) as clock:
-            start = _now(sampler.device)
+            start = now(sampler.device)
             for batch in batches:
                 plain.sample(batch)
-            plains.append(_now(sampler.device) - start)
+            plains.append(now(sampler.device) - start)
         networks.append(clock.seconds)
         with tempfile.TemporaryDirectory() as folder:
             gallery = Gallery(Path(folder), sampler.describe())
-            start = _now(sampler.device)
+            start = now(sampler.device)
             for batch in batches:
                 gallery.put_all(batch, sampler.sample(batch), sampler.facts())
-            totals.append(_now(sampler.device) - start)
+            totals.append(now(sampler.device) - start)
     return GenerationTime(images, *map(statistics.median, (totals, networks, plains)))
 
 
@@ -97,10 +97,10 @@ class _NetworkClock(contextlib.AbstractContextManager["_NetworkClock"]):
             hook.remove()
 
     def _begin(self, *_: object) -> None:
-        self._start = _now(self._device)
+        self._start = now(self._device)
 
     def _end(self, *_: object) -> None:
-        self.seconds += _now(self._device) - self._start
+        self.seconds += now(self._device) - self._start
 
 
 def _networks(pipe: Any) -> Iterator[torch.nn.Module]:
@@ -108,9 +108,3 @@ def _networks(pipe: Any) -> Iterator[torch.nn.Module]:
         if isinstance(part, torch.nn.Module):
             # The autoencoder's way back is no forward pass of the whole.
             yield part.get_submodule("decoder") if name == "vae" else part
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -117,7 +117,8 @@ class Sampler:
 
     def facts(self) -> dict[str, Any]:
         """What was in use, once the pipeline is loaded: classes, dtype, versions."""
-        diffusers = __import__("diffusers")
+        import diffusers
+
         return {
             "pipeline": type(self.pipe).__name__,
             "scheduler": type(self.pipe.scheduler).__name__,

@@ -24,7 +24,14 @@ from ovseg.support.diffusion.prompting import Prompting, load_prompting
 from ovseg.support.diffusion.sampler import Request, Sampler
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["DiffusionSource", "Drawn", "describe_before_opening", "open_diffusion", "open_generation"]
+__all__ = [
+    "DiffusionSource",
+    "Drawn",
+    "describe_before_opening",
+    "enlarged",
+    "open_diffusion",
+    "open_generation",
+]
 
 
 @dataclass(frozen=True)
