@@ -85,9 +85,10 @@ def add(
     """
     set_up_process(verbose=flags.verbose, offline=flags.offline)
     from ovseg.prototypes import load_bank
+    from ovseg.prototypes.edit import recorded
 
-    made_by = load_bank(bank).facts.get("preset")
-    recipe = _recipe(ctx, flags, flags.preset or str(made_by or "auto"))
+    made_by = recorded(load_bank(bank), "preset")
+    recipe = _recipe(ctx, flags, flags.preset or (made_by[0] if len(made_by) == 1 else "auto"))
 
     from ovseg.pipeline.banks import add_classes
 

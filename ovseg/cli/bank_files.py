@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import one_line, option
+from ovseg.cli.common import counted, one_line, option
 from ovseg.errors import OutputError, UsageError
 from ovseg.prototypes.config import PrototypeConfig
 
@@ -31,12 +31,15 @@ def info(bank: Bank, as_json: options.Json = False) -> None:
     """
     from ovseg.prototypes import load_bank
     from ovseg.prototypes.describe import describe_bank
+    from ovseg.prototypes.edit import recorded
 
-    about = describe_bank(load_bank(bank))
+    loaded = load_bank(bank)
+    about = describe_bank(loaded)
     if as_json:
         typer.echo(json.dumps(about))
         return
-    typer.echo(one_line(f"{bank}: {len(about['classes'])} classes, {bank.stat().st_size / 1e6:.2f} MB"))
+    classes = counted(len(about["classes"]), "class", "classes")
+    typer.echo(one_line(f"{bank}: {classes}, {bank.stat().st_size / 1e6:.2f} MB"))
     for space in about["spaces"]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in space["kinds"].items())
         typer.echo(
@@ -49,12 +52,14 @@ def info(bank: Bank, as_json: options.Json = False) -> None:
     for title in ("sources", "licences"):
         counts = ", ".join(f"{name}: {count}" for name, count in about[title].items())
         typer.echo(one_line(f"support images by {title[:-1]}: {counts or 'none'}"))
-    made = about["facts"]
-    typer.echo(one_line(f"made by ovseg {made.get('ovseg', '?')}, preset {made.get('preset', '?')}"))
+    versions, presets = (", ".join(recorded(loaded, key)) or "?" for key in ("ovseg", "preset"))
+    parts = about["facts"].get("merged")
+    joined = f", {len(parts)} banks merged" if isinstance(parts, list) else ""
+    typer.echo(one_line(f"made by ovseg {versions}, preset {presets}{joined}"))
     for entry in about["classes"][:_SHOWN]:
         typer.echo(
             one_line(
-                f"  {entry['id'] + 1:>4}  {entry['name']}: {entry['supports']} support images,"
+                f"  {entry['id'] + 1:>4}  {entry['name']}: {counted(entry['supports'], 'support image')},"
                 f" {entry['foreground']} prototypes, {entry['background']} around"
             )
         )

@@ -62,7 +62,7 @@ def take_bank(
                 advance=progress.advance,
             )
     elif settings.bank is not None:
-        bank = segmenter.use_bank(settings.bank)
+        bank = segmenter.bank or segmenter.use_bank(settings.bank)
     else:
         return
     missing = bank.missing(vocabulary)

@@ -167,6 +167,7 @@ def _predictor(
         dtype=settings.dtype,
         config=settings.segment,
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        bank=None if dialect.crop else settings.bank,
     )
     say(segmenter.note, quiet=quiet)
     on_cpu = str(segmenter.describe().get("device", "cpu")).startswith("cpu")

@@ -81,7 +81,7 @@ def explain(
         bank=settings.bank,
     )
     say(segmenter.note, quiet=quiet)
-    used = segmenter.use_bank(settings.bank)
+    used = segmenter.bank or segmenter.use_bank(settings.bank)
     regions, explained = explain_image(segmenter, pixels, words, SupportPhotos(used, photos))
     height, width = display_size(pixels.shape[:2], smallest=480, largest=1024)
     shown = Image.fromarray(pixels).resize((width, height))

@@ -123,6 +123,7 @@ def launch(
         dtype=settings.dtype,
         config=replace(settings.segment, keep_scores=keep_scores),
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        bank=settings.bank,
     )
     say(segmenter.note, quiet=quiet)
     if settings.classes and any(spec.synonyms for spec in vocabulary.classes):

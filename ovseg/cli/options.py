@@ -81,7 +81,8 @@ Preset = Annotated[
     str,
     option(
         "--preset",
-        help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
+        help="Which encoders: auto takes those that made the bank, if there is one, or the best whose weights"
+        " are on this machine (see ovseg models list).",
     ),
 ]
 ShapePreset = Annotated[

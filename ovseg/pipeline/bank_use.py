@@ -13,12 +13,14 @@ import torch
 
 from ovseg.config import SegmentConfig
 from ovseg.encoders.base import Space
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.errors import UnknownName
 from ovseg.files import file_sha256
 from ovseg.matching.late import fuse_bank
 from ovseg.matching.visual import VisualMatch, VisualMatcher
 from ovseg.pipeline.encode import EncodedImage
 from ovseg.prototypes import PrototypeBank, check_identities, load_bank
+from ovseg.prototypes.edit import recorded
 from ovseg.refinement import spread_affinity
 from ovseg.vocabulary import Vocabulary
 
@@ -38,6 +40,22 @@ def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
 def bank_vocabulary(bank: PrototypeBank, *, has_background: bool = True) -> Vocabulary:
     """The classes of a bank as a vocabulary."""
     return Vocabulary(bank.classes, has_background=has_background, source="bank")
+
+
+def preset_of_bank(bank: PrototypeBank) -> str:
+    """The preset that made a bank; ``auto`` where it says none that is on record here, or more than one.
+
+    Raises:
+        WeightsUnavailable: It is on record, but its weights are not on this machine.
+    """
+    names = recorded(bank, "preset")
+    if len(names) != 1:
+        return "auto"
+    try:
+        choose_preset(names[0])
+    except UnknownName:  # a folder of the machine on which the bank was made
+        return "auto"
+    return names[0]
 
 
 class BankInUse:

@@ -17,13 +17,13 @@ from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.roles import Roles
 from ovseg.images import load_image
 from ovseg.memory import Heap
-from ovseg.pipeline.bank_use import BankInUse, bank_vocabulary, pixel_hash
+from ovseg.pipeline.bank_use import BankInUse, bank_vocabulary, pixel_hash, preset_of_bank
 from ovseg.pipeline.cell_scores import CellScores, cell_scores
 from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
 from ovseg.pipeline.names import NamedClasses
 from ovseg.pipeline.stopwatch import Stopwatch
-from ovseg.prototypes import PrototypeBank
+from ovseg.prototypes import PrototypeBank, load_bank
 from ovseg.refinement import label_map
 from ovseg.types import Segmentation
 from ovseg.version import __version__
@@ -84,7 +84,8 @@ class Segmenter:
         """Load a preset's encoders; downloads nothing.
 
         Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the best whose weights are here.
+            preset: A name from ``ovseg models list``, or ``auto``: the one that made the bank where there is
+                one (and no ``roles``), and else the best whose weights are here.
             roles: Models that take the place of the preset's own.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
@@ -99,6 +100,8 @@ class Segmenter:
             BankMismatch: The bank was made by other encoders, or is no bank.
         """
         place = resolve_device(device)
+        if preset == "auto" and bank is not None and not roles.given:
+            preset = preset_of_bank(bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank)))
         card = choose_preset(preset, roles)
         encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
         return cls(encoders, config, preset_note(preset, card), bank=bank)

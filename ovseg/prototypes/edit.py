@@ -19,6 +19,7 @@ __all__ = [
     "class_places",
     "encoder_label",
     "merge_banks",
+    "recorded",
     "select_classes",
     "without_classes",
 ]
@@ -34,6 +35,24 @@ def encoder_label(identity: Mapping[str, Any]) -> str:
         f" layer {identity['layer']} {identity.get('facet', '')}" if identity.get("role") == "shape" else ""
     )
     return f"{name}{layer} ({str(weights)[:12]})" if weights else f"{name}{layer}"
+
+
+def recorded(bank: PrototypeBank, key: str) -> tuple[str, ...]:
+    """What a bank's facts say under ``key`` (``"preset"``); of a merged bank what each part says.
+
+    Returns:
+        Each answer once, in order; none where nobody wrote it down.
+    """
+    found: dict[str, None] = {}
+    left: list[Any] = [bank.facts]
+    while left:
+        facts = left.pop(0)
+        if isinstance(facts, Mapping):
+            if isinstance(facts.get(key), str):
+                found[facts[key]] = None
+            parts = facts.get("merged")
+            left += parts if isinstance(parts, list) else []
+    return tuple(found)
 
 
 def check_identities(

@@ -21,6 +21,7 @@ from ovseg.pipeline import sources
 from ovseg.prototypes import load_bank
 from ovseg.support.config import BankConfig
 from ovseg.support.pool.config import RetrievalConfig
+from ovseg.version import __version__
 
 Invoke = Callable[..., Any]
 SMALL = ("--image-size", 64, "--parts", 4)
@@ -145,12 +146,19 @@ def test_lists_are_read_from_files(bank: Invoke, support: Path, tmp_path: Path) 
     assert names == ["Green_Frog/a.png", "tomato/a.png"]
 
 
+def test_info_knows_who_made_the_parts_of_a_merged_bank(bank: Invoke, made: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both.bank"
+    assert bank("merge", made, made, "-o", both).exit_code == 0
+    assert f"made by ovseg {__version__}, preset fake, 2 banks merged\n" in bank("info", both).stdout
+
+
 def test_info_tells_a_person_and_a_program(bank: Invoke, made: Path) -> None:
     text = bank("info", made).stdout
     assert "2 classes" in text
     assert "support images by source: folder: 3" in text
     assert "support images by licence: CC0: 3" in text
-    assert "preset fake" in text
+    assert f"made by ovseg {__version__}, preset fake\n" in text
+    assert "green frog: 1 support image, " in text.casefold()
     about = json.loads(bank("info", made, "--json").stdout)
     assert [entry["name"] for entry in about["classes"]] == ["Green Frog", "tomato"]
     assert [entry["supports"] for entry in about["classes"]] == [1, 2]

@@ -19,14 +19,15 @@ from typer.testing import CliRunner
 from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
-from ovseg.errors import BankMismatch
-from ovseg.pipeline import Segmenter, segmenter
+from ovseg.encoders.roles import Roles
+from ovseg.errors import BankMismatch, UnknownName
+from ovseg.pipeline import Segmenter, bank_use, segmenter
 from ovseg.pipeline.bank_builder import build_prototypes
 from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_use import pixel_hash
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, sureness
 from ovseg.pipeline.sources import open_source
-from ovseg.prototypes import PrototypeBank, load_bank
+from ovseg.prototypes import PrototypeBank, load_bank, merge_banks
 from ovseg.support.config import BankConfig
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
@@ -124,6 +125,34 @@ def test_another_preset_cannot_use_the_bank(bank: Path, monkeypatch: pytest.Monk
         Segmenter(encoders, CONFIG, bank=bank)
 
 
+def test_auto_takes_the_preset_that_made_the_bank(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def choose(name: str = "auto", *_: object) -> presets.PresetCard:
+        asked.append(name)
+        if name not in ("auto", "fake", "better"):
+            raise UnknownName(f"unknown preset {name!r}")
+        return presets.PresetCard(name, "colours", (), lambda *_: fake_encoders())
+
+    for module in (segmenter, bank_use):
+        monkeypatch.setattr(module, "choose_preset", choose)
+
+    def chosen(some: PrototypeBank | Path, preset: str = "auto", shape: str | None = None) -> str:
+        Segmenter.from_preset(preset, roles=Roles(shape=shape), device="cpu", config=CONFIG, bank=some)
+        return asked[-1]
+
+    made = load_bank(bank)
+    assert chosen(bank) == "fake"
+    assert chosen(made) == "fake"
+    assert chosen(merge_banks([made, made])) == "fake"
+    assert chosen(bank, "better") == "better"
+    assert chosen(bank, shape="x") == "auto"
+    assert chosen(replace(made, facts={})) == "auto"
+    assert chosen(replace(made, facts={"preset": "a folder of another machine"})) == "auto"
+    assert chosen(replace(made, facts={"merged": [{"preset": "fake"}, {"preset": "better"}]})) == "auto"
+    assert chosen(replace(made, facts={"preset": 3, "merged": [4, {"preset": "fake"}]})) == "fake"
+
+
 def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter, PrototypeBank, Vocabulary]:
     used, words = Segmenter(fake_encoders(), CONFIG), things("tomato", "frog", "whale")
     if store:
@@ -212,7 +241,7 @@ def test_sureness_is_the_mean_of_the_best_cells() -> None:
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
     card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
-    for module in (presets, segmenter):
+    for module in (presets, segmenter, bank_use):
         monkeypatch.setattr(module, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
