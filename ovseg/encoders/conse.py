@@ -10,9 +10,11 @@ and sums to one.
 from __future__ import annotations
 
 import hashlib
+import runpy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +190,23 @@ def imagenet_texts() -> list[str]:
     The name is open_clip's short one, the definition WordNet's, as timm ships it. With the definition,
     texts of like meaning come closer than with bare names.
     """
-    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
-
     info = files("timm") / "data" / "_info"
     synsets = (info / "imagenet_synsets.txt").read_text().split()
     rows = (
         line.split("\t") for line in (info / "imagenet_synset_to_definition.txt").read_text().splitlines()
     )
     definitions = {row[0]: row[1] for row in rows if len(row) > 1}
-    return [f"{name}, {definitions[s]}" for name, s in zip(IMAGENET_CLASSNAMES, synsets, strict=True)]
+    return [f"{name}, {definitions[s]}" for name, s in zip(_class_names(), synsets, strict=True)]
+
+
+def _class_names() -> list[str]:
+    """open_clip's names of the classes, out of the one file that has them.
+
+    The package itself would import transformers, which takes about as long as half a photo.
+    """
+    package = find_spec("open_clip")  # runs no code of it
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'open_clip'", name="open_clip")
+    file = Path(package.submodule_search_locations[0]) / "zero_shot_metadata.py"
+    names: list[str] = runpy.run_path(str(file))["IMAGENET_CLASSNAMES"]
+    return names

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,17 @@ def test_the_texts_of_imagenet_have_names_and_definitions():
     assert texts[0].startswith("tench, freshwater ")
     assert texts[999].startswith("toilet paper, ")
     assert all(", " in text for text in texts)
+
+
+def test_the_names_of_imagenet_are_open_clips_without_importing_it():
+    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+    texts = imagenet_texts()
+    assert all(text.startswith(f"{name}, ") for text, name in zip(texts, IMAGENET_CLASSNAMES, strict=True))
+    code = "import sys; from ovseg.encoders.conse import imagenet_texts; imagenet_texts();"
+    code += " print(*{'open_clip', 'transformers'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "\n"
 
 
 def test_tensors_of_another_architecture_do_not_pair():
