@@ -56,10 +56,10 @@ for _folder in built_in_folders():
 
 def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
     from ovseg.encoders.offline import load_dinov2_focus
-    from ovseg.encoders.shape import DinoShape
+    from ovseg.encoders.shape import VisualEncoder
 
     vit, decoder = load_dinov2_focus(WeightStore(cache_dir))
-    shape = DinoShape(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
+    shape = VisualEncoder(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
     return LoneShape("offline", shape, device, (DINOV2_FOCUS,))
 
 

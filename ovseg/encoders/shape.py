@@ -1,4 +1,4 @@
-"""Role *shape*: a DINO-family transformer, with a saliency decoder where its weights bring one."""
+"""Roles *shape* and *look*: any visual model on a device, with a saliency decoder where it has one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from ovseg.encoders.saliency import SaliencyDecoder
 from ovseg.encoders.vit import DenseModule, Facet
 
 
-class DinoShape:
-    """A :class:`~ovseg.encoders.base.ShapeEncoder` on a device.
+class VisualEncoder:
+    """A :class:`~ovseg.encoders.base.ShapeEncoder` of whatever can be read at its patches.
+
+    Transformers of the DINO family, CLIP's image towers and diffusion models all come in this one form.
 
     Args:
-        vit: The transformer, in eval mode.
+        model: What is read, in eval mode.
         decoder: Its saliency decoder, if it has one.
         about: What it is, for run.json.
         device: Where it computes.
@@ -24,18 +26,18 @@ class DinoShape:
 
     def __init__(
         self,
-        vit: DenseModule,
+        model: DenseModule,
         decoder: SaliencyDecoder | None,
         about: dict[str, Any],
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._vit = vit.to(device=device, dtype=dtype)
+        self._model = model.to(device=device, dtype=dtype)
         self._decoder = decoder.to(device=device, dtype=dtype) if decoder else None
         self._about = about
-        self.patch = vit.patch
-        self.family = vit.family
+        self.patch = model.patch
+        self.family = model.family
         self.device = device
 
     @torch.inference_mode()
@@ -43,7 +45,7 @@ class DinoShape:
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
         """See :meth:`ovseg.encoders.base.ShapeEncoder.encode`."""
-        found: dict[tuple[int, Facet], torch.Tensor] = self._vit(images.to(self.device), wanted)
+        found: dict[tuple[int, Facet], torch.Tensor] = self._model(images.to(self.device), wanted)
         return found
 
     @torch.inference_mode()

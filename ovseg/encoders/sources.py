@@ -7,13 +7,12 @@ from typing import Literal
 
 from ovseg.encoders.near import near_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
-from ovseg.weights.cards import CARDS, HubFiles, LocalFile, WeightCard
+from ovseg.weights.cards import CARDS, LICENCE_UNKNOWN, HubFiles, LocalFile, WeightCard
 from ovseg.weights.hub import WEIGHT_NAMES
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 FolderKind = Literal["diffusers", "open_clip", "timm", "transformers"]
 
-_ASK = "not on record: ask its authors"
 _COMMERCIAL = {"mit": True, "apache-2.0": True, "bsd-3-clause": True, "cc-by-nc-4.0": False}
 """Whether licences, as timm calls them, allow commercial use; of the others nothing is said."""
 
@@ -52,7 +51,7 @@ def card_for(spec: str | ModelSpec) -> WeightCard:
         name=str(spec),
         what=what,
         at=at,
-        licence=f"{licence} (timm)" if licence else _ASK,
+        licence=f"{licence} (timm)" if licence else LICENCE_UNKNOWN,
         source=f"https://huggingface.co/{at.repo}",
         commercial=_COMMERCIAL.get(licence or ""),
         spec=str(spec),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.errors import UsageError
-from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.cards import LICENCE_UNKNOWN, HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
 from ovseg.weights.locate import find_file
 from ovseg.weights.spec import ModelSpec, parse_spec
@@ -85,7 +85,7 @@ def _described(card: WeightCard, repo: str, part: str) -> WeightCard:
         card,
         what=f"{part} of {card.what}",
         at=HubFiles(repo, weights=False),
-        licence="not on record: ask its authors",
+        licence=LICENCE_UNKNOWN,
         source=f"https://huggingface.co/{repo}",
         sha256=None,
         size_bytes=None,

@@ -6,7 +6,7 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip, quiet
-from ovseg.encoders.shape import DinoShape
+from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import require_architecture
 from ovseg.encoders.visual.timm_vit import build_timm
 
@@ -34,7 +34,7 @@ def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
 
 def untrained_shape(
     architecture: str, *, device: torch.device, dtype: torch.dtype = torch.float32, seed: int = 0
-) -> DinoShape:
+) -> VisualEncoder:
     """A vision transformer of timm's as it is before training.
 
     Raises:
@@ -43,7 +43,7 @@ def untrained_shape(
     torch.manual_seed(seed)
     vit = build_timm(architecture).requires_grad_(False)
     about = {"name": architecture, "what": f"{architecture}, untrained", "sha256": f"seed {seed}"}
-    return DinoShape(vit, None, about, device=device, dtype=dtype)
+    return VisualEncoder(vit, None, about, device=device, dtype=dtype)
 
 
 def clip_pair(

@@ -8,7 +8,7 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import load_model
-from ovseg.encoders.shape import DinoShape
+from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.vit import DenseViT
 from ovseg.weights.cards import WORLD_NAMES
 
@@ -21,7 +21,7 @@ WINDOW = (64, 32)
 
 def load_world(
     *, device: torch.device, dtype: torch.dtype = torch.float32, cache_dir: Path | None = None
-) -> tuple[ClipEncoder, DinoShape]:
+) -> tuple[ClipEncoder, VisualEncoder]:
     """Roles *names* and *shape* out of one image-text model: both towers, and the image tower alone.
 
     Raises:
@@ -41,7 +41,7 @@ def load_world(
     return names, load_world_shape(device=device, dtype=dtype)
 
 
-def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> DinoShape:
+def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> VisualEncoder:
     """Role *shape* alone; raises as ``load_world`` does."""
     clip = load_model(WORLD_NAMES.name)
     trunk = DenseViT(clip.model.visual.trunk, mean=clip.mean, std=clip.std, family="clip")
@@ -51,4 +51,4 @@ def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32
         "sha256": WORLD_NAMES.sha256,
         "licence": WORLD_NAMES.licence,
     }
-    return DinoShape(trunk.eval(), None, about, device=device, dtype=dtype)
+    return VisualEncoder(trunk.eval(), None, about, device=device, dtype=dtype)

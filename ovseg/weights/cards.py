@@ -113,6 +113,9 @@ class WeightCard:
                 return f"ls {path}"
 
 
+LICENCE_UNKNOWN = "not on record: ask its authors"
+"""Licence of a model of which no source that ovseg asks says one."""
+
 CARDS: Registry[WeightCard] = Registry("weights")
 
 

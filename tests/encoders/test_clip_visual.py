@@ -9,7 +9,7 @@ import pytest
 import torch
 from shaken import pictures, shaken
 
-from ovseg.encoders.visual.clip_tower import ClipTower, tower_of
+from ovseg.encoders.visual.clip_tower import ClipTower, dense_tower
 from ovseg.encoders.vit import DenseViT
 from ovseg.errors import UnknownName
 
@@ -31,7 +31,7 @@ def visual():
 
 @torch.inference_mode()
 def test_tokens_are_open_clips_intermediates(visual):
-    dense = tower_of(visual, mean=MEAN, std=STD)
+    dense = dense_tower(visual, mean=MEAN, std=STD)
     assert isinstance(dense, ClipTower)
     images = pictures(224, 224)
     found = dense(images, [(3, "token"), (-1, "token")])
@@ -45,7 +45,7 @@ def test_tokens_are_open_clips_intermediates(visual):
 
 @torch.inference_mode()
 def test_facets_and_other_sizes(visual):
-    dense = tower_of(visual, mean=MEAN, std=STD)
+    dense = dense_tower(visual, mean=MEAN, std=STD)
     images = pictures(32, 80)
     layer = 1
     entered: list[torch.Tensor] = []
@@ -63,11 +63,11 @@ def test_facets_and_other_sizes(visual):
 @torch.inference_mode()
 def test_siglip_is_read_through_timm():
     model = built("ViT-B-16-SigLIP")
-    dense = tower_of(model.visual, mean=[0.5] * 3, std=[0.5] * 3)
+    dense = dense_tower(model.visual, mean=[0.5] * 3, std=[0.5] * 3)
     assert isinstance(dense, DenseViT)
     assert dense(pictures(32, 48), [(0, "key")])[(0, "key")].shape == (1, 2, 3, 768)
 
 
 def test_convolutional_towers_are_refused():
     with pytest.raises(UnknownName, match="no plain vision transformer"):
-        tower_of(built("RN50").visual, mean=MEAN, std=STD)
+        dense_tower(built("RN50").visual, mean=MEAN, std=STD)

@@ -17,9 +17,9 @@ from tiny_diffusion import save_tiny_pipeline, tiny_pipeline
 from ovseg.encoders.roles import load_look
 from ovseg.encoders.visual.diffusion import (
     OVDIFF_LAYERS,
-    DiffusionConfig,
     DiffusionFeatures,
-    cross_attention,
+    DiffusionFeaturesConfig,
+    cross_attention_layers,
     load_diffusion,
     read_pipeline,
 )
@@ -72,7 +72,7 @@ def test_queries_are_those_of_the_unet_after_one_step_of_noise(dense, folder):
 def test_each_layer_weighs_the_same_and_batches_do_not_matter(dense):
     images = pictures(32, 48, count=3)
     both = dense(images, [(0, "query"), (-1, "token")])
-    count = len(cross_attention(dense.unet))
+    count = len(cross_attention_layers(dense.unet))
     torch.testing.assert_close(both[(0, "query")].square().sum(-1), torch.full((3, 8, 12), float(count)))
     torch.testing.assert_close(both[(-1, "token")].square().sum(-1), torch.full((3, 8, 12), 3.0))
     for index in range(3):
@@ -101,15 +101,15 @@ def test_ovdiffs_layers_are_those_of_stable_diffusion():
 
 
 def test_layers_and_steps_are_checked(folder):
-    chosen = read_pipeline(folder, DiffusionConfig(layers=(1,), timestep=10))
+    chosen = read_pipeline(folder, DiffusionFeaturesConfig(layers=(1,), timestep=10))
     with torch.inference_mode():
         assert chosen(pictures(32, 32), [(-1, "query")])[(-1, "query")].shape[-1] == 16
     with pytest.raises(ConfigError, match="layers must be below"):
-        read_pipeline(folder, DiffusionConfig(layers=(99,)))
+        read_pipeline(folder, DiffusionFeaturesConfig(layers=(99,)))
     with pytest.raises(ConfigError, match="timestep must be below 1000"):
-        read_pipeline(folder, DiffusionConfig(timestep=1000))
+        read_pipeline(folder, DiffusionFeaturesConfig(timestep=1000))
     with pytest.raises(ConfigError, match="at least 0"):
-        DiffusionConfig(layers=())
+        DiffusionFeaturesConfig(layers=())
 
 
 def test_a_pipeline_is_a_look_and_no_shape(folder):

@@ -43,9 +43,9 @@ def test_a_folder_of_timm_becomes_a_shape_encoder(folder):
     about = encoder.describe()
     assert about["spec"] == f"local-dir:{folder}"
     assert len(about["sha256"]) == 64
-    assert encoder._vit.normalize.mean.flatten().tolist() == pytest.approx([0.2] * 3)
+    assert encoder._model.normalize.mean.flatten().tolist() == pytest.approx([0.2] * 3)
     # The tag says DINO, which was published with plain interpolation of its positions.
-    assert not encoder._vit.antialias
+    assert not encoder._model.antialias
     assert encoder.family == "dino"
 
 
@@ -62,7 +62,7 @@ def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, 
     encoder = load_visual(f"local-dir:{tmp_path}")
     images = pictures(3 * encoder.patch, 5 * encoder.patch)
     found = encoder.encode(images, [(-1, "token"), (-1, "key")])
-    expected = model.forward_features(encoder._vit.normalize(images))[:, 5:]
+    expected = model.forward_features(encoder._model.normalize(images))[:, 5:]
     torch.testing.assert_close(found[(-1, "token")].flatten(1, 2), expected)
     assert found[(-1, "key")].shape == (1, 3, 5, 384)
     assert encoder.family == family
@@ -91,10 +91,10 @@ def test_a_folder_of_open_clip_lends_its_visual_side(tmp_path):
     model = tiny_model()
     encoder = load_visual(f"local-dir:{save_folder(tmp_path, model)}")
     assert (encoder.patch, encoder.family) == (8, "clip")
-    assert encoder._vit.normalize.std.flatten().tolist() == pytest.approx(list(STD))
+    assert encoder._model.normalize.std.flatten().tolist() == pytest.approx(list(STD))
     images = pictures(32, 32)
     expected = model.visual.forward_intermediates(
-        encoder._vit.normalize(images), indices=[1], output_fmt="NLC", intermediates_only=True,
+        encoder._model.normalize(images), indices=[1], output_fmt="NLC", intermediates_only=True,
         normalize_intermediates=False,
     )["image_intermediates"][0]  # fmt: skip
     found = encoder.encode(images, [(1, "token"), (-2, "key")])

@@ -74,7 +74,7 @@ class ClipTower(DenseModule):
         return {pair: found[pair][:, 1:].reshape(shape) for pair in resolved}
 
 
-def tower_of(visual: Any, *, mean: Sequence[float], std: Sequence[float]) -> DenseModule:
+def dense_tower(visual: Any, *, mean: Sequence[float], std: Sequence[float]) -> DenseModule:
     """The dense reader of an open_clip model's visual side, its own or timm's (SigLIP, EVA).
 
     Raises:

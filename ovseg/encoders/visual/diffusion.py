@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ovseg.encoders.shape import DinoShape
+from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.vit import DenseModule, Facet
 from ovseg.errors import ConfigError, DependencyMissing, WeightsUnavailable
@@ -28,8 +28,10 @@ from ovseg.weights.locate import find_file, require_checked, sha256_of
 
 
 @dataclass(frozen=True)
-class DiffusionConfig:
-    """How a diffusion model is asked; OVDiff's settings by default.
+class DiffusionFeaturesConfig:
+    """How a diffusion model is asked for features; OVDiff's settings by default.
+
+    (How it is asked for pictures: ``ovseg.support.diffusion.config.DiffusionConfig``.)
 
     Attributes:
         timestep: Of the noise, of the schedule's (usually 1000).
@@ -75,10 +77,15 @@ class DiffusionFeatures(DenseModule):
     family = "diffusion"
 
     def __init__(
-        self, unet: Any, vae: Any, scheduler: Any, prompt: torch.Tensor, config: DiffusionConfig | None = None
+        self,
+        unet: Any,
+        vae: Any,
+        scheduler: Any,
+        prompt: torch.Tensor,
+        config: DiffusionFeaturesConfig | None = None,
     ) -> None:
         super().__init__()
-        self.config = config or DiffusionConfig()
+        self.config = config or DiffusionFeaturesConfig()
         self.unet, self.vae = unet, vae
         self.prompt: torch.Tensor
         self.register_buffer("prompt", prompt, persistent=False)
@@ -87,7 +94,7 @@ class DiffusionFeatures(DenseModule):
         steps = int(scheduler.config.num_train_timesteps)
         if self.config.timestep >= steps:
             raise ConfigError(f"timestep must be below {steps}, the model's number of steps")
-        attention = cross_attention(unet)
+        attention = cross_attention_layers(unet)
         layers = self.config.layers or (OVDIFF_LAYERS if len(attention) == 16 else range(len(attention)))
         if max(layers) >= len(attention):
             raise ConfigError(
@@ -158,7 +165,7 @@ class CrossAttention:
         ]
 
 
-def cross_attention(unet: Any) -> list[CrossAttention]:
+def cross_attention_layers(unet: Any) -> list[CrossAttention]:
     """Cross-attention layers in the order of the forward pass: encoder, middle, decoder."""
     blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks]
     return [
@@ -199,8 +206,8 @@ def load_diffusion(
     *,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-    config: DiffusionConfig | None = None,
-) -> DinoShape:
+    config: DiffusionFeaturesConfig | None = None,
+) -> VisualEncoder:
     """The features of a diffusion pipeline that is on this machine; nothing is downloaded.
 
     Args:
@@ -228,10 +235,10 @@ def load_diffusion(
         "timestep": dense.config.timestep,
         "seed": dense.config.seed,
     }
-    return DinoShape(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
 
 
-def read_pipeline(folder: Path, config: DiffusionConfig | None = None) -> DiffusionFeatures:
+def read_pipeline(folder: Path, config: DiffusionFeaturesConfig | None = None) -> DiffusionFeatures:
     """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text side.
 
     Raises:

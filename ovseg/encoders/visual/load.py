@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ovseg.encoders.shape import DinoShape
+from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
 from ovseg.encoders.vit import DenseModule
@@ -21,7 +21,7 @@ from ovseg.weights.spec import ModelSpec, parse_spec
 
 def load_visual(
     spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> DinoShape:
+) -> VisualEncoder:
     """A visual encoder with weights that are on this machine; nothing is downloaded.
 
     Args:
@@ -39,7 +39,7 @@ def load_visual(
     parsed = parse_spec(card.spec or spec)
     dense = _load(parsed, card, path)
     about = about_weights(card, str(parsed), path)
-    return DinoShape(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
 
 
 def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
@@ -64,10 +64,10 @@ def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
 def _clip(spec: str) -> DenseModule:
     """The visual side of a CLIP model."""
     from ovseg.encoders.clip.load import load_model
-    from ovseg.encoders.visual.clip_tower import tower_of
+    from ovseg.encoders.visual.clip_tower import dense_tower
 
     clip = load_model(spec)
-    return tower_of(clip.model.visual, mean=clip.mean, std=clip.std)
+    return dense_tower(clip.model.visual, mean=clip.mean, std=clip.std)
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ the image's class token and the cells of its segment. Towers without class token
 The paper takes segments from SAM 2 or a supervised entity segmenter, and merges those that are alike; here
 they are spectral segments of the same image (`ovseg.discovery.spectral_segments`) on the encoder's values,
 as many as its eigenvalues tell apart, so no masks were ever learned. The paper's last step, one label for
-each segment by majority, is left to refinement.
+each segment by majority, is no part of the features; `ovseg.matching.votes` has something like it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ovseg.encoders.clip.tower import Grid
 from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file_variant, mixed
 
 SHARPNESS = 4.0
+"""Inverse temperature of the softmax over correlations."""
 SPATIAL, SEMANTIC = 1.0, 0.5
 """Weights of the two further branches."""
 _LOWER = {12: 5, 24: 12, 32: 28}

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from ovseg.encoders.clip.variants.base import Before, DenseVariant, file_variant, mixed
 
 BETA, GAMMA = 1.2, 3.0
+"""Factor on the mean that is subtracted, and on what is left (the authors' settings)."""
 
 
 def compute(before: Before) -> torch.Tensor:
