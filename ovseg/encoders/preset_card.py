@@ -164,4 +164,5 @@ def _replaced(
     spaces = encoders.spaces
     if roles.shape or roles.look or roles.clip:
         spaces = spaces_of(shape, look)
-    return Encoders(name, names, shape, place, cards, look, spaces)
+    words = () if roles.clip else encoders.words
+    return Encoders(name, names, shape, place, cards, look, spaces, words)

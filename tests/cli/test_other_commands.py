@@ -114,6 +114,20 @@ def test_doctor_looks_at_everything(ovseg: Any) -> None:
     assert "device" in ovseg("doctor").stdout
 
 
+def test_doctor_says_what_discover_can_do_without_words(ovseg: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ovseg.encoders import preset_card
+    from ovseg.weights.hub_cards import DINO_B8
+
+    def findings(*here: Any) -> dict[str, Any]:
+        monkeypatch.setattr(preset_card, "find_file", lambda card: Path() if card in here else None)
+        return {f["topic"]: f for f in json.loads(ovseg("doctor", "--json").stdout)}
+
+    found = findings(DINO_B8)
+    assert (found["presets"]["state"], found["discover"]["state"]) == ("problem", "ok")
+    assert found["discover"]["text"] == "finds objects with the shape encoder of default"
+    assert findings()["discover"]["state"] == "note"
+
+
 def test_doctor_names_missing_and_wrong_weights(
     ovseg: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

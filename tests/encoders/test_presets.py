@@ -324,6 +324,16 @@ def test_words_that_an_encoder_knows_come_with_it():
     assert alone.words == world.load(torch.device("cpu"), torch.float32, None).words != ()
 
 
+def test_words_that_an_encoder_knows_stay_with_another_shape_encoder(tmp_path):
+    clip = f"local-dir:{save_folder(tmp_path / 'clip', tiny_model())}"
+    for roles, known in ((Roles(shape=clip), True), (Roles(clip=clip), False)):
+        card = choose_preset("world", roles)
+        whole = card.load(torch.device("cpu"), torch.float32, tmp_path)
+        names = card.load_names(torch.device("cpu"), torch.float32, tmp_path)
+        assert whole.words == names.words
+        assert bool(whole.words) is known
+
+
 def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(monkeypatch):
     world = replace(PRESETS.get("world"), shape=None)
     whole, alone = (load(torch.device("cpu"), torch.float32, None) for load in (world.load, world.load_shape))
