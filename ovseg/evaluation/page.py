@@ -5,7 +5,6 @@ Every text that comes from outside goes through ``escape``; the page loads nothi
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from html import escape
@@ -18,11 +17,11 @@ import numpy.typing as npt
 from ovseg.evaluation.pictures import picture_path
 from ovseg.evaluation.summary import Summary
 from ovseg.evaluation.wording import percent
+from ovseg.outputs.html import file_url, page_head
 from ovseg.outputs.palette import hex_colour
 
 __all__ = ["results_page"]
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _MATRIX_CLASSES = 40
 """Classes up to which the whole matrix is drawn; beyond, the commonest confusions say more."""
 _CONFUSIONS = 20
@@ -31,15 +30,11 @@ _CONFUSIONS = 20
 def results_page(folder: Path, summary: Summary) -> str:
     """The page of an evaluation whose pictures lie in ``folder``."""
     results = summary.results
-    title = escape(f"{results['dataset']['name']}: mIoU {percent(results['miou'])}")
+    title = f"{results['dataset']['name']}: mIoU {percent(results['miou'])}"
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     names = list(results["per_class"])
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f"<h1>{title}</h1>\n{_notes(results)}{_facts(results)}"
+        f"{page_head(title, style)}<h1>{escape(title)}</h1>\n{_notes(results)}{_facts(results)}"
         f"{_bars(results)}{_sizes(results)}{_calibration(results)}"
         f"{_matrix(names, summary.confusion)}{_confusions(names, summary.confusion)}"
         f"{_images(folder, summary)}{_details(results)}</body>\n</html>\n"
@@ -176,9 +171,8 @@ def _images(folder: Path, summary: Summary) -> str:
         for index, name, score in images:
             path = picture_path(folder, index)
             if path.is_file():
-                data = base64.b64encode(path.read_bytes()).decode("ascii")
                 parts.append(
-                    f'<figure><img alt="" src="data:image/jpeg;base64,{data}">'
+                    f'<figure><img alt="" src="{file_url(path)}">'
                     f"<figcaption>{escape(name)}: mean IoU {percent(score)} here</figcaption></figure>\n"
                 )
     return "".join(parts)

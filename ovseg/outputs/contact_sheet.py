@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,13 +10,12 @@ from PIL import Image
 
 from ovseg.errors import InputError
 from ovseg.images import load_image
+from ovseg.outputs.html import data_url, page_head
 from ovseg.support.pool.model import Pool
 from ovseg.support.pool.ranking import Hit, Ranking
 
 __all__ = ["contact_sheet", "thumbnail"]
 
-# The page may load nothing and send nothing, whatever stands in a name.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _SIDE = 240
 _MOST_DROPPED = 60
 _STYLE = """
@@ -52,11 +49,7 @@ def contact_sheet(title: str, pool: Pool, ranking: Ranking, roots: Sequence[Path
     more = f'<p class="soft">and {rest} more</p>\n' if rest > 0 else ""
     left_out = f'<h2>Left out</h2>\n<div class="grid">\n{dropped}</div>\n{more}' if dropped else ""
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{_text(title)}</h1>\n"
+        f"{page_head(_readable(title), _STYLE)}<h1>{_text(title)}</h1>\n"
         f'<p class="soft">{len(ranking.hits)} of {len(pool)} photos, by similarity (cosine) and probability'
         f" against other words.</p>\n"
         f'<main class="grid">\n{found}</main>\n{left_out}</body>\n</html>\n'
@@ -83,11 +76,13 @@ def thumbnail(path: Path, side: int = _SIDE) -> str:
     except InputError:
         return ""
     small.thumbnail((side, side))
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    return data_url(small, "JPEG", quality=82)
 
 
 def _text(text: str) -> str:
-    """Text for the page; file names that are no UTF-8 show a question mark in a box for each odd byte."""
-    return escape(text.encode("utf-8", "replace").decode("utf-8"))
+    return escape(_readable(text))
+
+
+def _readable(text: str) -> str:
+    """Text that UTF-8 can hold: of a file name that is none, each odd byte becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ovseg.files import write_text
+from ovseg.outputs.html import data_url, page_head
 from ovseg.outputs.legend import percent
 from ovseg.outputs.palette import hex_colour
 
@@ -22,7 +21,6 @@ __all__ = ["ExplainedRegion", "Witness", "write_explanation"]
 
 Pixels = npt.NDArray[np.uint8]
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1180px; padding: 0 1rem;
   color: #222; background: #fafaf8; }
@@ -157,11 +155,7 @@ def write_explanation(
     sections = "".join(_section(index, region) for index, region in enumerate(explained))
     write_text(
         path,
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Why: {escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n"
+        f"{page_head(f'Why: {title}', _STYLE, scripts=True)}<h1>{escape(title)}</h1>\n"
         '<p class="soft">Point at a region, or click to hold it: the support regions that decided it.</p>\n'
         f'<main>\n<div><div id="picture"><img src="{_embedded(picture)}" alt="{escape(title)}">'
         f"<canvas></canvas></div>\n<nav>{buttons}</nav></div>\n<div>{sections}</div>\n</main>\n"
@@ -202,6 +196,4 @@ def _figure(witness: Witness) -> str:
 
 
 def _embedded(pixels: Pixels) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_url(Image.fromarray(pixels), "JPEG", quality=85)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from ovseg.discovery import DiscoveryConfig
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.world import SIDE
-from ovseg.evaluation.metrics import area_counts, confusion_matrix, figures
+from ovseg.evaluation.metrics import Figures, area_counts, confusion_matrix, figures
 from ovseg.pipeline.discoverer import Discoverer
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.support.diffusion.source import open_diffusion
@@ -46,7 +47,7 @@ SEED = 1_000_003
 """Of the pictures for measuring; training scripts draw from others."""
 
 SCENES = SceneConfig(side=SIDE, objects=(1, 4), scale=(0.28, 0.5), two_stuffs=0.3, pairs="all")
-"""Scenes in which names are looked for."""
+"""Scenes in which names are looked for; those of the unlabelled pool are drawn alike."""
 
 PICTURES: dict[str, SceneConfig] = {
     "styles and pairs of training": SceneConfig(),
@@ -75,16 +76,29 @@ def naming(encoders: Encoders, count: int, seed: int = SEED) -> dict[str, float]
 def mean_iou(
     segmenter: Segmenter, scenes: list[Scene], classes: tuple[str, ...]
 ) -> tuple[float, dict[str, float]]:
-    """Mean IoU with background, everything but ``classes`` being background, and each class's own."""
+    """Mean IoU of :func:`scene_figures`, and the IoU of the background and of each class by its name."""
+    vocabulary = world_vocabulary(classes)
+    labels = (segmenter.segment(scene.pixels, vocabulary).labels for scene in scenes)
+    result = scene_figures(scenes, labels, classes)
+    return float(result.miou), dict(zip(("background", *classes), map(float, result.iou), strict=True))
+
+
+def scene_figures(
+    scenes: Sequence[Scene], labels: Iterable[npt.NDArray[np.uint8]], classes: Sequence[str]
+) -> Figures:
+    """Figures over all scenes; whatever is none of ``classes`` is background, which counts as a class.
+
+    Args:
+        scenes: The truth.
+        labels: What was found in each scene, (side, side): 0 for background, then the classes in their order.
+        classes: Names out of :data:`LABELS`.
+    """
     names = ("background", *classes)
     lookup = np.array([names.index(label) if label in classes else 0 for label in LABELS], np.uint8)
-    vocabulary = world_vocabulary(classes)
     total = np.zeros((len(names), len(names) + 1), np.int64)
-    for scene in scenes:
-        labels = segmenter.segment(scene.pixels, vocabulary).labels
-        total += confusion_matrix(lookup[scene.labels], labels, len(names))
-    result = figures(area_counts(total))
-    return float(result.miou), dict(zip(names, map(float, result.iou), strict=True))
+    for scene, found in zip(scenes, labels, strict=True):
+        total += confusion_matrix(lookup[scene.labels], found, len(names))
+    return figures(area_counts(total))
 
 
 def discovery(encoders: Encoders, count: int, seed: int = SEED) -> float:

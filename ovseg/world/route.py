@@ -20,7 +20,7 @@ from PIL import Image
 from ovseg.config import SegmentConfig
 from ovseg.encoders.presets import Encoders, load_preset
 from ovseg.encoders.world import SIDE
-from ovseg.evaluation.metrics import Figures, area_counts, confusion_matrix, figures
+from ovseg.evaluation.metrics import Figures
 from ovseg.files import write_json
 from ovseg.pipeline.bank_table import FILTER_MASS
 from ovseg.pipeline.banks import build_bank
@@ -32,17 +32,14 @@ from ovseg.prototypes import PrototypeBank, merge_banks
 from ovseg.runs.pool import build_pool
 from ovseg.support.config import BankConfig
 from ovseg.support.pool.config import PoolConfig
-from ovseg.world.check import held_out_scenes
+from ovseg.world.check import SCENES, held_out_scenes, scene_figures
 from ovseg.world.names import THINGS
-from ovseg.world.scenes import LABELS, Scene, SceneConfig, draw_scene
+from ovseg.world.scenes import Scene, SceneConfig, draw_scene
 from ovseg.world.train.common import WEIGHTS
 from ovseg.world.vocabulary import SEGMENT, world_vocabulary
 
 SUPPORT = SceneConfig(side=SIDE, scale=(0.3, 0.5), reach=0.0, pairs="all")
 """Pictures of the ceiling's support: one object each, as large as in the scenes."""
-
-POOL = SceneConfig(side=SIDE, objects=(1, 4), scale=(0.28, 0.5), two_stuffs=0.3, pairs="all")
-"""Scenes of the unlabelled pool."""
 
 SUPPORT_SEED, POOL_SEED = 500_009, 700_001
 
@@ -78,13 +75,11 @@ class EncodedScenes:
         """Figures with background, everything but ``classes`` being background."""
         segmenter = Segmenter(self.encoders, config, bank=bank)
         vocabulary = world_vocabulary(classes)
-        names = ("background", *classes)
-        lookup = np.array([names.index(label) if label in classes else 0 for label in LABELS], np.uint8)
-        total = np.zeros((len(names), len(names) + 1), np.int64)
-        for scene, encoded in zip(self.scenes, self.encoded, strict=True):
-            labels = segmenter.decide(encoded, scene.pixels, vocabulary).labels
-            total += confusion_matrix(lookup[scene.labels], labels, len(names))
-        return figures(area_counts(total))
+        labels = (
+            segmenter.decide(encoded, scene.pixels, vocabulary).labels
+            for scene, encoded in zip(self.scenes, self.encoded, strict=True)
+        )
+        return scene_figures(self.scenes, labels, classes)
 
 
 def write_pool(folder: Path, count: int = POOL_SIZE) -> None:
@@ -93,7 +88,7 @@ def write_pool(folder: Path, count: int = POOL_SIZE) -> None:
     for number in range(count):
         path = folder / f"{number:05}.png"
         if not path.is_file():
-            scene = draw_scene(POOL, np.random.default_rng([POOL_SEED, number]))
+            scene = draw_scene(SCENES, np.random.default_rng([POOL_SEED, number]))
             Image.fromarray(scene.pixels).save(path)
 
 

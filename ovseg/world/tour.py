@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Mapping
 from html import escape
@@ -16,6 +14,7 @@ from PIL import Image
 
 from ovseg.files import write_text
 from ovseg.images import load_image
+from ovseg.outputs.html import data_url, file_url, page_head
 from ovseg.outputs.support_sheet import drawn
 
 if TYPE_CHECKING:
@@ -30,6 +29,15 @@ SHOWN = 8
 
 ENLARGED = 2
 """Times by which they are drawn larger."""
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }
+td, th { padding: .3em 1.2em .3em 0; text-align: left; vertical-align: middle }
+td:nth-child(2) { white-space: nowrap } td img { width: 80px; margin-right: 4px }
+figure { display: inline-block; margin: 0 1em 1em 0 } figure img { width: 340px }
+figcaption { color: #666; font-size: .85em }
+pre { overflow: auto; background: #f4f4f4; padding: 1em }
+"""
 
 
 def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
@@ -53,7 +61,7 @@ def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
     counts = ", ".join(f"{len(table)} in the space {name}" for name, table in bank.tables.items())
     overlays = sorted((out / "overlays").iterdir())
     results = "".join(
-        f'<figure><img src="{_inline(one)}" alt=""><figcaption>{escape(one.stem)}</figcaption></figure>'
+        f'<figure><img src="{file_url(one)}" alt=""><figcaption>{escape(one.stem)}</figcaption></figure>'
         for one in overlays
     )
     provenance = {
@@ -62,23 +70,7 @@ def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
         "weights": bank.facts.get("weights"),
         "run": run,
     }
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ovseg: the learned world</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }}
-td, th {{ padding: .3em 1.2em .3em 0; text-align: left; vertical-align: middle }}
-td:nth-child(2) {{ white-space: nowrap }} td img {{ width: 80px; margin-right: 4px }}
-figure {{ display: inline-block; margin: 0 1em 1em 0 }} figure img {{ width: 340px }}
-figcaption {{ color: #666; font-size: .85em }}
-pre {{ overflow: auto; background: #f4f4f4; padding: 1em }}</style>
-</head>
-<body>
-<h1>From names to masks</h1>
+    page = f"""{page_head("ovseg: the learned world", _STYLE)}<h1>From names to masks</h1>
 <p>Small models that ovseg brings, and scenes that it draws: nothing was given but names.</p>
 <h2>1. Prompts, support pictures and their objects</h2>
 <p>What the diffusion model made of each prompt, the surest first, and the object that was found in it
@@ -110,7 +102,7 @@ def _row(bank: PrototypeBank, index: int, objects: Mapping[int, Mask], generated
     records = [(number, one) for number, one in enumerate(bank.supports) if one.class_index == index]
     prompts = dict.fromkeys(str(one.origin["details"].get("prompt", "")) for _, one in records)
     pictures = "".join(
-        f'<img src="{_inline(picture)}" alt="">'
+        f'<img src="{data_url(Image.fromarray(picture), "PNG")}" alt="">'
         for picture in (
             _drawn(generated / one.origin["name"], objects.get(number)) for number, one in records[:SHOWN]
         )
@@ -146,13 +138,3 @@ def _objects(bank: PrototypeBank) -> dict[int, Mask]:
             if region.support not in found or region.mask.sum() > found[region.support].sum():
                 found[region.support] = region.mask
     return found
-
-
-def _inline(picture: Path | npt.NDArray[np.uint8]) -> str:
-    """A picture as a data URL, without loss of its own."""
-    if isinstance(picture, Path):
-        kind = "jpeg" if picture.suffix == ".jpg" else picture.suffix[1:]
-        return f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ovseg.outputs.html import page_head
 from ovseg.outputs.legend import percent
 from ovseg.outputs.palette import hex_colour
 from ovseg.outputs.report.facts import details, facts, summary
@@ -17,9 +18,6 @@ from ovseg.types import void_index
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["GRID_CLOSE", "GRID_OPEN", "LIST_CLOSE", "card", "foot", "head", "list_open", "list_row"]
-
-# The page may load nothing and send nothing, whatever stands in a name.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 GRID_OPEN = '<main><div class="grid" id="grid">\n'
 GRID_CLOSE = "</div></main>\n"
@@ -35,11 +33,7 @@ def head(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
     """Everything above the images: facts, details, classes, tools."""
     title = f"ovseg: {totals.images} images"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{_asset('style.css')}</style>\n</head>\n<body>\n"
-        "<header>\n<h1>Segmentation report</h1>\n"
+        f"{page_head(title, _asset('style.css'), scripts=True)}<header>\n<h1>Segmentation report</h1>\n"
         f'<p class="soft">{escape(summary(run, totals, vocabulary))}</p>\n'
         f"{facts(run, totals, vocabulary)}{details(run)}</header>\n"
         f"{_classes(totals, vocabulary)}{_tools(totals, vocabulary)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,6 +9,7 @@ from PIL import Image
 
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext
 from ovseg.outputs.fragments import Fragments, open_text
+from ovseg.outputs.html import data_url
 from ovseg.outputs.layer import label_layer
 from ovseg.outputs.overlay import display_size
 from ovseg.outputs.report import page
@@ -83,12 +82,6 @@ def _picture(item: OutputItem) -> dict[str, Any]:
     return {
         "width": width,
         "height": height,
-        "photo": _encoded(photo, "JPEG", quality=80),
-        "layer": _encoded(label_layer(item.segmentation.labels, (height, width)), "PNG"),
+        "photo": data_url(photo, "JPEG", quality=80),
+        "layer": data_url(label_layer(item.segmentation.labels, (height, width)), "PNG"),
     }
-
-
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
