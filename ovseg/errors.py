@@ -29,6 +29,7 @@ __all__ = [
     "UnknownName",
     "UsageError",
     "WeightsUnavailable",
+    "reason",
 ]
 
 
@@ -76,3 +77,9 @@ class BankMismatch(OvsegError):
 
 class DependencyMissing(OvsegError):
     """An optional package is not installed; the line gives the command that installs it."""
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, to stand behind a path: no number of an ``OSError``, and not the path again."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error)

@@ -10,7 +10,7 @@ import torch
 
 from ovseg import prompts
 from ovseg.device import resolve_device, resolve_dtype
-from ovseg.errors import OvsegError, UsageError
+from ovseg.errors import OvsegError, UsageError, reason
 from ovseg.images.resize import resized
 from ovseg.types import Region, Segmentation, void_index
 
@@ -58,6 +58,18 @@ def test_a_segmentation_knows_its_void_and_shares():
 def test_a_segmentation_refuses_what_does_not_fit(labels, names, message):
     with pytest.raises(ValueError, match=message):
         make(labels, names)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a.toml"), "No such file or directory"),
+        (OSError("image file is truncated"), "image file is truncated"),
+        (ValueError("no JSON"), "no JSON"),
+    ],
+)
+def test_a_reason_repeats_neither_number_nor_path(error, said):
+    assert reason(error) == said
 
 
 def test_devices_that_are_here():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from ovseg.errors import ConfigError, InputError
+from ovseg.errors import ConfigError, InputError, reason
 
 __all__ = ["nested", "overlay", "parse_assignment", "read_toml", "to_toml", "value_at"]
 
@@ -120,7 +120,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read configuration {path}: {error}") from error
+        raise InputError(f"cannot read configuration {path}: {reason(error)}") from error
 
 
 def to_toml(config: Any) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.encoders.roles import Roles
-from ovseg.errors import WeightsUnavailable
+from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
 FILE, FORMAT, VERSION = "preset.json", "ovseg-preset", 1
@@ -49,7 +49,7 @@ def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
         summary, licence = str(table["summary"]), str(table["licence"])
         commercial = table.get("commercial")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsUnavailable(f"{path} is no preset of ovseg: {error}") from error
+        raise WeightsUnavailable(f"{path} is no preset of ovseg: {reason(error)}") from error
     cards = tuple(_known(card, folder, hashes, licence, commercial) for card in roles.cards())
     return summary, roles, cards
 

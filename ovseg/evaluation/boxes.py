@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 
 __all__ = ["Box", "read_predicted_boxes", "read_true_boxes"]
 
@@ -64,7 +64,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read boxes from {path}: {error}") from error
+        raise InputError(f"cannot read boxes from {path}: {reason(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"cannot read boxes from {path}: expected an object of name to boxes")
     return content
@@ -117,7 +117,7 @@ def _voc_boxes(path: Path) -> list[Box]:
             x0, y0, x1, y1 = (float(found.findtext(key) or "") for key in ("xmin", "ymin", "xmax", "ymax"))
             boxes.append(_box((x0 - 1, y0 - 1, x1, y1)))
     except (OSError, ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"cannot read boxes from {path}: {error}") from error
+        raise InputError(f"cannot read boxes from {path}: {reason(error)}") from error
     return boxes
 
 

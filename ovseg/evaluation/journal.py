@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from ovseg.errors import OutputError
+from ovseg.errors import OutputError, reason
 from ovseg.evaluation.record import ImageRecord
 from ovseg.files import atomic_path, canonical_json, digest
 
@@ -166,7 +166,7 @@ def read_header(folder: Path) -> Header:
         header = Header(content["identity"], (int(part), int(parts)), content["extra"])
         whole = content["digest"] == header.digest and len(header.classes) > 0 and header.images > 0
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{folder} holds no evaluation: cannot read {path} ({error})") from error
+        raise OutputError(f"{folder} holds no evaluation: cannot read {path} ({reason(error)})") from error
     if version != _VERSION:
         raise OutputError(f"{path} is of version {version}: this ovseg reads version {_VERSION}")
     if not whole:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ovseg.errors import DatasetError, InputError
+from ovseg.errors import DatasetError, InputError, reason
 from ovseg.evaluation.datasets.truth import read_indices
 from ovseg.evaluation.metrics import VOID
 
@@ -71,7 +71,7 @@ def _read_mask(path: Path) -> npt.NDArray[np.float32]:
         with Image.open(path) as image:
             mode, values = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"cannot read the predicted mask {path}: {error}") from error
+        raise InputError(f"cannot read the predicted mask {path}: {reason(error)}") from error
     result: npt.NDArray[Any]
     if mode == "P":
         result = values == 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import DatasetError, InputError, UsageError
+from ovseg.errors import DatasetError, InputError, UsageError, reason
 from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.datasets.truth import ValueTable, apply_table, identity_table, read_indices, value_table
 from ovseg.evaluation.dialects import Dialect
@@ -140,7 +140,7 @@ def named_table(path: Path, dataset: Dataset, vocabulary: Vocabulary) -> ValueTa
         content = json.loads(path.read_text(encoding="utf-8"))
         entries = {int(index): str(name) for index, name in content.items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"cannot read {path} as index to name: {error}") from error
+        raise UsageError(f"cannot read {path} as index to name: {reason(error)}") from error
     meanings = {}
     for index, name in entries.items():
         if _key(name) not in known:

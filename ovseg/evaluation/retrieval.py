@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 
 if TYPE_CHECKING:
     from ovseg.support.pool.search import PoolSearch
@@ -155,7 +155,7 @@ def read_groups(path: Path) -> dict[str, set[str]]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read groups from {path}: {error}") from error
+        raise InputError(f"cannot read groups from {path}: {reason(error)}") from error
     groups: dict[str, set[str]] = {}
     for line in lines:
         if line and not line.startswith("#"):
@@ -178,7 +178,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
 
 
 def _image(entry: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 from ovseg.evaluation.predictions import Prediction
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_scores(path: Path) -> tuple[Scores, bool]:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError, TypeError) as error:
-        raise InputError(f"cannot read scores from {path}: {error}") from error
+        raise InputError(f"cannot read scores from {path}: {reason(error)}") from error
     name = next((name for name in ("scores", "logits") if name in tensors), None)
     if name is None:
         raise InputError(f"{path}: holds {sorted(tensors)}: expected a tensor 'scores' or 'logits'")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 from ovseg.evaluation.results import RESULTS
 from ovseg.evaluation.wording import percent, span
 
@@ -26,7 +26,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         if not {"miou", "dialect", "hashes"} <= results.keys():
             raise ValueError("no miou, dialect or hashes in it")
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"cannot read {path} as results of ovseg evaluate: {error}") from error
+        raise InputError(f"cannot read {path} as results of ovseg evaluate: {reason(error)}") from error
     return results
 
 

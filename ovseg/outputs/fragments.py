@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from ovseg.errors import OutputError
+from ovseg.errors import OutputError, reason
 from ovseg.files import atomic_path, write_json
 from ovseg.outputs.base import output_path
 
@@ -44,7 +44,9 @@ class Fragments:
             try:
                 yield json.loads(path.read_bytes())
             except (OSError, ValueError) as error:
-                raise OutputError(f"cannot read {path}: {error}; run again with --overwrite") from error
+                raise OutputError(
+                    f"cannot read {path}: {reason(error)}; run again with --overwrite"
+                ) from error
 
 
 @contextlib.contextmanager

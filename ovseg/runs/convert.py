@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ovseg.errors import InputError, OutputError
+from ovseg.errors import InputError, OutputError, reason
 from ovseg.images import ImageLimits, load_image, working_size
 from ovseg.outputs import FORMATS, OutputItem, RunContext
 from ovseg.outputs.fragments import PARTS
@@ -106,7 +106,7 @@ def _manifest(run: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"{run} is no run folder: it has no run.json") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise InputError(f"cannot read {path}: it is not a run.json of ovseg")
     return content
@@ -170,7 +170,7 @@ def _labels(
             fitted = mask if size == shape else mask.resize(shape[::-1], Image.Resampling.NEAREST)
             labels = np.asarray(fitted)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     void = void_index(len(vocabulary))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ovseg.errors import InputError, UsageError
+from ovseg.errors import InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import SUFFIXES, load_image
 from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
@@ -128,7 +128,7 @@ def _licence(photo: Path) -> str:
             try:
                 lines = path.read_text(encoding="utf-8").strip().splitlines()
             except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"cannot read {path}: {error}") from error
+                raise InputError(f"cannot read {path}: {reason(error)}") from error
             return lines[0].strip() if lines else "unknown"
     return "unknown"
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from ovseg.errors import InputError, UsageError
+from ovseg.errors import InputError, UsageError, reason
 from ovseg.support.base import Origin
 
 __all__ = ["Listed", "read_list"]
@@ -53,7 +53,7 @@ def read_list(path: Path | None) -> tuple[str, ...]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read list {path}: {error}") from error
+        raise InputError(f"cannot read list {path}: {reason(error)}") from error
     found = tuple(line for line in lines if line and not line.startswith("#"))
     if not found:
         raise UsageError(f"the list {path} is empty")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 from ovseg.images import load_image
 from ovseg.support.base import UNKNOWN
 
@@ -86,7 +86,7 @@ def _read_json(path: Path) -> Any:
             raise InputError(f"cannot read {path}: marks take more than {MAX_BYTES} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
 
 
 def draw_marks(table: Any, size: tuple[int, int], where: str) -> Mark:

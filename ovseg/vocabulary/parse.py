@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ovseg.errors import InputError, UsageError
+from ovseg.errors import InputError, UsageError, reason
 from ovseg.vocabulary.model import ClassSpec
 
 
@@ -70,6 +70,6 @@ def read_classes_file(path: Path) -> tuple[ClassSpec, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read class names from {path}: {error}") from error
+        raise InputError(f"cannot read class names from {path}: {reason(error)}") from error
     lines = (line.strip() for line in text.splitlines())
     return tuple(parse_class(line) for line in lines if line and not line.startswith("#"))

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, cast
 
-from ovseg.errors import ConfigError, InputError, UnknownName
+from ovseg.errors import ConfigError, InputError, UnknownName, reason
 from ovseg.prompts import prompts_dir
 from ovseg.vocabulary.model import ClassSpec, Kind, Vocabulary
 
@@ -42,7 +42,7 @@ def load_vocabulary(name: str) -> Vocabulary:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read vocabulary {path}: {error}") from error
+        raise InputError(f"cannot read vocabulary {path}: {reason(error)}") from error
     return vocabulary_from_table(table, source=name)
 
 

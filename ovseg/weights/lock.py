@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ovseg.errors import WeightsUnavailable
+from ovseg.errors import WeightsUnavailable, reason
 from ovseg.files import write_json
 from ovseg.weights.cards import HubFiles
 
@@ -43,7 +43,7 @@ class WeightLock:
                 }
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise WeightsUnavailable(
-                    f"{self.path} cannot be read ({error}): delete it to record the weights anew"
+                    f"{self.path} cannot be read ({reason(error)}): delete it to record the weights anew"
                 ) from error
 
     def revision(self, at: HubFiles) -> str | None:

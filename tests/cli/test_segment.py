@@ -86,7 +86,11 @@ def test_second_call_resumes(ovseg: Any, photos: Path, tmp_path: Path) -> None:
             2,
         ),
         (["-c", "cat", "--set", "workers"], "--set takes name=value, not 'workers'", 2),
-        (["-c", "cat", "--config", "gone.toml"], "cannot read configuration gone.toml", 1),
+        (
+            ["-c", "cat", "--config", "gone.toml"],
+            "cannot read configuration gone.toml: No such file or directory\n",
+            1,
+        ),
     ],
 )
 def test_wrong_calls_end_with_one_line(

@@ -37,6 +37,13 @@ def test_a_run_against_itself_differs_in_nothing(tmp_path):
         assert entry["share_above"] == 0
 
 
+def test_a_class_that_is_nowhere_has_no_figures(tmp_path):
+    painted_folder(tmp_path / "data", CLASSES, 2)
+    (tmp_path / "data/classes.txt").write_text("\n".join((*CLASSES, "unicorn")))
+    a, b = (run(tmp_path / "data", tmp_path / name) for name in "ab")
+    assert "| unicorn | – | – | – | – | – |" in comparison_markdown(compare(a, b, FEW))
+
+
 def test_a_better_run_is_better_in_every_redraw(tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 6, noise=0.1)
     worse, better = run(tmp_path / "data", tmp_path / "a", shift=1), run(tmp_path / "data", tmp_path / "b")

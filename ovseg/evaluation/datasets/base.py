@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import DatasetError
+from ovseg.errors import DatasetError, reason
 from ovseg.evaluation.datasets.catalog import DatasetCard
 from ovseg.evaluation.datasets.truth import ValueTable, read_truth
 from ovseg.files import digest
@@ -165,7 +165,7 @@ def read_split(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"cannot read the list of images {path}: {error}") from error
+        raise DatasetError(f"cannot read the list of images {path}: {reason(error)}") from error
     names = [line.strip() for line in lines]
     for number, name in enumerate(names, start=1):
         if not name:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ovseg.errors import DatasetError
+from ovseg.errors import DatasetError, reason
 from ovseg.evaluation.metrics import VOID
 
 __all__ = ["ValueTable", "apply_table", "identity_table", "read_indices", "read_truth", "value_table"]
@@ -94,5 +94,5 @@ def read_indices(path: Path) -> npt.NDArray[np.integer]:
     except FileNotFoundError as error:
         raise DatasetError(f"missing file {path}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"cannot read {path}: {error}") from error
+        raise DatasetError(f"cannot read {path}: {reason(error)}") from error
     return values

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from ovseg.errors import ConfigError, DependencyMissing, InputError, WeightsUnavailable
+from ovseg.errors import ConfigError, DependencyMissing, InputError, WeightsUnavailable, reason
 from ovseg.files import digest, file_sha256
 from ovseg.support.diffusion.config import DiffusionConfig
 
@@ -206,7 +206,7 @@ def _look_over(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"{folder} holds no pipeline of diffusers (no model_index.json)") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
     if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
         raise InputError(f"{path} does not name a pipeline class of diffusers")
     for name, value in index.items():

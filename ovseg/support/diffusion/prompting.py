@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ovseg.errors import ConfigError, InputError
+from ovseg.errors import ConfigError, InputError, reason
 from ovseg.files import digest
 from ovseg.prompts import prompt_path
 from ovseg.vocabulary import ClassSpec
@@ -86,7 +86,7 @@ def load_prompting(path: str | None = None) -> Prompting:
     try:
         table = tomllib.loads(where.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read prompt patterns {where}: {error}") from error
+        raise InputError(f"cannot read prompt patterns {where}: {reason(error)}") from error
     prompts, words = table.get("prompts"), table.get("words", {})
     unknown = sorted(set(table) - {"prompts", "words"})
     if unknown or not isinstance(prompts, dict) or set(prompts) != {"thing", "stuff", "negative"}:

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ovseg.errors import InputError
+from ovseg.errors import InputError, reason
 
 __all__ = ["UNKNOWN_LICENCE", "licence_of", "read_licences"]
 
@@ -32,7 +32,7 @@ def read_licences(path: Path) -> dict[str, str]:
                 if row[key] and row["licence"]:
                     found[row[key]] = row["licence"]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read licences from {path}: {error}") from error
+        raise InputError(f"cannot read licences from {path}: {reason(error)}") from error
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.encoders.presets import Encoders
-from ovseg.errors import BankMismatch, InputError, UsageError
+from ovseg.errors import BankMismatch, InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import ImageLimits, load_image
 from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
@@ -124,8 +124,8 @@ def load_photo(
         loaded = load_image(path, working_pixels=limits.working_pixels, bomb_pixels=limits.bomb_pixels)
     except (OSError, InputError) as error:
         raise BankMismatch(
-            f"photo {pool.name(hit.photo)} of the pool is not at {path} as it was ({error}): run ovseg pool"
-            " build again, or say where the photos are now"
+            f"photo {pool.name(hit.photo)} of the pool is not at {path} as it was ({reason(error)}): run"
+            " ovseg pool build again, or say where the photos are now"
         ) from error
     details: dict[str, Any] = {"rank": rank, "similarity": round(hit.similarity, 6)}
     if hit.probability is not None and hit.margin is not None:
