@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli.bank_flags import drop_encodings, take_bank
 from ovseg.cli.common import COMMAND_SETTINGS
 from ovseg.cli.evaluate_options import EvaluateFlags, FolderBackground, Out, Root
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.flags import takes_flags
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
+from ovseg.cli.segmenting import drop_encodings, load_segmenter, take_bank
 from ovseg.cli.settings import resolve
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.catalog import DATASETS
@@ -158,27 +158,17 @@ def _predictor(
         return FolderPredictor(folder, data, words, dialect), 8
 
     from ovseg.evaluation.predictions import SegmenterPredictor
-    from ovseg.pipeline import Segmenter
 
-    segmenter = Segmenter.from_preset(
-        settings.preset,
-        roles=settings.roles,
-        device=settings.device,
-        dtype=settings.dtype,
-        config=settings.segment,
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
-        bank=None if dialect.crop else settings.bank,
-    )
-    say(segmenter.note, quiet=quiet)
-    on_cpu = str(segmenter.describe().get("device", "cpu")).startswith("cpu")
+    if dialect.crop is not None and (settings.bank is not None or settings.pool is not None):
+        raise UsageError(f"dialect {dialect.name} takes no bank: use --dialect ovseg")
+    segmenter = load_segmenter(settings, quiet=quiet)
+    batch = 1 if str(segmenter.describe().get("device", "cpu")).startswith("cpu") else 8
     if dialect.crop is not None:
         from ovseg.pipeline.dialect import DialectPredictor
 
-        if settings.bank is not None or settings.pool is not None:
-            raise UsageError(f"dialect {dialect.name} takes no bank: use --dialect ovseg")
-        return DialectPredictor(segmenter.encoders, words, data, dialect), 1 if on_cpu else 8
+        return DialectPredictor(segmenter.encoders, words, data, dialect), batch
     take_bank(segmenter, settings, words, [sample.image for sample in data.samples], out, quiet=quiet)
-    return SegmenterPredictor(segmenter, words, data), 1 if on_cpu else 8
+    return SegmenterPredictor(segmenter, words, data), batch
 
 
 _register()

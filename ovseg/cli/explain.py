@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.bank_flags import banked_vocabulary
 from ovseg.cli.common import one_line, option, say
 from ovseg.cli.launch import set_up_process
+from ovseg.cli.segmenting import banked_vocabulary, load_segmenter
 from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
 
@@ -68,19 +68,10 @@ def explain(
     from ovseg.outputs.explain_page import write_explanation
     from ovseg.outputs.layer import label_layer
     from ovseg.outputs.overlay import display_size
-    from ovseg.pipeline import Segmenter
     from ovseg.pipeline.explain import SupportPhotos, explain_image
 
     pixels = load_image(image).pixels
-    segmenter = Segmenter.from_preset(
-        settings.preset,
-        device=settings.device,
-        dtype=settings.dtype,
-        config=settings.segment,
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
-        bank=settings.bank,
-    )
-    say(segmenter.note, quiet=quiet)
+    segmenter = load_segmenter(settings, quiet=quiet)
     used = segmenter.bank or segmenter.use_bank(settings.bank)
     regions, explained = explain_image(segmenter, pixels, words, SupportPhotos(used, photos))
     height, width = display_size(pixels.shape[:2], smallest=480, largest=1024)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ovseg.cli.bank_flags import banked_vocabulary, drop_encodings, take_bank
 from ovseg.cli.classes import told_classes
 from ovseg.cli.common import counted, one_line, say
 from ovseg.cli.progress import shown_progress
+from ovseg.cli.segmenting import banked_vocabulary, drop_encodings, load_segmenter, take_bank
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
@@ -112,20 +112,11 @@ def launch(
         _print_plan(images, vocabulary, settings, out, as_json=as_json)
         return None
 
-    from ovseg.pipeline import Segmenter
     from ovseg.runs import run_segmentation
 
     keep_scores = settings.segment.keep_scores or "scores" in settings.run.formats
-    segmenter = Segmenter.from_preset(
-        settings.preset,
-        roles=settings.roles,
-        device=settings.device,
-        dtype=settings.dtype,
-        config=replace(settings.segment, keep_scores=keep_scores),
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
-        bank=settings.bank,
-    )
-    say(segmenter.note, quiet=quiet)
+    segment = replace(settings.segment, keep_scores=keep_scores)
+    segmenter = load_segmenter(replace(settings, segment=segment), quiet=quiet)
     if settings.classes and any(spec.synonyms for spec in vocabulary.classes):
         # A comma before "=" parts classes, one after it parts synonyms: better to say what was understood.
         say(told_classes(vocabulary), quiet=quiet)

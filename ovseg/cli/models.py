@@ -116,11 +116,11 @@ def download(
 ) -> None:
     """Fetch the weights of presets or models from the Hugging Face hub into its cache.
 
-    This is the only command that fetches anything, a tokenizer that a CLIP model keeps in another repository
-    among it. The hub's own variables count (HF_HOME, HF_HUB_CACHE,
-    HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE). Each file's hash is compared with the one on record or, where none
-    is, with the hub's, and recorded in ovseg's cache, to be checked whenever the weights are loaded. Prints
-    the path of each weights file.
+    This is the only command that fetches anything. A tokenizer that a CLIP model keeps in another repository
+    comes with it. The hub's own variables count (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,
+    HF_HUB_OFFLINE). Each file's hash is compared with the one on record or, where none is, with the hub's,
+    and recorded in ovseg's cache, to be checked whenever the weights are loaded. Prints the path of each
+    weights file.
 
     For example:
 

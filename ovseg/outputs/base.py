@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ovseg.errors import DependencyMissing
 from ovseg.outputs.components import Component, connected_components
 from ovseg.registry import Registry
 from ovseg.types import Segmentation
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["FORMATS", "OutputItem", "RunContext", "Writer", "WriterFactory", "output_path"]
+__all__ = [
+    "FORMATS",
+    "OutputItem",
+    "RunContext",
+    "Writer",
+    "WriterFactory",
+    "output_path",
+    "require_pycocotools",
+    "require_skimage",
+]
 
 
 @dataclass(frozen=True)
@@ -102,3 +113,29 @@ class WriterFactory(Protocol):
 
 FORMATS: Registry[WriterFactory] = Registry("output format")
 """Output formats by the name that ``--format`` takes."""
+
+
+def require_skimage(name: str) -> None:
+    """Make sure, before the first image, that scikit-image is there.
+
+    Args:
+        name: The format that needs it.
+
+    Raises:
+        DependencyMissing: It is not.
+    """
+    _require(name, "skimage.measure", "scikit-image")
+
+
+def require_pycocotools(name: str) -> None:
+    """The same for pycocotools."""
+    _require(name, "pycocotools.mask", "pycocotools")
+
+
+def _require(name: str, module: str, package: str) -> None:
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise DependencyMissing(
+            f"the output format {name!r} needs {package}: pip install {package}"
+        ) from error

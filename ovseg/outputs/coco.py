@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext
-from ovseg.outputs.components import Component, require_skimage
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext, require_pycocotools, require_skimage
+from ovseg.outputs.components import Component
 from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
-from ovseg.outputs.runlengths import Placement, compress, require_pycocotools
+from ovseg.outputs.runlengths import Placement, compress
 from ovseg.version import __version__
 
 __all__ = ["CocoWriter", "coco_file"]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import DependencyMissing
 from ovseg.types import Segmentation
 
-__all__ = ["Component", "connected_components", "require_skimage"]
+__all__ = ["Component", "connected_components"]
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,6 @@ class Component:
     mask: npt.NDArray[np.bool_]
     area: int
     score: float
-
-
-def require_skimage(name: str) -> None:
-    """Make sure that scikit-image is there before the first image.
-
-    Args:
-        name: The format that needs it.
-
-    Raises:
-        DependencyMissing: It is not.
-    """
-    try:
-        import skimage.measure  # noqa: F401
-    except ImportError as error:
-        raise DependencyMissing(
-            f"the output format {name!r} needs scikit-image: pip install scikit-image"
-        ) from error
 
 
 def connected_components(segmentation: Segmentation) -> list[Component]:

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ovseg.files import write_json
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
-from ovseg.outputs.components import Component, require_skimage
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_skimage
+from ovseg.outputs.components import Component
 from ovseg.outputs.polygons import outline, painters_order
 
 __all__ = ["LabelmeWriter"]

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from ovseg.files import atomic_path
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_pycocotools
 from ovseg.outputs.coco import coco_file
 from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
-from ovseg.outputs.runlengths import Placement, compress, require_pycocotools
+from ovseg.outputs.runlengths import Placement, compress
 from ovseg.types import Region
 
 __all__ = ["BoxesWriter", "EigenvectorWriter", "ObjectsWriter", "objects_of"]

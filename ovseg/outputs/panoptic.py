@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_skimage
 from ovseg.outputs.coco import coco_file
-from ovseg.outputs.components import Component, require_skimage
+from ovseg.outputs.components import Component
 from ovseg.outputs.fragments import Fragments, JsonListStream
 from ovseg.outputs.palette import voc_palette
 from ovseg.outputs.pngstream import Colour, write_png

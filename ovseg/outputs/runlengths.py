@@ -7,27 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import DependencyMissing
 from ovseg.outputs.resampling import nearest_starts
 
-__all__ = ["Placement", "compress", "require_pycocotools"]
-
-
-def require_pycocotools(name: str) -> None:
-    """Make sure that pycocotools is there before the first image.
-
-    Args:
-        name: The format that needs it.
-
-    Raises:
-        DependencyMissing: It is not.
-    """
-    try:
-        import pycocotools.mask  # noqa: F401
-    except ImportError as error:
-        raise DependencyMissing(
-            f"the output format {name!r} needs pycocotools: pip install pycocotools"
-        ) from error
+__all__ = ["Placement", "compress"]
 
 
 class Placement:

@@ -1,4 +1,4 @@
-"""What ``--bank`` and ``--pool`` mean for the commands that segment."""
+"""What the commands that segment share: the segmenter, its classes, what ``--bank`` and ``--pool`` mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,30 @@ if TYPE_CHECKING:
     from ovseg.pipeline import Segmenter
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["banked_vocabulary", "drop_encodings", "take_bank"]
+__all__ = ["banked_vocabulary", "drop_encodings", "load_segmenter", "take_bank"]
+
+
+def load_segmenter(settings: Settings, *, quiet: bool) -> Segmenter:
+    """The segmenter that was asked for, its encoders loaded; says which preset it has.
+
+    Its bank, where there is one, chooses the preset for ``auto``; ``take_bank`` lets it be used.
+
+    Raises:
+        OvsegError: As ``Segmenter.from_preset`` does.
+    """
+    from ovseg.pipeline import Segmenter
+
+    segmenter = Segmenter.from_preset(
+        settings.preset,
+        roles=settings.roles,
+        device=settings.device,
+        dtype=settings.dtype,
+        config=settings.segment,
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        bank=settings.bank,
+    )
+    say(segmenter.note, quiet=quiet)
+    return segmenter
 
 
 def banked_vocabulary(settings: Settings) -> Vocabulary:
