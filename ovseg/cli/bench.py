@@ -127,7 +127,7 @@ def discovery(
         return card.load_shape(place, torch.float32, Path(cache_dir) if cache_dir else None)
 
     if quality:
-        from ovseg.pipeline.discovery_table import Truth, parse_settings, quality_table
+        from ovseg.pipeline.benchmarks.discovery import Truth, parse_settings, quality_table
 
         lines = parse_settings(settings)
         where = Truth(photos, truth, object_photos, object_masks, object_list)
@@ -196,8 +196,8 @@ def shots(
         preset, device=resolve_device(device), cache_dir=Path(cache_dir) if cache_dir else None
     )
 
-    from ovseg.pipeline.shots_bench import ShotsBench
-    from ovseg.pipeline.shots_table import as_table
+    from ovseg.pipeline.benchmarks.shots import ShotsBench
+    from ovseg.pipeline.benchmarks.shots_table import as_table
 
     bench = ShotsBench(
         dataset, words.without_background(), encoders, chosen.segment, work, tick=_ticker(quiet)

@@ -75,12 +75,8 @@ def banks(
     from ovseg.evaluation.datasets.folder import load_folder
     from ovseg.evaluation.predictions import match_vocabulary
     from ovseg.pipeline import Segmenter
-    from ovseg.pipeline.bank_builder import build_prototypes
-    from ovseg.pipeline.bank_recipe import BankRecipe
-    from ovseg.pipeline.bank_table import bank_table, lines_for
     from ovseg.pipeline.bank_use import BankInUse
-    from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
-    from ovseg.pipeline.sources import open_source
+    from ovseg.pipeline.benchmarks.banks import bank_table, lines_for, made_banks
     from ovseg.vocabulary import load_vocabulary
 
     data = load_folder(root, background=background) if name == "folder" else DATASETS.get(name).load(root)
@@ -106,22 +102,9 @@ def banks(
     found: list[tuple[str, bool | None, BankInUse]] = [(stem, None, used) for stem, used in given]
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
-        recipes: dict[str, BankRecipe] = {}
-        encoders, encode = segmenter.encoders, segmenter.encode
-        if self_pool:
-            paths = [sample.image for sample in data.samples]
-            named = segmenter.prepared(classes)
-            own = SelfPool(paths, classes, named, encode, config, progress.advance)
-            recipes["self"] = BankRecipe(classes, own, encoders, SELF_BANK, encode=encode, root=own.root)
-        if pool is not None:
-            retrieved = open_source("retrieval", encoders, classes.classes, pool=pool)
-            recipes["retrieved"] = BankRecipe(classes, retrieved, encoders, SELF_BANK, encode=encode)
-        for kind, recipe in recipes.items():
-            for cosegment in (True, False):
-                chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
-                out = work / f"{kind}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
-                build_prototypes(replace(recipe, config=chosen), out)
-                found.append((kind, cosegment, BankInUse(out, encoders)))
+        found += made_banks(
+            segmenter, data, classes, work, pool=pool, self_pool=self_pool, advance=progress.advance
+        )
         lines = lines_for(config, found, background=data.has_background, votes=votes)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
     say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)

@@ -56,7 +56,7 @@ def clip(
     from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
     from ovseg.encoders.visual.load import load_visual
     from ovseg.evaluation.dialects import dialect_for
-    from ovseg.pipeline.clip_benchmark import time_dialect, voc_words
+    from ovseg.pipeline.benchmarks.clip import time_dialect, voc_words
 
     torch.set_num_threads(threads)
     place = resolve_device(device)

@@ -15,7 +15,7 @@ from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from ovseg.pipeline.naming import NameReport
+    from ovseg.pipeline.name_report import NameReport
 
 _NONE: list[str] = []
 
@@ -69,7 +69,7 @@ def names(
 
     from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.presets import choose_preset, preset_note
-    from ovseg.pipeline.naming import explain_names
+    from ovseg.pipeline.name_report import explain_names
     from ovseg.prompts import read_lines
 
     place = resolve_device(settings.device)

@@ -1,4 +1,4 @@
-"""The composer: the only room that joins encoders and stages."""
+"""Encoders and stages put together: photos to segmentations, support images to banks."""
 
 from ovseg.pipeline.segmenter import Segmenter
 

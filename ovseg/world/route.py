@@ -22,8 +22,8 @@ from ovseg.encoders.presets import Encoders, load_preset
 from ovseg.encoders.world import SIDE
 from ovseg.evaluation.metrics import Figures
 from ovseg.files import write_json
-from ovseg.pipeline.bank_table import FILTER_MASS
 from ovseg.pipeline.banks import build_bank
+from ovseg.pipeline.benchmarks.banks import FILTER_MASS
 from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.sources import open_source

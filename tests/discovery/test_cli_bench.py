@@ -20,7 +20,7 @@ from ovseg.discovery.benchmark import SOLVERS, made_up_features, sides_iou, time
 from ovseg.encoders.lone import Part
 from ovseg.encoders.preset_card import PresetCard
 from ovseg.encoders.presets import PRESETS
-from ovseg.pipeline.discovery_table import Setting, parse_settings
+from ovseg.pipeline.benchmarks.discovery import Setting, parse_settings
 from ovseg.weights.cards import WORLD_NAMES, LocalFile
 
 Invoke = Callable[..., Any]

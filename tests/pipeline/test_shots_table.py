@@ -10,7 +10,7 @@ import pytest
 
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.base import Dataset, DatasetCard, Sample
-from ovseg.pipeline.shots_table import as_table, choose_support, class_mark, shot_rows
+from ovseg.pipeline.benchmarks.shots_table import as_table, choose_support, class_mark, shot_rows
 from ovseg.support.base import UNKNOWN
 
 CARD = DatasetCard("folder", "", "x", "", has_background=False)

@@ -15,9 +15,9 @@ from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.predictions import load_pixels, match_vocabulary
 from ovseg.files import file_sha256
+from ovseg.pipeline.benchmarks.shots_table import ShotRow, choose_support, class_mark, shot_rows
 from ovseg.pipeline.names import enriched
 from ovseg.pipeline.segmenter import Segmenter
-from ovseg.pipeline.shots_table import ShotRow, choose_support, class_mark, shot_rows
 from ovseg.pipeline.support_views import mark_on_grid
 from ovseg.prototypes import (
     PrototypeBank,

@@ -10,8 +10,8 @@ import torch
 from fake_encoders import fake_encoders
 
 from ovseg.errors import UsageError
-from ovseg.pipeline import naming
-from ovseg.pipeline.naming import explain_names, known_words
+from ovseg.pipeline import name_report
+from ovseg.pipeline.name_report import explain_names, known_words
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 ANGLES = {"sofa": 0, "couch": 5, "settee": 8, "chair": 20, "bed": 45, "table": 60, "sky": 90, "soft seat": 10}
@@ -31,7 +31,7 @@ class Compass:
 @pytest.fixture(autouse=True)
 def _few_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        naming, "known_words", lambda: ("sofa", "couch", "settee", "chair", "bed", "table", "sky")
+        name_report, "known_words", lambda: ("sofa", "couch", "settee", "chair", "bed", "table", "sky")
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,17 @@ from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.predictions import load_pixels
 from ovseg.matching.late import fuse_bank
 from ovseg.matching.votes import region_votes
+from ovseg.pipeline.bank_builder import build_prototypes
+from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_use import BankInUse
 from ovseg.pipeline.cell_scores import image_regions
 from ovseg.pipeline.name_scores import name_scores
 from ovseg.pipeline.segmenter import Segmenter
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
+from ovseg.pipeline.sources import open_source
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["FILTER_MASS", "Line", "bank_table", "lines_for", "mean_iou"]
+__all__ = ["FILTER_MASS", "Line", "bank_table", "lines_for", "made_banks", "mean_iou"]
 
 Counts = npt.NDArray[np.int64]
 
@@ -50,6 +55,50 @@ class Line:
 
 FILTER_MASS = 0.95
 """Mass of the category filter where it is measured."""
+
+
+def made_banks(
+    segmenter: Segmenter,
+    data: Dataset,
+    vocabulary: Vocabulary,
+    work: Path,
+    *,
+    pool: Path | None,
+    self_pool: bool,
+    advance: Callable[[], None],
+) -> list[tuple[str, bool, BankInUse]]:
+    """Banks of the photos themselves and of a pool, each built with co-segmentation and without.
+
+    Args:
+        segmenter: Encodes the photos; its settings say how ``self_pool`` looks for classes in them.
+        data: The photos; nothing is read of their masks.
+        vocabulary: Classes of the banks.
+        work: Folder that keeps the banks; those that are there already are taken.
+        pool: A pool from which the bank ``retrieved`` comes; None: no such bank.
+        self_pool: Whether the bank ``self`` is made of the photos.
+        advance: Called after each photo that has been looked at for ``self``.
+
+    Returns:
+        (name, built with co-segmentation, bank), as :func:`lines_for` takes them.
+    """
+    recipes: dict[str, BankRecipe] = {}
+    encoders, encode = segmenter.encoders, segmenter.encode
+    if self_pool:
+        paths = [sample.image for sample in data.samples]
+        named = segmenter.prepared(vocabulary)
+        own = SelfPool(paths, vocabulary, named, encode, segmenter.config, advance)
+        recipes["self"] = BankRecipe(vocabulary, own, encoders, SELF_BANK, encode=encode, root=own.root)
+    if pool is not None:
+        retrieved = open_source("retrieval", encoders, vocabulary.classes, pool=pool)
+        recipes["retrieved"] = BankRecipe(vocabulary, retrieved, encoders, SELF_BANK, encode=encode)
+    found = []
+    for name, recipe in recipes.items():
+        for cosegment in (True, False):
+            chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
+            out = work / f"{name}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
+            build_prototypes(replace(recipe, config=chosen), out)
+            found.append((name, cosegment, BankInUse(out, encoders)))
+    return found
 
 
 def lines_for(

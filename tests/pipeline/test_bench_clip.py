@@ -14,7 +14,7 @@ from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
 from ovseg.errors import UnknownName
 from ovseg.evaluation.dialects import dialect_for
-from ovseg.pipeline.clip_benchmark import time_dialect, voc_words
+from ovseg.pipeline.benchmarks.clip import time_dialect, voc_words
 
 CPU = torch.device("cpu")
 
