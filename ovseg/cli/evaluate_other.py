@@ -45,7 +45,7 @@ def compare(
     output: Annotated[Path | None, option("--output", "-o", help="Folder for comparison.json.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Is run B better than run A, or are it the images? Paired bootstrap: difference and interval.
+    """Is run B better than run A, or is it the images? Paired bootstrap: difference and interval.
 
     ovseg evaluate compare scores-before scores-after
     """

@@ -65,7 +65,8 @@ Bank = Annotated[
     str | None,
     option(
         "--bank",
-        help="A bank of prototypes (see ovseg bank): what classes look like. Without -c its classes count.",
+        help="A bank of prototypes (see ovseg bank): what classes look like. Where no classes are named, its"
+        " own count; --preset auto takes the preset that made it.",
     ),
 ]
 Pool = Annotated[
@@ -81,8 +82,7 @@ Preset = Annotated[
     str,
     option(
         "--preset",
-        help="Which encoders: auto takes those that made the bank, if there is one, or the best whose weights"
-        " are on this machine (see ovseg models list).",
+        help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
     ),
 ]
 ShapePreset = Annotated[

@@ -35,6 +35,8 @@ def load_vocabulary(name: str) -> Vocabulary:
         path = prompts_dir() / "vocabularies" / f"{name}.toml"
     else:
         path = Path(name)
+        if not path.is_file() and path.suffix == ".toml":
+            raise UnknownName(f"no such vocabulary file: {name}")
         if not path.is_file():
             raise UnknownName(
                 f"unknown vocabulary {name!r}: give a TOML file or one of {', '.join(vocabulary_names())}"

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ovseg.outputs import FORMATS, RunContext
 from ovseg.outputs.report import writer as report
 from ovseg.outputs.report.facts import details, duration
 from ovseg.outputs.report.totals import Totals
+from ovseg.vocabulary import ClassSpec, Vocabulary
 
 RUN = {
     "ovseg": "0.1.0",
@@ -133,6 +134,17 @@ def test_totals_and_what_is_found_nowhere(context: RunContext, make_item: MakeIt
     shown = re.sub(r"\s+", " ", page.text)
     assert "cat288 %0.93" in shown  # 2 images, 14 of 16 pixels, (2 * 0.5 + 12 * 1.0) / 14
     assert "Found nowhere: grass, <script>." in shown
+
+
+def test_many_classes_that_are_nowhere_are_folded_away(tmp_path: Path, make_item: MakeItem) -> None:
+    names = ["cat", *(f"thing {number}" for number in range(60))]
+    context = RunContext(tmp_path, Vocabulary(tuple(map(ClassSpec, names))))
+    html, page = make_page(context, [make_item([[0, 1]], names=("background", *names))])
+    assert "Found nowhere 60 classes" in re.sub(r"\s+", " ", page.text)
+    folded = re.search(r"<details><summary>Found nowhere.*?</details>", html, re.DOTALL)
+    assert folded is not None
+    assert "thing 59" in folded[0]
+    assert " open" not in folded[0]
 
 
 def test_only_the_first_images_have_pictures(

@@ -139,3 +139,8 @@ def test_values_are_checked():
     with pytest.raises(UsageError, match="a class is named background, which is label 0"):
         Vocabulary((ClassSpec("Background"), ClassSpec("cat")))
     assert len(Vocabulary((ClassSpec("background"),), has_background=False)) == 1
+
+
+def test_a_vocabulary_file_that_is_missing_is_no_unknown_name(tmp_path: Path):
+    with pytest.raises(UnknownName, match=r"^no such vocabulary file: .*gone\.toml$"):
+        load_vocabulary(str(tmp_path / "gone.toml"))

@@ -50,8 +50,7 @@ def facts(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str
         ("Device", segmenter.get("device")),
         ("Time", _seconds(timings.get("seconds"))),
         ("Per image", _seconds(timings.get("seconds_per_image"))),
-        ("ovseg", run.get("ovseg")),
-    ]
+    ]  # ovseg's version stands at the foot of the page
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in pairs if value
     )

@@ -22,6 +22,8 @@ __all__ = ["GRID_CLOSE", "GRID_OPEN", "LIST_CLOSE", "card", "foot", "head", "lis
 GRID_OPEN = '<main><div class="grid" id="grid">\n'
 GRID_CLOSE = "</div></main>\n"
 LIST_CLOSE = "</tbody></table></div></section>\n"
+MISSING = 40
+"""Classes that were found nowhere, up to which they are listed in sight."""
 
 
 @cache
@@ -141,14 +143,24 @@ def _classes(totals: Totals, vocabulary: Vocabulary) -> str:
             f'<td class="number">{total.images}</td><td class="number">{escape(percent(share))}</td>'
             f'<td class="wide">{meter}</td><td class="number">{sure}</td></tr>\n'
         )
-    missing = ", ".join(escape(names[label]) for label in range(1, len(names)) if label not in totals.labels)
+    missing = [escape(names[label]) for label in range(1, len(names)) if label not in totals.labels]
     return (
         '<section><h2>Classes</h2><div class="scroll"><table><thead><tr><th>Class</th>'
         '<th class="number">Images</th><th class="number">Share of all pixels</th><th class="wide"></th>'
         '<th class="number">Mean confidence</th></tr></thead>'
-        f"<tbody>\n{''.join(rows)}</tbody></table></div>\n"
-        + (f'<p class="soft">Found nowhere: {missing}.</p>' if missing else "")
-        + "</section>\n"
+        f"<tbody>\n{''.join(rows)}</tbody></table></div>\n" + _found_nowhere(missing) + "</section>\n"
+    )
+
+
+def _found_nowhere(names: Sequence[str]) -> str:
+    """A line, or where there are many a list to unfold, so that the images are not pushed off the screen."""
+    if not names:
+        return ""
+    if len(names) <= MISSING:
+        return f'<p class="soft">Found nowhere: {", ".join(names)}.</p>'
+    return (
+        f'<details><summary>Found nowhere <span class="soft">{len(names)} classes</span></summary>'
+        f'<p class="soft">{", ".join(names)}.</p></details>\n'
     )
 
 
