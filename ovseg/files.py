@@ -1,4 +1,4 @@
-"""Small file duties that many rooms share: atomic writes, hashes, canonical JSON."""
+"""What many packages do with files: atomic writes, hashes, canonical JSON."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The version, where every room can read it without the public names of the package."""
+"""The version, where every module can read it without importing the public names of the package."""
 
 __version__ = "0.1.0"

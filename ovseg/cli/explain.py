@@ -81,9 +81,9 @@ def explain(
     shown.paste(layer, mask=layer)
     write_explanation(output, image.name, np.asarray(shown), regions, explained)
     shown_photos = {
-        (witness.name, witness.picture is None)
+        (match.name, match.picture is None)
         for region in explained
-        for witness in (*region.witnesses, *region.rivals)
+        for match in (*region.support, *region.rivals)
     }
     lost = sum(absent for _, absent in shown_photos)
     if lost:

@@ -15,14 +15,14 @@ __all__ = ["connected_pieces", "eigengap", "spectral_segments"]
 
 
 def eigengap(values: npt.NDArray[np.float64]) -> int:
-    """Number of segments that the widest gap speaks for.
+    """Number of segments by the eigengap heuristic: as many as there are eigenvalues before the widest gap.
 
     Args:
         values: (k,) eigenvalues in ascending order without the first, which is 0.
 
     Returns:
         From 1 to k: before the widest gap lie so many eigenvalues, 0 included. Values beyond 1 are noise (the
-        eigenvalues of a random graph gather around 1) and speak for nothing.
+        eigenvalues of a random graph gather around 1) and do not count.
     """
     known = np.minimum(np.concatenate(([0.0], values)), 1.0)
     return int(np.diff(known).argmax()) + 1

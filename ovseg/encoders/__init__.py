@@ -1,1 +1,1 @@
-"""Encoders: images and texts to features. The only room that knows model libraries."""
+"""Encoders: images and texts to features. Model libraries are imported here (and in generation)."""

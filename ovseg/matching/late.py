@@ -7,8 +7,8 @@ differ between classes hardly move the text's answer: a bank counts as much as i
 Beside a bank whose support names have found, the background gets what the likest class reaches: such a bank
 says *which* class a cell is, never *that* it is one of them. Among many classes there is always one that a
 cell is more like than the others, also where the cell is none of them; with any less for the background, that
-alone would speak for the class. Support that a person gave does say that a cell is one of the classes: there
-the background gets what the three likest classes reach on average.
+alone would make the cell that class. Support that a person gave does say that a cell is one of the classes:
+there the background gets what the three likest classes reach on average.
 """
 
 from __future__ import annotations

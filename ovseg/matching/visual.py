@@ -170,7 +170,7 @@ class VisualMatcher:
 
         Args:
             cells: From :meth:`prepare`.
-            without: Support images whose prototypes do not count: an image is no witness for itself.
+            without: Numbers of support images whose prototypes do not count, such as the image itself.
 
         Returns:
             The match, or None where the bank has nothing for the vocabulary.
@@ -190,7 +190,7 @@ class VisualMatcher:
         similarity = torch.stack(
             [self._similarity(cells, int(label), barred) for label in classes], dim=1
         ) if len(classes) else rest[:, None][:, :0]  # fmt: skip
-        # A class whose every prototype is barred has no say, like one that the bank does not have.
+        # A class all of whose prototypes are left out is treated as one that the bank does not have.
         open_ = (similarity > -1).any(dim=0) if len(classes) else torch.zeros(0, dtype=torch.bool)
         background = self._similarity(cells, -1, barred)
         return VisualMatch(
@@ -200,7 +200,7 @@ class VisualMatcher:
     def winners(
         self, cells: Mapping[str, Tensor], labels: Tensor, without: Collection[int] = ()
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """The prototype that speaks for each cell's label.
+        """For each cell the nearest prototype of the class that it has been given.
 
         Args:
             cells: From :meth:`prepare`.

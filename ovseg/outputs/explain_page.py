@@ -17,7 +17,7 @@ from ovseg.outputs.html import data_url, page_head
 from ovseg.outputs.legend import percent
 from ovseg.outputs.palette import hex_colour
 
-__all__ = ["ExplainedRegion", "Witness", "write_explanation"]
+__all__ = ["ExplainedRegion", "SupportMatch", "write_explanation"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem; margin: .6rem 0; }
 nav button { font: inherit; border: 1px solid #bbb; border-radius: 4px; background: #fff; color: #222;
   padding: .1rem .5rem; cursor: pointer; } nav button[aria-pressed=true] { outline: 2px solid #06c; }
 nav i { display: inline-block; width: .7rem; height: .7rem; margin-right: .3rem; }
-section[hidden] { display: none; } .witnesses { display: grid; gap: .7rem;
+section[hidden] { display: none; } .support { display: grid; gap: .7rem;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
 figure { margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; padding: .4rem; }
 figure img { width: 100%; display: block; } figcaption { font-size: .8rem; overflow-wrap: anywhere; }
@@ -76,8 +76,8 @@ show(0);
 
 
 @dataclass(frozen=True)
-class Witness:
-    """A support region that spoke for a region of the result.
+class SupportMatch:
+    """A support region that is nearest to cells of a region of the result.
 
     Attributes:
         class_name: What it is a prototype of.
@@ -86,7 +86,7 @@ class Witness:
         sha256: Of its file.
         licence: As far as it is known.
         space: Feature space in which it won.
-        similarity: Mean cosine over the cells that it decided, less what all classes have in common.
+        similarity: Mean cosine with the cells to which it is nearest, less what all classes have in common.
         share: Of the region's cells.
         picture: (H, W, 3) uint8 thumbnail with the support region drawn, or None: the photo was not found.
     """
@@ -112,7 +112,7 @@ class ExplainedRegion:
         score: Mean score of the class in it.
         share: Of the image.
         runner_up: (class, mean score) that came second.
-        witnesses: For the class, the ones that decided most cells first.
+        support: What is nearest for the class, for most cells first.
         rivals: For the runner-up, likewise.
     """
 
@@ -121,8 +121,8 @@ class ExplainedRegion:
     score: float
     share: float
     runner_up: tuple[str, float] | None
-    witnesses: tuple[Witness, ...]
-    rivals: tuple[Witness, ...]
+    support: tuple[SupportMatch, ...]
+    rivals: tuple[SupportMatch, ...]
 
 
 def write_explanation(
@@ -171,27 +171,27 @@ def _section(index: int, region: ExplainedRegion) -> str:
         second = f"<h2>Runner-up: {escape(name)} ({score:.2f})</h2>{_figures(region.rivals)}"
     return (
         f'<section data-region="{index}" hidden>\n<h2>{escape(region.class_name)} ({region.score:.2f})</h2>\n'
-        f"{_figures(region.witnesses)}{second}</section>\n"
+        f"{_figures(region.support)}{second}</section>\n"
     )
 
 
-def _figures(witnesses: Sequence[Witness]) -> str:
-    if not witnesses:
+def _figures(support: Sequence[SupportMatch]) -> str:
+    if not support:
         return '<p class="soft">No prototype of the bank: names decided.</p>'
-    return '<div class="witnesses">' + "".join(_figure(witness) for witness in witnesses) + "</div>"
+    return '<div class="support">' + "".join(_figure(match) for match in support) + "</div>"
 
 
-def _figure(witness: Witness) -> str:
+def _figure(match: SupportMatch) -> str:
     shown = (
-        f'<div class="away">photo not found<br>sha256 {escape(witness.sha256[:16])}…</div>'
-        if witness.picture is None
-        else f'<img src="{_embedded(witness.picture)}" alt="{escape(witness.name)}">'
+        f'<div class="away">photo not found<br>sha256 {escape(match.sha256[:16])}…</div>'
+        if match.picture is None
+        else f'<img src="{_embedded(match.picture)}" alt="{escape(match.name)}">'
     )
-    of = f"around {witness.class_name}" if witness.around else witness.class_name
+    of = f"around {match.class_name}" if match.around else match.class_name
     return (
-        f"<figure>{shown}<figcaption>{escape(of)}: {escape(witness.name)}<br>"
-        f"similarity {witness.similarity:.2f}, {100 * witness.share:.0f} % of the region,"
-        f" {escape(witness.space)}; licence {escape(witness.licence)}</figcaption></figure>"
+        f"<figure>{shown}<figcaption>{escape(of)}: {escape(match.name)}<br>"
+        f"similarity {match.similarity:.2f}, {100 * match.share:.0f} % of the region,"
+        f" {escape(match.space)}; licence {escape(match.licence)}</figcaption></figure>"
     )
 
 

@@ -114,7 +114,7 @@ class BankInUse:
         return [spec.name for index, spec in enumerate(vocabulary.classes) if index not in present]
 
     def own_supports(self, pixels: npt.NDArray[np.uint8]) -> list[int]:
-        """Support images that are this very picture: it is no witness for itself."""
+        """Numbers of the support images with exactly these pixels; in this picture they should not count."""
         return self._pictures.get(pixel_hash(pixels), []) if self._pictures else []
 
     def backdrop(self, config: SegmentConfig) -> str:
@@ -163,7 +163,7 @@ class BankInUse:
         *,
         without: Sequence[int],
     ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-        """The prototypes that speak for given classes (N,) of the vocabulary, -1 for background, by space."""
+        """By space, each cell's nearest prototype of its class; see :meth:`VisualMatcher.winners`."""
         matcher = self.matcher(vocabulary)
         if not matcher.present:
             return {}

@@ -21,12 +21,12 @@ __all__ = ["CellScores", "cell_scores", "image_regions"]
 
 @dataclass(frozen=True)
 class CellScores:
-    """What is said of one image's cells.
+    """Scores of one image's cells, and the prototypes behind them.
 
     Attributes:
         scores: (N, K + 1) in [0, 1], background first, rows summing to 1.
-        winners: By space, (N,) row of the bank's table that speaks for the cell's best class (-1: none), and
-            (N,) its cosine; empty where there is no bank or it was not asked for.
+        winners: By space, (N,) row in the bank's table of the nearest prototype of the cell's best class (-1:
+            none), and (N,) its cosine; empty where there is no bank or it was not asked for.
     """
 
     scores: torch.Tensor
@@ -50,8 +50,8 @@ def cell_scores(
         config: Weights of all three.
         bank: A bank that takes part.
         without: Its support images that do not count (see :meth:`BankInUse.own_supports`).
-        explain: Whether to tell which prototypes spoke; for the class that a cell ends with, whether its own
-            scores or its region's vote made it so.
+        explain: Whether to find the ``winners`` too: prototypes of the class that a cell ends with, by its
+            own scores or by its region's vote.
     """
     vocabulary = named.vocabulary
     scores = name_scores(encoded, named, config)

@@ -14,7 +14,7 @@ from scipy import ndimage
 from ovseg.errors import InputError
 from ovseg.files import file_sha256
 from ovseg.images import load_image
-from ovseg.outputs.explain_page import ExplainedRegion, Witness
+from ovseg.outputs.explain_page import ExplainedRegion, SupportMatch
 from ovseg.outputs.support_sheet import drawn, small_picture
 from ovseg.pipeline.bank_use import BankInUse
 from ovseg.pipeline.cell_scores import cell_scores
@@ -115,8 +115,8 @@ def explain_image(
                 score=float(scores[here, label].mean()),
                 share=float(here.float().mean()),
                 runner_up=runner_up,
-                witnesses=_witnesses(bank, photos, said.winners, here),
-                rivals=_witnesses(bank, photos, rival, here),
+                support=_matches(bank, photos, said.winners, here),
+                rivals=_matches(bank, photos, rival, here),
             )
         )
     return regions, explained
@@ -138,10 +138,10 @@ def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list
     return regions, [label for label, _ in found]
 
 
-def _witnesses(
+def _matches(
     bank: BankInUse, photos: SupportPhotos, winners: Winners, here: torch.Tensor
-) -> tuple[Witness, ...]:
-    """The support regions that spoke for most cells of a region, in each space."""
+) -> tuple[SupportMatch, ...]:
+    """The support regions whose prototypes are nearest to most cells of a region, in each space."""
     found = []
     for space, (all_rows, all_scores) in winners.items():
         rows, scores = all_rows[here].cpu().numpy(), all_scores[here].cpu().numpy()
@@ -153,7 +153,7 @@ def _witnesses(
             record = bank.bank.supports[bank.bank.regions[number].support]
             around = not bool(table.foreground[rows[support == number][0]])
             found.append(
-                Witness(
+                SupportMatch(
                     class_name=bank.bank.classes[record.class_index].name,
                     name=str(record.origin.get("name", "")),
                     sha256=str(record.origin.get("sha256", "")),

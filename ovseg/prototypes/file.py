@@ -1,4 +1,4 @@
-"""Bank files: written in one fixed order, and read back with distrust (see ``ovseg.sealed``)."""
+"""Bank files: the same bank gives the same bytes, and whatever is read is checked (see ``ovseg.sealed``)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Listed:
         return self.refusal(origin.name, origin.sha256) is None
 
     def refusal(self, name: str, sha256: str) -> Literal["denied", "not allowed"] | None:
-        """What speaks against an image."""
+        """Why an image is not used; None: it is."""
         if _on(name, sha256, self.deny):
             return "denied"
         return "not allowed" if self.allow and not _on(name, sha256, self.allow) else None

@@ -90,7 +90,7 @@ def test_with_a_bank_the_winner_is_of_the_class_that_won_the_vote(
     assert found == {0.0: (1, 0), 0.9: (2, 1)}
 
 
-def test_the_page_shows_witnesses_of_the_class_that_won_the_vote(
+def test_the_page_shows_support_of_the_class_that_won_the_vote(
     bank: Path,  # noqa: F811
     pixels: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
@@ -105,7 +105,7 @@ def test_the_page_shows_witnesses_of_the_class_that_won_the_vote(
         regions, explained = explain_image(segmenter, pixels, words, SupportPhotos(segmenter.bank))
         region = explained[int(regions.reshape(-1)[STRAY])]
         shown[config.region_votes] = region.class_name
-        assert {witness.class_name for witness in region.witnesses} == {region.class_name}
+        assert {match.class_name for match in region.support} == {region.class_name}
     assert shown == {0.0: "tomato", 0.9: "green frog"}
 
 

@@ -33,18 +33,18 @@ def test_each_region_leads_to_its_support(bank: Path, photos: Path, tmp_path: Pa
     frog = next(region for region in explained if region.class_name == "green frog")
     assert regions[3, 7] == explained.index(frog)
     assert frog.runner_up is not None
-    assert frog.witnesses[0].class_name == "green frog"
-    assert frog.witnesses[0].name.startswith("Green_Frog/")
-    assert frog.witnesses[0].similarity > 0.8
-    assert frog.witnesses[0].picture is not None
+    assert frog.support[0].class_name == "green frog"
+    assert frog.support[0].name.startswith("Green_Frog/")
+    assert frog.support[0].similarity > 0.8
+    assert frog.support[0].picture is not None
     assert sum(region.share for region in explained) == pytest.approx(1)
-    assert not any(witness.around for witness in frog.witnesses)
+    assert not any(match.around for match in frog.support)
     background = next(region for region in explained if region.class_name == "background")
-    assert background.witnesses
-    assert all(witness.around for witness in background.witnesses)
+    assert background.support
+    assert all(match.around for match in background.support)
     for region in explained:
         assert 0 < region.score <= 1
-        assert all(0 < witness.share <= 1 for witness in region.witnesses)
+        assert all(0 < match.share <= 1 for match in region.support)
 
 
 def test_a_photo_is_known_by_its_hash_only(bank: Path, photos: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -72,7 +72,7 @@ def chosen(
     config: RetrievalConfig,
     listed: Listed,
 ) -> Ranking:
-    """The k best candidates that nothing speaks against.
+    """The k best candidates that are not left out, and those that are, with the reason.
 
     Args:
         pool: Where they are from.
@@ -113,7 +113,7 @@ def _against(
     config: RetrievalConfig,
     listed: Listed,
 ) -> str | None:
-    """What speaks against a candidate, given the results before it."""
+    """Why a candidate is left out, given the results before it; None: it is not."""
     refused = listed.refusal(pool.name(hit.photo), pool.entries[hit.photo].sha256)
     if refused is not None:
         return refused
