@@ -102,12 +102,14 @@ def _recipe(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankRecipe:
     chosen = _vocabulary(flags)
     config = replace(_config(flags), shots=_shots(ctx, flags))
     listed = _listed(flags)
-    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet)
+    settings = _source_settings(flags)
 
     from ovseg.pipeline.bank_recipe import BankRecipe
-    from ovseg.pipeline.sources import open_source
+    from ovseg.pipeline.sources import known_source, open_source
 
-    source = open_source(flags.source, encoders, chosen.classes, **_source_settings(flags))
+    known_source(flags.source, **settings)
+    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet)
+    source = open_source(flags.source, encoders, chosen.classes, **settings)
     return BankRecipe(chosen, source, encoders, config, listed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ovseg.errors import UsageError
 from ovseg.support.base import SUPPORT_SOURCES, SupportSource
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["as_source", "open_source"]
+__all__ = ["as_source", "known_source", "open_source"]
 
 _HOMES = {
     "folder": "ovseg.support.folder",
@@ -26,6 +26,22 @@ _NEEDS = {
     "retrieval": ("pool", "--pool POOL"),
     "auto": ("pool", "--pool POOL"),
 }
+
+
+def known_source(name: str, **settings: Any) -> Callable[..., SupportSource]:
+    """What opens a source, once it is known that there is one and that it has what it needs.
+
+    Raises:
+        UnknownName: No source of that name.
+        UsageError: The source lacks a setting.
+    """
+    for home in _HOMES.values():
+        importlib.import_module(home)
+    factory = SUPPORT_SOURCES.get(name)
+    need, flag = _NEEDS.get(name, ("", ""))
+    if need and settings.get(need) is None:
+        raise UsageError(f"the source {name} needs {flag}")
+    return factory
 
 
 def open_source(
@@ -46,12 +62,7 @@ def open_source(
         UnknownName: No source of that name.
         UsageError: The source lacks a setting.
     """
-    for home in _HOMES.values():
-        importlib.import_module(home)
-    factory = SUPPORT_SOURCES.get(name)
-    need, flag = _NEEDS.get(name, ("", ""))
-    if need and settings.get(need) is None:
-        raise UsageError(f"the source {name} needs {flag}")
+    factory = known_source(name, **settings)
     given = {key: value for key, value in settings.items() if value is not None}
     return factory(encoders=encoders, classes=classes, **given)
 
