@@ -15,8 +15,25 @@ COMMAND_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "OVSEG", "help_option_
 
 
 def option(*flags: str, **settings: Any) -> Any:
-    """``typer.Option`` whose help does not repeat that every flag has an ``OVSEG_<FLAG>``."""
+    """``typer.Option`` with an ``OVSEG_<FLAG>``, named after the flag whatever the parameter is called.
+
+    Help does not repeat it for every flag.
+    """
+    long = next((flag for flag in flags if flag.startswith("--")), None)
+    if long is not None:
+        name = long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
+        settings.setdefault("envvar", f"OVSEG_{name}")
     return typer.Option(*flags, show_envvar=False, **settings)
+
+
+def texts(*flags: str, **settings: Any) -> Any:
+    """An :func:`option` of texts that may hold spaces, at which the environment's lists are cut otherwise."""
+    return option(*flags, callback=_uncut, **settings)
+
+
+def _uncut(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
+    source = ctx.get_parameter_source(param.name) if param.name else None
+    return [" ".join(value)] if value and source is not None and source.name == "ENVIRONMENT" else value
 
 
 def one_line(text: object) -> str:

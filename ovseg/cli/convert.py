@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli.common import one_line
+from ovseg.cli import options
+from ovseg.cli.common import one_line, option
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 
@@ -17,7 +18,7 @@ def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that ovseg segment wrote.")],
     to: Annotated[
         list[str],
-        typer.Option(
+        option(
             "--to",
             "-t",
             help="Formats, repeated or between commas: coco, panoptic, yolo, labelme, rrle, overlay, html.",
@@ -25,10 +26,10 @@ def convert(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write. Default: the folder converted in RUN."),
+        option("--output", "-o", help="Where to write. Default: the folder converted in RUN."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write the masks of a finished run in other formats, without segmenting anything again.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ovseg.cli.common import option
 from ovseg.cli.launch import launch, say, set_up_process
 from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
 from ovseg.cli.settings import DEFAULTS, Settings, resolve
@@ -44,7 +45,7 @@ def demo(
     as_json: Json = False,
     world: Annotated[
         bool,
-        typer.Option("--world", help="Scenes that ovseg draws, with the small models that it brings."),
+        option("--world", help="Scenes that ovseg draws, with the small models that it brings."),
     ] = False,
 ) -> None:
     """Segment eight photographs that are on every machine with ovseg, and write a report to look at.

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ovseg.cli.common import echo
+from ovseg.cli import options
+from ovseg.cli.common import echo, option
 from ovseg.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -40,9 +41,9 @@ class Finding:
 
 def doctor(
     check_hashes: Annotated[
-        bool, typer.Option("--check-hashes", help="Also read every weights file and compare its SHA-256.")
+        bool, option("--check-hashes", help="Also read every weights file and compare its SHA-256.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Say what this installation has, and what to do about what it lacks.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS
+from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.launch import say, set_up_process
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Names = Annotated[
 
 @app.command("list", context_settings=COMMAND_SETTINGS)
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """List every preset and all weights on record.
 
@@ -80,7 +80,7 @@ def list_models(
 @app.command("info", context_settings=COMMAND_SETTINGS)
 def info(
     names: Names,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Say all that is known of presets, weights or models: source, revision, hash, licence, place.
 
@@ -109,9 +109,7 @@ def info(
 def download(
     names: Names,
     offline: options.Offline = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be fetched; fetch nothing.")
-    ] = False,
+    dry_run: Annotated[bool, option("--dry-run", help="Say what would be fetched; fetch nothing.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch the weights of presets or models from the Hugging Face hub into its cache.

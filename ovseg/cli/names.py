@@ -10,6 +10,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.classes import chosen_vocabulary
+from ovseg.cli.common import option
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
@@ -33,7 +34,7 @@ def names(
     classes: options.Classes = _NONE,
     classes_file: options.ClassesFile = DEFAULTS.classes_file,
     vocabulary: options.VocabularyName = DEFAULTS.vocabulary,
-    top: Annotated[int, typer.Option("--top", help="How many near words and classes to show.", min=1)] = 8,
+    top: Annotated[int, option("--top", help="How many near words and classes to show.", min=1)] = 8,
     preset: options.Preset = DEFAULTS.preset,
     clip: options.Clip = DEFAULTS.clip,
     shape: options.Shape = DEFAULTS.shape,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from ovseg.cli.common import option
+from ovseg.cli.common import option, texts
 
 
 def setting(examples: str) -> Any:
@@ -34,7 +34,7 @@ Overwrite = Annotated[
 
 Classes = Annotated[
     list[str],
-    option(
+    texts(
         "--classes",
         "-c",
         help='Class names between commas: "cat, dog". Synonyms: "cat, sofa=sofa,couch; dog"; a semicolon ends'
@@ -150,11 +150,11 @@ Recursive = Annotated[
 ]
 Include = Annotated[
     list[str],
-    option("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
+    texts("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
 ]
 Exclude = Annotated[
     list[str],
-    option("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
+    texts("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
 ]
 Limit = Annotated[int | None, option("--limit", help="Only the first so many images.")]
 Shard = Annotated[
@@ -187,5 +187,5 @@ Verbose = Annotated[
 ]
 Json = Annotated[
     bool,
-    option("--json", envvar="OVSEG_JSON", help="Print the summary as JSON on standard output."),
+    option("--json", help="Print the summary as JSON on standard output."),
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
+from ovseg.cli.common import COMMAND_SETTINGS, one_line, option, texts
 from ovseg.cli.launch import load_names, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
@@ -134,7 +134,7 @@ def search(
     k: Annotated[int, option("-k", help="Photos at most.")] = 20,
     rivals: Annotated[
         list[str],
-        option("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
+        texts("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
     ] = _NONE,
     allow: Allow = None,
     deny: Deny = None,

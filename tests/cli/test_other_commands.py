@@ -84,6 +84,17 @@ def test_every_command_and_flag_is_explained(path: tuple[str, ...], command: Any
         assert parameter.help, (path, parameter.name)
 
 
+@pytest.mark.parametrize(
+    ("path", "command"), commands(get_command(application())), ids=lambda value: str(value)
+)
+def test_every_flag_has_a_variable_of_its_own_name(path: tuple[str, ...], command: Any) -> None:
+    for parameter in command.params:
+        long = next((flag for flag in parameter.opts if flag.startswith("--")), None)
+        if long in (None, "--help", "--version"):
+            continue
+        assert parameter.envvar == f"OVSEG_{long[2:].replace('-', '_').upper()}", path
+
+
 def test_no_arguments_show_the_help(ovseg: Any) -> None:
     result = ovseg()
     assert result.exit_code == 2

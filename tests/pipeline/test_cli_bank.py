@@ -148,6 +148,18 @@ def test_lists_are_read_from_files(bank: Invoke, support: Path, tmp_path: Path) 
     assert names == ["Green_Frog/a.png", "tomato/a.png"]
 
 
+def test_names_of_the_environment_keep_their_spaces(
+    bank: Invoke, support: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVSEG_CLASSES", NAMES)
+    monkeypatch.setenv("OVSEG_SET", "prototypes.parts=4 prototypes.seed=3")
+    monkeypatch.setenv("OVSEG_JSON", "1")
+    result = bank("build", "--support", support, "-o", tmp_path / "x.bank", *SMALL)
+    assert [entry["name"] for entry in json.loads(result.stdout)["classes"]] == ["tomato", "green frog"]
+    made = load_bank(tmp_path / "x.bank").facts["settings"]["prototypes"]
+    assert (made["parts"], made["seed"]) == (4, 3)
+
+
 def test_info_knows_who_made_the_parts_of_a_merged_bank(bank: Invoke, made: Path, tmp_path: Path) -> None:
     both = tmp_path / "both.bank"
     assert bank("merge", made, made, "-o", both).exit_code == 0
