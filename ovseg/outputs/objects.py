@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ovseg.errors import UsageError
 from ovseg.files import atomic_path
 from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_pycocotools
 from ovseg.outputs.coco import coco_file
@@ -21,9 +22,11 @@ from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
 from ovseg.outputs.runlengths import Placement, compress
 from ovseg.types import Region
 
-__all__ = ["BoxesWriter", "EigenvectorWriter", "ObjectsWriter", "objects_of"]
+__all__ = ["DISCOVERY", "BoxesWriter", "EigenvectorWriter", "ObjectsWriter", "objects_of"]
 
 DIGITS = 4
+DISCOVERY = "discovery"
+"""Source of the vocabulary of a run of ``ovseg discover``, whose classes are ranks of objects."""
 EIGENVECTOR_SIDE = 480
 """Longer side of the pictures of eigenvectors, in pixels."""
 
@@ -128,9 +131,16 @@ class EigenvectorWriter:
     """``OUT/eigenvectors/<stem>.png``: the eigenvector of every cut, side by side.
 
     Orange is the object's side, blue the other one, white the mean, at which it is cut.
+
+    Raises:
+        UsageError: The run cuts nothing: it is no run of discovery, or a conversion of its masks.
     """
 
     def __init__(self, context: RunContext) -> None:
+        if context.vocabulary.source != DISCOVERY or not context.has_confidence:
+            raise UsageError(
+                "the format 'eigenvectors' needs the cuts themselves: run ovseg discover -f eigenvectors"
+            )
         self._root = context.out / "eigenvectors"
 
     def write(self, item: OutputItem) -> None:

@@ -19,6 +19,7 @@ from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.memory import Heap
+from ovseg.outputs.objects import DISCOVERY
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.types import Segmentation
 from ovseg.vocabulary import ClassSpec, Vocabulary
@@ -32,7 +33,7 @@ MAX_CELLS = 512
 def object_vocabulary(count: int) -> Vocabulary:
     """The classes of a discovery run: ``object 1`` (the best) to ``object count``."""
     classes = tuple(ClassSpec(f"object {rank}", kind="thing") for rank in range(1, count + 1))
-    return Vocabulary(classes, source="discovery")
+    return Vocabulary(classes, source=DISCOVERY)
 
 
 class Discoverer:

@@ -124,7 +124,7 @@ def _vocabulary(run: Path, manifest: Mapping[str, Any]) -> Vocabulary:
             ),
             background=tuple(table["background"]),
             has_background=bool(table["has_background"]),
-            source=str(manifest["vocabulary"]),
+            source=str(manifest.get("vocabulary", "run")),  # a run that was killed has not said it yet
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot read {run / 'run.json'}: its vocabulary is damaged ({error!r})") from error

@@ -105,6 +105,13 @@ def test_wrong_calls_end_with_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_format_that_would_be_empty_is_refused(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+    result = ovseg("segment", photos, "-c", "cat", "-o", tmp_path / "out", "-f", "png,eigenvectors")
+    assert result.exit_code == 2
+    assert "error: the format 'eigenvectors' needs the cuts themselves: run ovseg discover" in result.stderr
+    assert not (tmp_path / "out" / "masks").exists()
+
+
 def test_inputs_and_output_are_asked_for(ovseg: Any, photos: Path, tmp_path: Path) -> None:
     result = ovseg("segment", "-c", "cat", "-o", tmp_path / "out")
     assert (result.exit_code, "error: no images given" in result.stderr) == (2, True)

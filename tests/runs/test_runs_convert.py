@@ -129,6 +129,8 @@ def test_what_is_no_run(tmp_path: Path, run: Path, photos: Path) -> None:
         convert_run(run, ["cocoa"])
     with pytest.raises(UsageError, match="scores"):
         convert_run(run, ["scores"])
+    with pytest.raises(UsageError, match="eigenvectors' needs the cuts themselves"):
+        convert_run(run, ["eigenvectors"])
     with pytest.raises(OutputError, match="is a run folder: give another"):
         convert_run(run, ["coco"], run)
     assert not (run / "converted").exists()
@@ -139,6 +141,15 @@ def test_a_damaged_manifest_is_one_clear_line(run: Path, content: str) -> None:
     (run / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"cannot read .*run\.json"):
         convert_run(run, ["coco"])
+
+
+def test_a_run_that_was_killed_is_converted_as_far_as_it_came(run: Path) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    begun = {key: manifest[key] for key in ("config_hash", "config", "files")} | {"status": "running"}
+    (run / "run.json").write_text(json.dumps(begun))
+    lines = (run / "images.jsonl").read_text().splitlines(keepends=True)
+    (run / "images.jsonl").write_text("".join(lines[:2]))
+    assert convert_run(run, ["coco"]).done == 2
 
 
 def test_a_run_without_masks(run: Path, photos: Path, tmp_path: Path) -> None:
