@@ -64,7 +64,9 @@ def test_existing_file_with_brackets_is_no_pattern(tmp_path: Path) -> None:
     assert stems(tmp_path / "a[1].jpg") == ["a[1]"]
 
 
-def test_relative_inputs(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_inputs_are_found_once_however_they_are_written(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(photos)
     assert stems(".", "b.jpg", "sub/../b.jpg") == ["a", "b", "sub/c", "sub/deep/d"]
     assert stems("*.jpg") == ["b"]
@@ -89,7 +91,7 @@ def test_list_parted_by_nul_may_hold_names_with_newlines(monkeypatch: pytest.Mon
     "name",
     ["with space", "quo'te\"s", "new\nline", "Ünïcödé 猫", "undecodable \udcff", "-dash", "50%"],
 )
-def test_odd_names(tmp_path: Path, name: str) -> None:
+def test_images_with_odd_names_are_found(tmp_path: Path, name: str) -> None:
     touch(tmp_path, f"p/{name}.jpg")
     assert stems(tmp_path / "p") == [name]
 

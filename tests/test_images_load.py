@@ -98,7 +98,7 @@ def test_damaged_exif_is_ignored(tmp_path: Path) -> None:
         np.testing.assert_array_equal(load_image(path).pixels, np.asarray(corners()))
 
 
-def test_cmyk(tmp_path: Path) -> None:
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     path = save(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "x.jpg", quality=100)
     np.testing.assert_allclose(load_image(path).pixels.reshape(-1, 3).mean(0), RED, atol=4)
 
@@ -163,7 +163,7 @@ def test_first_frame_of_an_animation_counts(tmp_path: Path, suffix: str) -> None
     np.testing.assert_array_equal(load_image(path).pixels, np.asarray(frames[0]))
 
 
-def test_one_pixel(tmp_path: Path) -> None:
+def test_an_image_of_one_pixel_is_loaded(tmp_path: Path) -> None:
     loaded = load_image(save(Image.new("RGB", (1, 1), BLUE), tmp_path / "x.png"))
     assert loaded.size == (1, 1)
     np.testing.assert_array_equal(loaded.pixels, [[BLUE]])

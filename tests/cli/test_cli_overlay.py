@@ -83,12 +83,12 @@ def test_surprises_are_refused(table: dict[str, object], message: str) -> None:
         ("a=b=c", {"a": "b=c"}),
     ],
 )
-def test_assignments(text: str, table: dict[str, object]) -> None:
+def test_assignments_are_read_as_toml_or_as_text(text: str, table: dict[str, object]) -> None:
     assert parse_assignment(text) == table
 
 
 @pytest.mark.parametrize("text", ["a", "=1", "a..b=1", ""])
-def test_malformed_assignments(text: str) -> None:
+def test_malformed_assignments_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--set takes name=value"):
         parse_assignment(text)
 

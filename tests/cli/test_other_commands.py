@@ -102,7 +102,7 @@ def test_no_arguments_show_the_help(ovseg: Any) -> None:
     assert "segment" in result.stdout + result.stderr
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     result = subprocess.run([sys.executable, "-m", "ovseg", "--version"], capture_output=True, text=True)
     assert result.stdout == f"{ovseg.__version__}\n"
 
@@ -156,7 +156,7 @@ def test_doctor_names_missing_and_wrong_weights(
     assert result.exit_code == 1
 
 
-def test_models_list(ovseg: Any) -> None:
+def test_models_list_shows_licence_source_and_hash_of_all_weights(ovseg: Any) -> None:
     table = json.loads(ovseg("models", "list", "--json").stdout)
     names = [preset["name"] for preset in table["presets"]]
     assert names[:3] == ["best", "default", "fast"]
@@ -175,7 +175,7 @@ def test_models_list(ovseg: Any) -> None:
     assert "licences: MIT (OpenAI CLIP); Apache-2.0" in text
 
 
-def test_models_info(ovseg: Any) -> None:
+def test_models_info_knows_presets_weights_and_specs(ovseg: Any) -> None:
     rows = json.loads(ovseg("models", "info", "fast", "timm:vit_small_patch8_224.dino", "--json").stdout)
     assert [row["name"] for row in rows] == ["clip-vitb16", "dino-vits16", "timm:vit_small_patch8_224.dino"]
     assert rows[0]["revision"] == "977e3dd0ec55ab8da155f2fbeb6b5f54948b6e3d"

@@ -25,7 +25,7 @@ def lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "images.jsonl").read_text().splitlines()]
 
 
-def test_main_job(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+def test_segment_writes_a_run_folder_and_prints_its_report(ovseg: Any, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = ovseg("segment", photos, "-c", "cat, dog", "-o", out)
     assert result.exit_code == 0
@@ -200,7 +200,7 @@ def test_settings_reach_the_segmenter(ovseg: Any, photos: Path, tmp_path: Path, 
     assert made[0]["cache_dir"] == tmp_path / "cache"
 
 
-def test_background_flag(ovseg: Any, photos: Path, tmp_path: Path) -> None:
+def test_background_is_set_by_flag_and_environment(ovseg: Any, photos: Path, tmp_path: Path) -> None:
     call = ("segment", photos, "-c", "cat", "-o", tmp_path / "out", "--dry-run", "--json")
     assert json.loads(ovseg(*call).stdout)["background"] is True
     assert json.loads(ovseg(*call, "--no-background").stdout)["background"] is False

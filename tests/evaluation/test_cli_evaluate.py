@@ -122,7 +122,7 @@ def test_shards_limit_and_merge(presets, tmp_path):
     assert json.loads(whole)["notes"] == ["only the first 5 of 6 images"]
 
 
-def test_compare(presets, tmp_path):
+def test_compare_prints_the_difference_and_writes_what_differs(presets, tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 3)
     arguments = ("folder", "--root", tmp_path / "data", "--background", "-q")
     call(*arguments, "-o", tmp_path / "a", "--preset", "one")
@@ -171,7 +171,7 @@ def test_discovery_of_boxes_and_masks(tmp_path):
     assert "give --predictions with --truth" in call("discovery", code=2).stderr
 
 
-def test_retrieval(tmp_path):
+def test_retrieval_prints_precision_of_given_rankings(tmp_path):
     trees.write_json(tmp_path / "found.json", {"cat": ["a", "b"]})
     trees.write_json(tmp_path / "labels.json", {"a": ["cat"], "b": ["dog"]})
     files = ("--rankings", tmp_path / "found.json", "--labels", tmp_path / "labels.json")

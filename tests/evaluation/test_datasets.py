@@ -35,7 +35,7 @@ def reduced(truth):
 
 
 @pytest.mark.parametrize("inside", ["", "VOC2012", "VOCdevkit/VOC2012"])
-def test_voc21(tmp_path, inside):
+def test_voc21_is_read_wherever_its_folder_lies(tmp_path, inside):
     truths = trees.voc(tmp_path / inside)
     dataset = DATASETS.get("voc21").load(tmp_path)
     assert_same(dataset, truths)
@@ -83,7 +83,7 @@ def original_labels(seed):
 
 
 @pytest.mark.parametrize("name", ["context60", "context59"])
-def test_context_matlab(tmp_path, name):
+def test_context_is_read_from_its_original_matlab_labels(tmp_path, name):
     truths = {}
     for seed, key in enumerate(context_names(tmp_path)):
         labels, truths[key] = original_labels(seed)
@@ -137,7 +137,7 @@ def test_coco_index_images(tmp_path, name, suffix, classes, images):
 
 
 @pytest.mark.parametrize("folder", ["stuffthingmaps/val2017", "stuffthingmaps_trainval2017/val2017"])
-def test_coco_stuffthingmaps(tmp_path, folder):
+def test_coco_stuffthingmaps_give_objects_and_stuff(tmp_path, folder):
     generator = np.random.default_rng(0)
     raw = {n: generator.choice([*range(182), 255], (20, 28)).astype(np.uint8) for n in COCO_NAMES}
     objects, stuff = {}, {}
@@ -196,7 +196,7 @@ def test_coco_stuff_json_draws_things_over_stuff_and_leaves_the_rest_void(tmp_pa
     assert_same(dataset, {COCO_NAMES[0]: expected, COCO_NAMES[1]: np.full((20, 28), 255, np.uint8)})
 
 
-def test_ade20k(tmp_path):
+def test_ade20k_has_no_background_and_its_index_0_is_void(tmp_path):
     root = tmp_path / "ADEChallengeData2016"
     truths = {f"ADE_val_0000000{i}": trees.random_values(151, (20, 28), i) for i in (1, 2)}
     for key, truth in truths.items():
@@ -211,7 +211,7 @@ CITY_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32
 
 
 @pytest.mark.parametrize("ending", ["labelTrainIds", "labelIds"])
-def test_cityscapes(tmp_path, ending):
+def test_cityscapes_is_read_from_train_ids_and_from_label_ids(tmp_path, ending):
     truths = {}
     for seed, name in enumerate(("frankfurt/frankfurt_000000_000294", "munster/munster_000000_000019")):
         truths[name] = truth = trees.random_values(19, (20, 40), seed)
@@ -224,7 +224,7 @@ def test_cityscapes(tmp_path, ending):
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_folder(tmp_path, background):
+def test_a_folder_is_read_with_background_and_without(tmp_path, background):
     truths = {name: trees.random_values(3, (12, 16), i) for i, name in enumerate(["a", "sub/b"])}
     trees.folder(tmp_path, ("background", "cat", "dog"), truths)
     dataset = load_folder(tmp_path, background=background)

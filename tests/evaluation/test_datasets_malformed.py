@@ -30,7 +30,7 @@ def test_a_missing_tree_says_where_it_was_looked_for_and_how_it_must_look(tmp_pa
     assert "\n" not in message
 
 
-def test_half_unpacked(tmp_path):
+def test_missing_files_are_counted_and_the_first_is_named(tmp_path):
     trees.voc(tmp_path)
     (tmp_path / "SegmentationClass/2007_000042.png").unlink()
     (tmp_path / "JPEGImages/2008_000001.jpg").unlink()
@@ -47,7 +47,7 @@ def test_half_unpacked(tmp_path):
         ("", "names no images"),
     ],
 )
-def test_split_files(tmp_path, text, message):
+def test_malformed_split_files_are_refused(tmp_path, text, message):
     trees.voc(tmp_path)
     (tmp_path / "ImageSets/Segmentation/val.txt").write_text(text)
     with pytest.raises(DatasetError, match=message):
@@ -77,14 +77,14 @@ def test_index_out_of_range(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n damaged", b"text"])
-def test_damaged_truth(tmp_path, content):
+def test_damaged_truth_is_refused_by_its_path(tmp_path, content):
     trees.voc(tmp_path)
     (tmp_path / "SegmentationClass/2007_000033.png").write_bytes(content)
     with pytest.raises(DatasetError, match=r"cannot read .*2007_000033\.png"):
         first_truth(tmp_path)
 
 
-def test_truncated_truth(tmp_path):
+def test_truncated_truth_is_refused(tmp_path):
     trees.voc(tmp_path)
     path = tmp_path / "SegmentationClass/2007_000033.png"
     path.write_bytes(path.read_bytes()[:-40])
@@ -133,7 +133,7 @@ def test_a_mask_of_another_size_than_the_image(tmp_path):
             sample.read_truth()
 
 
-def test_damaged_matlab(tmp_path):
+def test_damaged_matlab_files_are_refused(tmp_path):
     trees.write_image(tmp_path / "JPEGImages/a.jpg", (8, 8))
     (tmp_path / "ImageSets/SegmentationContext").mkdir(parents=True)
     (tmp_path / "ImageSets/SegmentationContext/val.txt").write_text("a\n")

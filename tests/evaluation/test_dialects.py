@@ -75,7 +75,7 @@ def test_dialects_are_frozen_and_unknown_ones_are_named():
 
 
 @pytest.mark.parametrize(("name", "count"), [("imagenet80", 80), ("imagenet7", 7), ("simple", 1)])
-def test_templates(name, count):
+def test_shipped_templates_are_distinct_and_take_one_name_each(name, count):
     templates = read_lines("templates", f"{name}.txt")
     assert len(set(templates)) == count
     assert all(template.count("{}") == 1 for template in templates)

@@ -66,7 +66,7 @@ def test_coco_json_leaves_crowds_out(tmp_path):
     assert read_true_boxes(tmp_path / "t.json") == {"x": [(1, 2, 11, 22)], "sub/y": []}
 
 
-def test_boxes_files(tmp_path):
+def test_true_boxes_are_read_from_json_and_csv_without_crowds(tmp_path):
     trees.write_json(
         tmp_path / "t.json",
         {
@@ -102,7 +102,7 @@ def test_predicted_boxes_take_the_best(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": [{"area": 1}]}', '{"a": [[3, 3, 3, 9]]}', '{"a": 5}'])
-def test_damaged_boxes(tmp_path, content):
+def test_damaged_boxes_are_refused(tmp_path, content):
     path = tmp_path / "boxes.json"
     path.write_text(content)
     with pytest.raises(InputError, match="cannot read boxes"):

@@ -132,7 +132,7 @@ def finished(tmp_path):
         (lambda header: {}, "holds no evaluation"),
     ],
 )
-def test_damaged_headers(tmp_path, change, message):
+def test_damaged_headers_are_refused(tmp_path, change, message):
     out = finished(tmp_path)
     path = out / "records.jsonl"
     first, _, rest = path.read_text().partition("\n")

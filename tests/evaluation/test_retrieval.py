@@ -55,12 +55,12 @@ def test_nothing_to_score():
 @pytest.mark.parametrize(
     ("ranking", "message"), [(["a", "a"], "names an image twice"), (["z"], "'z', which has no labels")]
 )
-def test_strange_rankings(ranking, message):
+def test_rankings_with_doubled_or_unlabelled_images_are_refused(ranking, message):
     with pytest.raises(InputError, match=message):
         retrieval_scores({"cat": ranking}, LABELS)
 
 
-def test_files(tmp_path):
+def test_labels_and_rankings_are_read_from_their_files(tmp_path):
     (tmp_path / "labels.csv").write_text(
         "file,wnid,label\na.jpg,n1,Great White Shark\na.jpg,n2,fish\nb.jpg,n3,cat\n"
     )
@@ -74,13 +74,13 @@ def test_files(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"cat": [{"score": 1}]}', '{"cat": 3}'])
-def test_damaged_files(tmp_path, content):
+def test_damaged_rankings_are_refused(tmp_path, content):
     (tmp_path / "found.json").write_text(content)
     with pytest.raises(InputError, match="cannot read"):
         read_rankings(tmp_path / "found.json")
 
 
-def test_damaged_labels(tmp_path):
+def test_damaged_or_missing_labels_are_refused(tmp_path):
     (tmp_path / "labels.csv").write_text("name,label\na,b\n")
     with pytest.raises(InputError, match="cannot read labels"):
         read_labels(tmp_path / "labels.csv")

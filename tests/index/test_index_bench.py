@@ -36,7 +36,7 @@ def test_figures_of_a_search(backend):
     assert time_index(vectors, queries, IndexConfig(kind="flat", backend=backend), runs=1)["recall"] == 1
 
 
-def test_command():
+def test_bench_index_compares_kinds_and_refuses_unknown_ones():
     arguments = (
         "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
     )

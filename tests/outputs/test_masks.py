@@ -45,7 +45,9 @@ def test_from_255_classes_on_masks_are_16_bit_grey(context: RunContext, make_ite
 @given(
     labels=arrays(st.sampled_from([np.uint8, np.uint16]), st.tuples(st.integers(1, 30), st.integers(1, 30)))
 )
-def test_round_trip(labels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_masks_hold_the_labels_that_were_written(
+    labels: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("round") / "mask.png"
     write_mask(path, labels, labels.shape)
     with Image.open(path) as mask:

@@ -20,7 +20,7 @@ from ovseg.outputs.overlay import LONG_SIDE, SMALL_SIDE, display_size, draw_over
         pytest.param((2, 20000), (1, 1280), id="a strip keeps a row"),
     ],
 )
-def test_display_size(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_overlays_have_a_size_that_can_be_looked_at(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert display_size(size, smallest=SMALL_SIDE, largest=LONG_SIDE) == expected
 
 
@@ -93,7 +93,7 @@ def test_names_are_printed_as_far_as_the_font_goes(name: str, expected: str) -> 
     ("share", "expected"),
     [(0.0, "0.0 %"), (0.0004, "<0.1 %"), (0.032, "3.2 %"), (0.0996, "10 %"), (0.41, "41 %"), (1.0, "100 %")],
 )
-def test_percent(share: float, expected: str) -> None:
+def test_shares_are_written_with_two_digits(share: float, expected: str) -> None:
     assert percent(share) == expected
 
 

@@ -17,5 +17,5 @@ def test_colours_never_repeat_even_past_8_bits() -> None:
     assert len(np.unique(voc_palette(5000), axis=0)) == 5000
 
 
-def test_hex() -> None:
+def test_hex_colours_are_those_of_the_palette() -> None:
     assert hex_colour(15) == "#c08080"

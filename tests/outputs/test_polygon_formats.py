@@ -51,11 +51,13 @@ def test_yolo_data_file_names_the_classes(context: RunContext) -> None:
     assert content == {"train": "images", "val": "images", "names": dict(enumerate(names))}
 
 
-def test_yaml_quoting() -> None:
+def test_names_are_quoted_for_yaml() -> None:
     assert _quoted('a"b\\c\nd') == '"a\\U00000022b\\U0000005Cc\\U0000000Ad"'
 
 
-def test_labelme_shapes(context: RunContext, make_item: MakeItem, two_patches: np.ndarray) -> None:
+def test_labelme_files_hold_a_polygon_a_piece_in_pixels_of_the_photo(
+    context: RunContext, make_item: MakeItem, two_patches: np.ndarray
+) -> None:
     item = make_item(two_patches, stem="a b/x", size=(400, 800))
     FORMATS.get("labelme")(context).write(item)
     path = context.out / "labelme/a b/x.json"

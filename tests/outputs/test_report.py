@@ -193,7 +193,7 @@ def test_many_failures_are_cut_and_counted() -> None:
         (7500, "2 h 05 min"),
     ],
 )
-def test_duration(seconds: float, text: str) -> None:
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 

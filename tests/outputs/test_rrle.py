@@ -50,7 +50,7 @@ def test_grid_of_any_shape(h: int, w: int, label: int) -> None:
     assert to_grid(np.zeros((h, w), np.uint8)).shape == (32, 32)
 
 
-def test_file(context: RunContext, make_item: MakeItem) -> None:
+def test_a_label_map_is_written_as_rows_of_runs(context: RunContext, make_item: MakeItem) -> None:
     labels = np.zeros((64, 64), np.uint8)
     labels[32:, :32], labels[32:, 32:] = 1, 255
     FORMATS.get("rrle")(context).write(make_item(labels, stem="x"))

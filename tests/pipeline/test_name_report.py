@@ -97,7 +97,9 @@ def test_the_known_words_are_the_shipped_ones():
     assert len(words) == len(set(words)) > 300
 
 
-def test_the_command(ovseg_command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_a_report_on_each_name(
+    ovseg_command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ovseg.encoders import presets
     from ovseg.encoders.presets import PresetCard
 

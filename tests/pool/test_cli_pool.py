@@ -112,7 +112,7 @@ def test_the_page_shows_photos_and_nothing_of_theirs_is_markup(photos, tmp_path)
     assert "https:" not in text
 
 
-def test_info(pool):
+def test_info_tells_what_is_in_a_pool(pool):
     facts = json.loads(ovseg("pool", "info", pool, "--json").stdout)
     assert (facts["photos"], facts["views"], facts["crops"], facts["preset"]) == (7, 7, 0, "fake")
     text = ovseg("pool", "info", pool).stdout

@@ -106,7 +106,7 @@ def test_batches_are_always_full(photos, encoders, tmp_path):
     assert set(encoders.names.batches) == {4}
 
 
-def test_several_folders(photos, encoders, tmp_path):
+def test_photos_of_several_folders_are_told_apart(photos, encoders, tmp_path):
     other = tmp_path / "b" / "photos"
     paint(other / "red-1.png", (250, 10, 10))
     pool = build_pool([photos, other], tmp_path / "x.pool", encoders).pool

@@ -61,7 +61,7 @@ def contents(out: Path) -> dict[str, Any]:
     return found
 
 
-def test_run_folder(photos: Path, tmp_path: Path) -> None:
+def test_a_run_leaves_classes_lines_and_files_in_its_folder(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     summary = run(photos, out, formats=("png", "overlay"))
     assert (summary.images, summary.done, summary.skipped, summary.failures) == (4, 4, 0, ())
@@ -271,7 +271,7 @@ def test_limit_and_its_extension(photos: Path, tmp_path: Path) -> None:
     assert len(lines(out)) == 4
 
 
-def test_batches(photos: Path, tmp_path: Path) -> None:
+def test_batches_are_cut_alike_in_a_resumed_run(photos: Path, tmp_path: Path) -> None:
     segmenter = ColourSegmenter()
     run(photos, tmp_path / "out", segmenter, batch_size=3)
     assert segmenter.batches == [3, 1]
@@ -305,7 +305,7 @@ def test_odd_names_survive(tmp_path: Path, name: str) -> None:
     assert run(path.parent, out).skipped == 1
 
 
-def test_500_classes(photos: Path, tmp_path: Path) -> None:
+def test_many_classes_make_16_bit_masks(photos: Path, tmp_path: Path) -> None:
     vocabulary = Vocabulary(tuple(ClassSpec(f"class {i}") for i in range(500)))
     out = tmp_path / "out"
     run_segmentation(find_images([photos]), vocabulary, ColourSegmenter(), out, RunConfig(formats=("png",)))

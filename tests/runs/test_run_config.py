@@ -30,7 +30,7 @@ def test_values_out_of_range(values: dict[str, Any], message: str) -> None:
         RunConfig(**values)
 
 
-def test_shards() -> None:
+def test_shards_are_read_and_malformed_ones_refused() -> None:
     assert parse_shard("2/8") == (2, 8)
     for text in ("2", "2/", "/8", "a/b", "2/8/3", "-1/2", ""):
         with pytest.raises(ConfigError, match="shard must be I/N"):

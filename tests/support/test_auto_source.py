@@ -79,7 +79,7 @@ def test_the_model_where_it_does_not():
         ([], 8, {}, "diffusion"),
     ],
 )
-def test_the_rule(margins, shots, settings, chosen):
+def test_a_class_is_generated_where_the_pool_holds_too_little(margins, shots, settings, chosen):
     source, _, _ = source_of({"cat": margins}, **settings)
     assert source.choose(CAT, shots).source == chosen
 

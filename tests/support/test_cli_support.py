@@ -87,7 +87,7 @@ def test_calls_that_make_no_sense(words, code, said, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bench(tiny_folder):
+def test_bench_diffusion_times_the_network_and_what_is_around_it(tiny_folder):
     words = ("--images", 2, "--steps", 2, "--rounds", 1, "--threads", 1, "--json")
     result = ovseg("bench", "diffusion", "--model", tiny_folder, *words)
     assert result.exit_code == 0, result.output

@@ -35,7 +35,7 @@ def load(folder, **settings):
     return load_pipeline(find_model(config), config, torch.device("cpu"), torch.float32)
 
 
-def test_a_folder(tiny_folder):
+def test_a_folder_is_known_by_its_name_and_hash(tiny_folder):
     record = find(tiny_folder)
     assert (record.kind, record.name, record.licence) == ("folder", "tiny", "unknown")
     assert len(record.identity) == 64
@@ -173,7 +173,7 @@ def test_a_single_file(tiny_folder, tmp_path):
         assert all(torch.equal(state[key], expected[key]) for key in state)
 
 
-def test_without_diffusers(monkeypatch):
+def test_without_diffusers_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(DependencyMissing, match=r"ovseg\[diffusion\]"):
         require_diffusers()

@@ -21,7 +21,7 @@ from ovseg.vocabulary import ClassSpec
         (ClassSpec("{a} good"), "a good picture of a {a} good", "{a} good"),
     ],
 )
-def test_shipped_patterns(spec, text, word):
+def test_shipped_patterns_give_grammatical_prompts(spec, text, word):
     prompt = load_prompting().prompt(spec, 0)
     assert prompt.text == text
     assert prompt.word == word
@@ -59,7 +59,7 @@ def test_patterns_take_turns(tmp_path):
         ("[other]", ConfigError),
     ],
 )
-def test_malformed_patterns(tmp_path, text, error):
+def test_malformed_patterns_are_refused(tmp_path, text, error):
     file = tmp_path / "prompts.toml"
     file.write_text(text)
     with pytest.raises(error):

@@ -60,7 +60,7 @@ def test_the_same_batch_twice_is_the_same_to_the_bit(tiny_folder):
         ("native", "PNDMScheduler"),
     ],
 )
-def test_schedulers(tiny_folder, scheduler, name):
+def test_schedulers_are_chosen_by_name_and_keep_the_noise_levels(tiny_folder, scheduler, name):
     sampler = sampler_of(tiny_folder, scheduler=scheduler)
     assert sampler.facts()["scheduler"] == name
     if scheduler == "dpmsolver++":

@@ -58,7 +58,7 @@ def _most_prompts_of_a_grey_word(judge: Judge) -> int:
     return int(counts.max())
 
 
-def test_thumbnails():
+def test_thumbnails_are_alike_for_copies_only():
     one, other = picture(COLOURS["frog"], 1), picture(COLOURS["frog"], 2)
     assert likeness(thumbnail(one), thumbnail(one)) == pytest.approx(1)
     brighter = np.clip(one.astype(int) + 10, 0, 255).astype(np.uint8)

@@ -54,7 +54,7 @@ def test_other_prefixes_are_put_right(text, hint):
 
 
 @pytest.mark.parametrize("text", ["", "  ", ":", "timm:", ":openai", "ViT-B-16:", "local-dir:"])
-def test_incomplete_specs(text):
+def test_incomplete_specs_are_refused(text):
     with pytest.raises(UsageError, match="is not complete"):
         parse_spec(text)
 
@@ -62,7 +62,7 @@ def test_incomplete_specs(text):
 @pytest.mark.parametrize(
     "text", ["hf-hub:repo", "hf-hub:a/b/c", "hf-hub:a/b@", "hf-hub:a b/c", "hf-hub:a/b@x y"]
 )
-def test_malformed_repositories(text):
+def test_malformed_repositories_are_refused(text):
     with pytest.raises(UsageError, match="write hf-hub:OWNER/REPO"):
         parse_spec(text)
 
