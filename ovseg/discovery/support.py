@@ -167,7 +167,7 @@ def _from_map(one: SupportEvidence, shown: Tensor, config: SupportConfig, stuff:
         return _rejected(one, f"covers {cover:.2%} of the picture, less than {config.least_cover:.2%}")
     if not stuff and cover > config.most_cover:
         return _rejected(one, f"covers {cover:.0%} of the picture, more than {config.most_cover:.0%}")
-    away = ndimage.binary_erosion(~strong, np.ones((3, 3), bool), border_value=1) & (relative < config.low)
+    away = _inner(~strong) & (relative < config.low)
     return FoundRegion(strong, away, min(1.0, best * float(relative[strong].mean())))
 
 
@@ -206,10 +206,13 @@ def _marked(one: SupportEvidence) -> FoundRegion:
     if not bool(inside.any()):
         return _rejected(one, "its marks name no cell of the class")
     mask = inside.reshape(one.grid).cpu().numpy()
-    apart = ndimage.binary_erosion(
-        outside.reshape(one.grid).cpu().numpy(), np.ones((3, 3), bool), border_value=1
-    )
-    return FoundRegion(mask, apart, 1.0)
+    return FoundRegion(mask, _inner(outside.reshape(one.grid).cpu().numpy()), 1.0)
+
+
+def _inner(mask: Mask) -> Mask:
+    """Cells of a (h, w) mask whose eight neighbours, as far as there are any, belong to it too."""
+    inner: Mask = ndimage.binary_erosion(mask, np.ones((3, 3), bool), border_value=1)
+    return inner
 
 
 def _connected(one: SupportEvidence, cells: Tensor, marked: Tensor) -> Tensor:
