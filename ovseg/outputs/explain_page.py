@@ -156,7 +156,8 @@ def write_explanation(
     write_text(
         path,
         f"{page_head(f'Why: {title}', _STYLE, scripts=True)}<h1>{escape(title)}</h1>\n"
-        '<p class="soft">Point at a region, or click to hold it: the support regions that decided it.</p>\n'
+        '<p class="soft">Point at a region, or click to hold it: the support regions that decided it.'
+        " Green is support of a class, blue of what is around one.</p>\n"
         f'<main>\n<div><div id="picture"><img src="{_embedded(picture)}" alt="{escape(title)}">'
         f"<canvas></canvas></div>\n<nav>{buttons}</nav></div>\n<div>{sections}</div>\n</main>\n"
         f'<script type="application/json" id="data">{json.dumps(data)}</script>\n'

@@ -43,8 +43,13 @@ class SupportPhotos:
         self._bank = bank.bank
         self._folders = (*_roots(self._bank.facts), *folders)
 
-    def thumbnail(self, region: int) -> npt.NDArray[np.uint8] | None:
-        """The photo of a region with the region drawn; None: not on this machine, or not as it was."""
+    def thumbnail(self, region: int, *, around: bool = False) -> npt.NDArray[np.uint8] | None:
+        """The photo of a region with the region drawn; None: not on this machine, or not as it was.
+
+        Args:
+            region: Its number in the bank.
+            around: Whether it is of what is around a class, and so drawn in another colour.
+        """
         found = self._bank.regions[region]
         origin = self._bank.supports[found.support].origin
         name = str(origin.get("name", ""))
@@ -54,7 +59,8 @@ class SupportPhotos:
         for path in (*places, *(folder / name for folder in self._folders)):
             try:
                 if path.is_file() and file_sha256(path) == origin.get("sha256"):
-                    return drawn(small_picture(load_image(path).pixels), found.mask)
+                    picture = small_picture(load_image(path).pixels)
+                    return drawn(picture, None, found.mask) if around else drawn(picture, found.mask)
             except (OSError, InputError):
                 continue
         return None
@@ -161,7 +167,7 @@ def _matches(
                     space=space,
                     similarity=float(scores[support == number].mean()),
                     share=float(counts[place]) / max(1, len(rows)),
-                    picture=photos.thumbnail(number),
+                    picture=photos.thumbnail(number, around=around),
                     around=around,
                 )
             )

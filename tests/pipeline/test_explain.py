@@ -54,7 +54,12 @@ def test_a_photo_is_known_by_its_hash_only(bank: Path, photos: Path, tmp_path: P
     assert used.bank is not None
     assert SupportPhotos(used.bank).thumbnail(0) is None
     folder = tmp_path / "support"
-    assert SupportPhotos(used.bank, [folder]).thumbnail(0) is not None
+    of_class = SupportPhotos(used.bank, [folder]).thumbnail(0)
+    of_what_is_around = SupportPhotos(used.bank, [folder]).thumbnail(0, around=True)
+    assert of_class is not None
+    assert of_what_is_around is not None
+    _, green, blue = (of_what_is_around.astype(int) - of_class).sum(axis=(0, 1))
+    assert blue > 0 > green, "the one is drawn in blue, the other in green"
     support = used.bank.bank.supports[used.bank.bank.regions[0].support]
     shutil.copy(photos / "whale-0.png", folder / support.origin["name"])
     assert SupportPhotos(used.bank, [folder]).thumbnail(0) is None
