@@ -108,6 +108,8 @@ def read_rankings(path: Path) -> dict[str, list[str]]:
         InputError: It is not such a file.
     """
     content = _json(path)
+    if not isinstance(content, dict) or not all(isinstance(entries, list) for entries in content.values()):
+        raise InputError(f"cannot read rankings from {path}: it must hold a list of images for each class")
     try:
         return {str(name): [_image(entry) for entry in entries] for name, entries in content.items()}
     except (KeyError, TypeError, AttributeError) as error:

@@ -117,3 +117,11 @@ def test_the_shipped_groups_are_of_vocs_classes():
     members = [member for group in groups.values() for member in group]
     assert len(members) == len(set(members))
     assert all(member.startswith("n0") or member.startswith("n1") for member in members)
+
+
+@pytest.mark.parametrize("content", ['["a.jpg"]', '{"pool": "photos.pool", "results": []}', '{"cat": 3}'])
+def test_what_holds_no_lists_of_images_is_no_ranking(tmp_path, content):
+    path = tmp_path / "found.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match="it must hold a list of images for each class"):
+        read_rankings(path)
