@@ -184,9 +184,11 @@ def _best(roles: Roles, role: LoneRole | None) -> PresetCard:
                 if not absent(chosen.weights(wanted)):
                     return chosen
     missing = absent(roles.cards())
-    install = missing[0].install if missing else OFFLINE.install
+    if missing:
+        names = ", ".join(card.name for card in missing)
+        raise WeightsUnavailable(f"weights {names} are not on this machine: run  {missing[0].install}")
     wants = "its weights" if role is None else f"the weights of its {role} encoder"
-    raise WeightsUnavailable(f"no preset has {wants} on this machine: run  {install}")
+    raise WeightsUnavailable(f"no preset has {wants} on this machine: run  {OFFLINE.install}")
 
 
 def load_preset(

