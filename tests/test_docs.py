@@ -12,9 +12,11 @@ import pytest
 import typer
 
 from ovseg.cli.app import application
+from ovseg.encoders.sources import card_for
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = typer.main.get_command(application())
 TOP_LEVEL = sorted(COMMAND.commands)  # type: ignore[attr-defined]
 
@@ -30,19 +32,34 @@ def test_every_command_has_help(name: str) -> None:
     assert len(text.strip()) > 20
 
 
-def test_every_flag_in_the_readme_exists() -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.lstrip().startswith("ovseg ")]
-    assert lines
-    for line in lines:
-        words = shlex.split(line, comments=True)[1:]
-        command = COMMAND
+def commands_of(page: str) -> list[list[str]]:
+    """The words behind ``ovseg`` of each command in a page's blocks of shell."""
+    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    text = "\n".join(blocks).replace("\\\n", " ")
+    lines = [part for line in text.splitlines() for part in line.split(" && ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.lstrip().startswith("ovseg ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_flag_in_the_docs_exists(page: Path) -> None:
+    for words in commands_of(page.read_text(encoding="utf-8")):
+        command, rest = COMMAND, list(words)
         while hasattr(command, "commands"):
-            command = command.commands[words.pop(0)]
+            command = command.commands[rest.pop(0)]
         known = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
-        for word in words:
+        for word in rest:
             if word.startswith("-") and word != "-":
-                assert word in known, f"README.md uses {word} in: {line}"
+                assert word in known, f"{page.name} uses {word} in: ovseg {shlex.join(words)}"
+
+
+def test_every_model_that_the_docs_name_can_be_asked_for() -> None:
+    specs = set()
+    for page in PAGES:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        specs |= set(re.findall(r"--(?:clip|shape|look) ([\w.:/-]*\w)", text))
+    assert "stable-diffusion-1.5" in specs
+    for spec in specs:
+        assert card_for(spec.replace("local-dir:", f"local-dir:{ROOT}/")).name
 
 
 @pytest.mark.parametrize("mark", ["setup", "test"])
@@ -51,7 +68,7 @@ def test_readme_has_the_commands_that_ci_runs(mark: str) -> None:
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 

@@ -102,7 +102,7 @@ Shape = Annotated[
 ]
 Look = Annotated[
     str | None,
-    option("--look", help="Model in whose space prototypes live: as --shape, or a diffusion pipeline."),
+    option("--look", help="Model in whose space prototypes live: any that can be --shape."),
 ]
 DenseVariant = Annotated[
     str | None,

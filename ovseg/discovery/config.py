@@ -124,7 +124,8 @@ class DiscoveryConfig:
         DINO (the first) separates objects by its last keys at tau 0.2 (TokenCut, section 4). DINOv2 does not,
         its keys share one large component; its last values are measured in docs/discovery.md. No tau is
         known for others: half of the pairs are linked, of a CLIP tower by the keys of the last block but
-        one (OVDiff, section 4.1), of DINOv3 and the rest by the last tokens.
+        one (OVDiff, section 4.1), of diffusion models by the queries of their cross-attention
+        (docs/world.md), of DINOv3 and the rest by the last tokens.
         """
         if family == "dinov2":
             return cls()
@@ -132,6 +133,8 @@ class DiscoveryConfig:
             return cls(facet="key", tau=0.2)
         if family == "clip":
             return cls(layer=-2, facet="key", density=0.5)
+        if family == "diffusion":
+            return cls(facet="query", density=0.5)
         return cls(facet="token", density=0.5)
 
     def to_dict(self) -> dict[str, Any]:

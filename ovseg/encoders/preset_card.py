@@ -10,7 +10,7 @@ import torch
 
 from ovseg.encoders.loaded import Encoders
 from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part, names_part, shape_part
-from ovseg.encoders.roles import Roles, load_look, load_names
+from ovseg.encoders.roles import Roles, load_names
 from ovseg.encoders.spaces import spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
@@ -137,7 +137,7 @@ def preset_of(
         for card in weights:
             require_checked(card)
         shape = load_visual(roles.shape, device=device, dtype=dtype)
-        look = load_look(roles.look, device=device, dtype=dtype) if roles.look else None
+        look = load_visual(roles.look, device=device, dtype=dtype) if roles.look else None
         names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
         return Encoders(name, names, shape, device, weights, look, spaces_of(shape, look))
 
@@ -157,7 +157,7 @@ def _replaced(
     """Encoders of a preset with those of the roles that are given in their place."""
     place = encoders.device
     shape = load_visual(roles.shape, device=place, dtype=dtype) if roles.shape else encoders.shape
-    look = load_look(roles.look, device=place, dtype=dtype) if roles.look else encoders.look
+    look = load_visual(roles.look, device=place, dtype=dtype) if roles.look else encoders.look
     names = encoders.names
     if roles.clip:
         names = load_names(roles, device=place, dtype=dtype, cache_dir=cache_dir)

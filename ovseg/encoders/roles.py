@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.base import ImageTextEncoder
 from ovseg.encoders.near import near_names
 from ovseg.encoders.sources import card_for
 from ovseg.errors import UnknownName, UsageError
@@ -105,12 +105,3 @@ def load_names(
         cache_dir=cache_dir or default_cache_dir(),
         **{key: value for key, value in options.items() if value},
     )
-
-
-def load_look(spec: str, *, device: torch.device, dtype: torch.dtype) -> ShapeEncoder:
-    """An encoder in the role *look*: a diffusion pipeline where the spec leads to one."""
-    from ovseg.encoders.visual.diffusion import is_pipeline, load_diffusion
-    from ovseg.encoders.visual.load import load_visual
-
-    load = load_diffusion if is_pipeline(spec) else load_visual
-    return load(spec, device=device, dtype=dtype)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ovseg.errors import ConfigError
+
 Facet = Literal["token", "key", "query", "value"]
 
 Family = Literal["dino", "dinov2", "dinov3", "clip", "diffusion", "other"]
@@ -47,16 +49,17 @@ class DenseModule(nn.Module, ABC):
         """Each (layer, facet) that is wanted, with its layer counted from 0.
 
         Raises:
-            ValueError: A layer or facet that the model has not, or sizes that are no multiple of the patch.
+            ConfigError: The model has no such layer or facet.
+            ValueError: Sizes are no multiple of the patch.
         """
         height, width = images.shape[-2:]
         if height % self.patch or width % self.patch:
             raise ValueError(f"image {(height, width)} is no multiple of the patch size {self.patch}")
         pairs = list(wanted)
         if not pairs or any(not -self.depth <= layer < self.depth for layer, _ in pairs):
-            raise ValueError(f"layers must be in [-{self.depth}, {self.depth}), got {pairs}")
+            raise ConfigError(f"layers must be in [-{self.depth}, {self.depth}), got {pairs}")
         if any(facet not in self.facets for _, facet in pairs):
-            raise ValueError(f"facets must be among {', '.join(self.facets)}, got {pairs}")
+            raise ConfigError(f"facets must be among {', '.join(self.facets)}, got {pairs}")
         return {pair: pair[0] % self.depth for pair in pairs}
 
     @abstractmethod
@@ -75,7 +78,8 @@ class DenseModule(nn.Module, ABC):
             For each pair as given, (B, h, w, D) features in the model's dtype.
 
         Raises:
-            ValueError: A layer or facet that the model has not, or sizes that are no multiple of the patch.
+            ConfigError: The model has no such layer or facet.
+            ValueError: Sizes are no multiple of the patch.
         """
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ovseg.discovery import DiscoveryConfig
+from ovseg.encoders.lone import LoneShape, load_lone_shape
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.world import SIDE
 from ovseg.evaluation.metrics import Figures, area_counts, confusion_matrix, figures
@@ -101,18 +102,28 @@ def scene_figures(
     return figures(area_counts(total))
 
 
-def discovery(encoders: Encoders, count: int, seed: int = SEED) -> float:
-    """Share of scenes with one object whose best region by normalized cut overlaps it by half (IoU)."""
+def discovery(
+    encoders: Encoders | LoneShape, count: int, config: DiscoveryConfig | None = None, seed: int = SEED
+) -> npt.NDArray[np.float64]:
+    """IoU of the best region by normalized cut with the only object, in each of ``count`` scenes.
+
+    Args:
+        encoders: Of the role *shape*.
+        count: Scenes.
+        config: How objects are found; None: as suits the encoder. Scenes are seen at their own size.
+        seed: Of the scenes.
+    """
     scene = SceneConfig(side=SIDE, scale=(0.35, 0.6), reach=0.0)
-    discoverer = Discoverer(encoders, DiscoveryConfig(image_size=SIDE))
-    hits = 0
-    for one in held_out_scenes(count, seed, scene):
+    config = config or DiscoveryConfig.for_encoder(encoders.shape.family)
+    discoverer = Discoverer(encoders, replace(config, image_size=SIDE))
+    found = np.zeros(count)
+    for number, one in enumerate(held_out_scenes(count, seed, scene)):
         regions = discoverer.discover(one.pixels).regions
         truth = one.instances == 1
         if regions:
             mask: npt.NDArray[np.bool_] = regions[0].mask
-            hits += (mask & truth).sum() >= 0.5 * (mask | truth).sum()
-    return hits / count
+            found[number] = (mask & truth).sum() / (mask | truth).sum()
+    return found
 
 
 def sampled(pipeline: Path, count: int, kept: Path, encoders: Encoders | None = None) -> Samples:
@@ -164,7 +175,16 @@ def main() -> None:
             f"text only, {len(classes)} names, mIoU {mean:.3f}, background {each['background']:.3f}",
             flush=True,
         )
-    print(f"discovery: {discovery(segmenter.encoders, asked.scenes):.3f}", flush=True)
+    tower = segmenter.encoders
+    pipeline = load_lone_shape(f"local-dir:{WEIGHTS / 'diffusion'}", device=tower.device)
+    for name, iou in {
+        "image tower": discovery(tower, asked.scenes),
+        "image tower, DINOv2's settings": discovery(tower, asked.scenes, DiscoveryConfig()),
+        "diffusion pipeline": discovery(pipeline, asked.scenes),
+    }.items():
+        print(
+            f"objects found by the {name}: {(iou >= 0.5).mean():.3f}, mean IoU {iou.mean():.3f}", flush=True
+        )
     if asked.samples:
         for style, config in {
             "training": SAMPLES,

@@ -219,7 +219,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of banks and pictures")
     parser.add_argument("--scenes", type=int, default=300)
     parser.add_argument(
-        "--preset", default="world", help='encoders; "world --look FOLDER" adds features of a diffusion model'
+        "--preset",
+        default="world",
+        help='encoders; "world --look local-dir:FOLDER" adds features of a diffusion model',
     )
     parser.add_argument("--shots", type=int, default=16)
     parser.add_argument("--classes", default=",".join(THINGS))

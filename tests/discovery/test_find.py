@@ -158,6 +158,7 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object], message: 
         ("dino", "key", -1, 0.2, None),
         ("dinov3", "token", -1, 0.4, 0.5),
         ("clip", "key", -2, 0.4, 0.5),
+        ("diffusion", "query", -1, 0.4, 0.5),
         ("other", "token", -1, 0.4, 0.5),
     ],
 )

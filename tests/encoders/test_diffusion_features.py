@@ -14,7 +14,6 @@ pytest.importorskip("transformers")
 
 from tiny_diffusion import save_tiny_pipeline, tiny_pipeline
 
-from ovseg.encoders.roles import load_look
 from ovseg.encoders.visual.diffusion import (
     OVDIFF_LAYERS,
     DiffusionFeatures,
@@ -24,7 +23,7 @@ from ovseg.encoders.visual.diffusion import (
     read_pipeline,
 )
 from ovseg.encoders.visual.load import load_visual
-from ovseg.errors import ConfigError, UsageError, WeightsUnavailable
+from ovseg.errors import ConfigError, WeightsUnavailable
 
 CPU = torch.device("cpu")
 
@@ -112,15 +111,14 @@ def test_layers_and_steps_are_checked(folder):
         DiffusionFeaturesConfig(layers=())
 
 
-def test_a_pipeline_is_a_look_and_no_shape(folder):
-    encoder = load_look(f"local-dir:{folder}", device=CPU, dtype=torch.float32)
+def test_a_pipeline_loads_as_any_visual_encoder(folder):
+    encoder = load_visual(f"local-dir:{folder}", device=CPU, dtype=torch.float32)
+    assert encoder.family == "diffusion"
     assert encoder.patch == 4
     assert encoder.encode(pictures(16, 24), [(-1, "query")])[(-1, "query")].shape[:3] == (1, 4, 6)
     about = encoder.describe()
     assert (about["timestep"], about["seed"]) == (200, 43)
     assert "diffusion" in about["what"]
-    with pytest.raises(UsageError, match="it can be --look, not --shape"):
-        load_visual(f"local-dir:{folder}")
 
 
 def test_folders_that_hold_no_pipeline(folder, tmp_path):
@@ -128,5 +126,5 @@ def test_folders_that_hold_no_pipeline(folder, tmp_path):
         load_diffusion(f"local-dir:{tmp_path / 'none'}")
     with pytest.raises(WeightsUnavailable, match="is no Stable Diffusion pipeline"):
         read_pipeline(tmp_path)
-    with pytest.raises(ValueError, match="facets must be among query, token"):
+    with pytest.raises(ConfigError, match="facets must be among query, token"):
         read_pipeline(folder)(pictures(32, 32), [(-1, "key")])

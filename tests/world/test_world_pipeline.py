@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from ovseg.encoders.lone import load_lone_shape
+from ovseg.encoders.presets import load_preset
 from ovseg.files import file_sha256
+from ovseg.world.check import discovery
 from ovseg.world.judge import singles
 from ovseg.world.names import THINGS
 from ovseg.world.train.common import WEIGHTS
@@ -48,3 +51,14 @@ def test_noise_is_told_from_pictures_better_with_the_right_name_than_with_a_wron
             losses.append(float(((found - wanted) ** 2).mean()))
     assert np.isfinite(losses).all()
     assert losses[0] < 0.93 * losses[1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_features_of_the_pipeline_find_objects_without_names():
+    pytest.importorskip("diffusers")
+    alone = load_lone_shape(f"local-dir:{FOLDER}", device=torch.device("cpu"))
+    iou = discovery(alone, 24)
+    assert (iou >= 0.5).mean() >= 0.6
+    # The image-text model tells things apart better than it tells them from what is around them.
+    assert iou.mean() > discovery(load_preset("world"), 24).mean() + 0.1

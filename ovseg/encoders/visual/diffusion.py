@@ -1,4 +1,4 @@
-"""Features of a latent diffusion model in the role *look*.
+"""Features of a latent diffusion model in the roles *look* and *shape*.
 
 - ``query``: as OVDiff takes them (Karazija et al., ECCV 2024, section 3.3): the picture's latents with the
   noise of one time step go through the U-Net once, with an empty prompt; the queries of its cross-attention
@@ -22,9 +22,10 @@ from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.vit import DenseModule, Facet
 from ovseg.errors import ConfigError, DependencyMissing, WeightsUnavailable
+from ovseg.quiet import quiet
 from ovseg.weights.cards import HubFiles
 from ovseg.weights.hub import snapshot_folder
-from ovseg.weights.locate import find_file, require_checked, sha256_of
+from ovseg.weights.locate import require_checked, sha256_of
 
 
 @dataclass(frozen=True)
@@ -191,16 +192,6 @@ def _first(output: Any) -> torch.Tensor:
     return found
 
 
-def is_pipeline(spec: str) -> bool:
-    """Whether the weights of a spec are on this machine, and those of a diffusion pipeline.
-
-    Raises:
-        UnknownName: There is no such model.
-    """
-    path = find_file(card_for(spec))
-    return path is not None and (path.parent.parent / "model_index.json").is_file()
-
-
 def load_diffusion(
     spec: str,
     *,
@@ -247,23 +238,25 @@ def read_pipeline(folder: Path, config: DiffusionFeaturesConfig | None = None) -
         WeightsUnavailable: The folder holds no such pipeline.
     """
     try:
-        from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-        from transformers import CLIPTextModel, CLIPTokenizer
+        with quiet():
+            from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+            from transformers import CLIPTextModel, CLIPTokenizer
     except ImportError as error:
         raise DependencyMissing(
             "features of diffusion models need diffusers: run  pip install 'ovseg[diffusion]'"
         ) from error
     local: dict[str, Any] = {"local_files_only": True}
     try:
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, **local)
-        vae = AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True, **local)
-        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", **local)
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", **local)
-        text = CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True, **local).eval()
+        with quiet():
+            unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, **local)
+            vae = AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True, **local)
+            scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", **local)
+            tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", **local)
+            text = CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True, **local)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsUnavailable(f"{folder} is no Stable Diffusion pipeline: {reason}") from error
     with torch.inference_mode():
         tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, truncation=True)
-        prompt = text(torch.tensor([tokens["input_ids"]])).last_hidden_state.clone()
+        prompt = text.eval()(torch.tensor([tokens["input_ids"]])).last_hidden_state.clone()
     return DiffusionFeatures(unet.eval(), vae.eval(), scheduler, prompt, config)

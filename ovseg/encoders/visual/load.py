@@ -12,7 +12,7 @@ from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
 from ovseg.encoders.vit import DenseModule
-from ovseg.errors import UsageError, WeightsUnavailable
+from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
 from ovseg.weights.locate import about_weights, require_checked
@@ -30,12 +30,17 @@ def load_visual(
         dtype: Of its weights.
 
     Raises:
-        UsageError: The spec is malformed, or names a model of another role.
+        DependencyMissing: It is a diffusion pipeline, and diffusers is not installed.
+        UsageError: The spec is malformed.
         UnknownName: There is no such model.
         WeightsUnavailable: Weights are missing, changed, or of another model.
     """
     card = card_for(spec)
     path = require_checked(card)
+    if (path.parent.parent / "model_index.json").is_file():
+        from ovseg.encoders.visual.diffusion import load_diffusion
+
+        return load_diffusion(spec, device=device, dtype=dtype)
     parsed = parse_spec(card.spec or spec)
     dense = _load(parsed, card, path)
     about = about_weights(card, str(parsed), path)
@@ -48,7 +53,7 @@ def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
     if spec.source == "open_clip":
         return _clip(str(spec))
     folder = snapshot_folder(path) if isinstance(card.at, HubFiles) else path.parent
-    kind = "diffusers" if (path.parent.parent / "model_index.json").is_file() else folder_kind(folder)
+    kind = folder_kind(folder)
     if kind == "timm":
         config = _config(folder)
         return load_timm(_timm_name(config), path, config)
@@ -56,9 +61,7 @@ def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
         from ovseg.encoders.visual.transformers_vit import load_transformers
 
         return load_transformers(folder, card.at.repo if isinstance(card.at, HubFiles) else "")
-    if kind == "open_clip":
-        return _clip(str(spec))
-    raise UsageError(f"{spec} is a diffusion pipeline: it can be --look, not --shape")
+    return _clip(str(spec))
 
 
 def _clip(spec: str) -> DenseModule:

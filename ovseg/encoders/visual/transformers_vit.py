@@ -20,6 +20,7 @@ from ovseg.encoders.vit import (
     family_of,
 )
 from ovseg.errors import DependencyMissing, UnknownName, WeightsUnavailable
+from ovseg.quiet import quiet
 
 KINDS = ("vit", "dinov2", "dinov2_with_registers", "dinov3_vit")
 """``model_type`` in ``config.json`` of the architectures that are read."""
@@ -125,9 +126,10 @@ def load_transformers(folder: Path, published: str = "") -> TransformersViT:
             f"{folder} holds a model of type {kind!r}: the visual ones that are read are {', '.join(KINDS)}"
         )
     options = {"add_pooling_layer": False} if kind == "vit" else {}
-    model, info = transformers.AutoModel.from_pretrained(
-        folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, **options
-    )
+    with quiet():
+        model, info = transformers.AutoModel.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, **options
+        )
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         names = sorted(str(key) for key in info.get(problem, ()) if not str(key).startswith(_DISPENSABLE))
         if names:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +12,10 @@ import torch
 
 from ovseg.errors import ConfigError, DependencyMissing, InputError, WeightsUnavailable, reason
 from ovseg.files import digest, file_sha256
+from ovseg.quiet import quiet
 from ovseg.support.diffusion.config import DiffusionConfig
 
-__all__ = ["LICENCES", "ModelRecord", "find_model", "load_pipeline", "quiet", "require_diffusers"]
+__all__ = ["LICENCES", "ModelRecord", "find_model", "load_pipeline", "require_diffusers"]
 
 LICENCES = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "CreativeML OpenRAIL-M"}
 """Licences of models on the hub, as their cards state them."""
@@ -125,43 +123,6 @@ def load_pipeline(
     pipe.scheduler = _scheduler(diffusers, pipe.scheduler, config.scheduler)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the remarks and bars that diffusers and transformers print while they load."""
-    import logging
-
-    names = ("diffusers", "transformers")
-    levels = {name: logging.getLogger(name).level for name in names}
-    bars = _progress_bars()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in names:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        for _, off, _ in bars:
-            off()
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-            for enabled, _, on in bars:
-                if enabled:
-                    on()
-
-
-def _progress_bars() -> list[tuple[bool, Any, Any]]:
-    """Of each library that is imported already: whether its bars are on, and how to turn them off and on."""
-    import sys
-
-    found = []
-    for name in ("diffusers", "transformers"):
-        module = sys.modules.get(f"{name}.utils.logging")
-        if module is not None:
-            enabled = bool(module.is_progress_bar_enabled())
-            found.append((enabled, module.disable_progress_bar, module.enable_progress_bar))
-    return found
 
 
 def _snapshot(name: str, revision: str | None) -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ovseg.support.diffusion.models import quiet, require_diffusers
+from ovseg.quiet import quiet
+from ovseg.support.diffusion.models import require_diffusers
 
 __all__ = ["SIZES", "clip_tokenizer", "random_pipeline"]
 
