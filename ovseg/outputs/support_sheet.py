@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from PIL import Image
 
 from ovseg.files import TEMPORARY_PREFIX, write_text
 from ovseg.images.resize import resized
+from ovseg.outputs.html import data_url, page_head
 
 __all__ = [
     "SheetEntry",
@@ -39,7 +38,6 @@ _NAME = 40
 _TOOLTIP_ONLY = frozenset(("negative_prompt", "word", "pixels", "path"))
 """Facts that are the same on a whole page, or that only a program reads."""
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem;
   color: #222; background: #fafaf8; }
@@ -141,14 +139,12 @@ def clear_sheets(folder: Path, names: Sequence[str]) -> None:
 
 
 def _figure(entry: SheetEntry) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(entry.picture).save(stream, "JPEG", quality=82)
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    picture = data_url(Image.fromarray(entry.picture), "JPEG", quality=82)
     height, width = entry.picture.shape[:2]
     said = f"<b>rejected: {escape(entry.rejected)}</b>" if entry.rejected else f"score {entry.score:.2f}"
     return (
         f"<figure{' class=rejected' if entry.rejected else ''}>"
-        f'<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" alt="">'
+        f'<img src="{picture}" width="{width}" height="{height}" alt="">'
         f'<figcaption title="{escape(_all_facts(entry))}">{escape(_short_name(entry.name))}<br>{said}<br>'
         f'<span class="soft">{escape(_caption(entry.facts))}</span></figcaption></figure>\n'
     )
@@ -182,9 +178,4 @@ def _short(value: Any) -> str:
 
 
 def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
-    )
+    return f"{page_head(title, _STYLE)}{body}</body>\n</html>\n"

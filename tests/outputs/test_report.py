@@ -171,6 +171,14 @@ def test_an_empty_run_still_has_a_page(context: RunContext) -> None:
     assert "0 images segmented into 3 classes, of which 0 were found." in page.text
 
 
+def test_a_search_for_objects_is_told_in_photos(context: RunContext, make_item: MakeItem) -> None:
+    objects = tuple(ClassSpec(f"object {rank}", kind="thing") for rank in (1, 2, 3))
+    context = RunContext(context.out, Vocabulary(objects, source="discovery"))
+    items = [make_item([[0, 1]], stem="one"), make_item([[2, 1]], stem="two"), make_item([[0, 0]], stem="no")]
+    _, page = make_page(context, items, {})
+    assert "3 images searched for at most 3 objects each, found in 2." in page.text
+
+
 def test_a_lost_fragment_is_one_clear_line(context: RunContext) -> None:
     with pytest.raises(OutputError, match=r"cannot read .*gone\.json.*--overwrite"):
         FORMATS.get("html")(context).finish([PurePosixPath("gone")], {})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ovseg.outputs.objects import DISCOVERY
 from ovseg.outputs.report.totals import Totals
 from ovseg.vocabulary import Vocabulary
 
@@ -30,12 +31,17 @@ def duration(seconds: float) -> str:
 
 def summary(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
     """One sentence about the run, as plain text."""
-    found = sum(1 for label in totals.labels if 0 < label <= len(vocabulary))
-    failed = len(run.get("failures", ()))
-    return (
-        f"{_counted(totals.images, 'image')} segmented into {_counted(len(vocabulary), 'class')}, "
-        f"of which {found} {'was' if found == 1 else 'were'} found."
-    ) + (f" {_counted(failed, 'image')} could not be read." if failed else "")
+    found = [total for label, total in totals.labels.items() if 0 < label <= len(vocabulary)]
+    images, failed = _counted(totals.images, "image"), len(run.get("failures", ()))
+    if vocabulary.source == DISCOVERY:
+        most = max((total.images for total in found), default=0)
+        said = f"{images} searched for at most {_counted(len(vocabulary), 'object')} each, found in {most}."
+    else:
+        said = (
+            f"{images} segmented into {_counted(len(vocabulary), 'class')}, "
+            f"of which {len(found)} {'was' if len(found) == 1 else 'were'} found."
+        )
+    return said + (f" {_counted(failed, 'image')} could not be read." if failed else "")
 
 
 def facts(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
