@@ -33,7 +33,8 @@ ENLARGED = 2
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }
 td, th { padding: .3em 1.2em .3em 0; text-align: left; vertical-align: middle }
-td:nth-child(2) { white-space: nowrap } td img { width: 80px; margin-right: 4px }
+td:nth-child(1) { min-width: 11em } td:nth-child(2) { white-space: nowrap }
+td img { width: 72px; margin-right: 4px }
 figure { display: inline-block; margin: 0 1em 1em 0 } figure img { width: 340px }
 figcaption { color: #666; font-size: .85em }
 pre { overflow: auto; background: #f4f4f4; padding: 1em }
