@@ -15,7 +15,7 @@ from ovseg.encoders.vit import DenseModule
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
-from ovseg.weights.locate import about_weights, require_checked
+from ovseg.weights.locate import about_weights, find_file, require_checked
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 
@@ -36,11 +36,12 @@ def load_visual(
         WeightsUnavailable: Weights are missing, changed, or of another model.
     """
     card = card_for(spec)
-    path = require_checked(card)
-    if (path.parent.parent / "model_index.json").is_file():
+    found = find_file(card)
+    if found is not None and (found.parent.parent / "model_index.json").is_file():
         from ovseg.encoders.visual.diffusion import load_diffusion
 
         return load_diffusion(spec, device=device, dtype=dtype)
+    path = require_checked(card)
     parsed = parse_spec(card.spec or spec)
     dense = _load(parsed, card, path)
     about = about_weights(card, str(parsed), path)
