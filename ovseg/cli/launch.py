@@ -72,12 +72,12 @@ def load_encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *
 
 
 def load_names(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> LoneNames:
-    """The encoder of names of a preset, and no other weights of it; otherwise as ``load_encoders``."""
+    """The image-text encoder of a preset, and no other weights of it; otherwise as ``load_encoders``."""
     from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.presets import choose_preset, preset_note
 
     place = resolve_device(device)
-    card = choose_preset(preset, role="names")
+    card = choose_preset(preset, role="image_text")
     say(preset_note(preset, card), quiet=quiet)
     return card.load_names(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
 

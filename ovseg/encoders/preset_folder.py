@@ -4,7 +4,7 @@
 
     {"format": "ovseg-preset", "version": 1,
      "summary": "a small CLIP and a small DINO", "licence": "Apache-2.0", "commercial": true,
-     "roles": {"clip": "clip", "shape": "shape", "dense_variant": "proxyclip"},
+     "roles": {"image_text_encoder": "clip", "backbone": "shape", "dense_variant": "proxyclip"},
      "sha256": {"clip/open_clip_model.safetensors": "…", "shape/model.safetensors": "…"}}
 
 A role names a folder below (``clip``) or any model by its spec (``timm:…``). Files with a hash are checked
@@ -18,7 +18,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
@@ -32,7 +32,7 @@ def built_in_folders() -> list[Path]:
     return sorted(path.parent for path in BUILT_IN.glob(f"*/{FILE}"))
 
 
-def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
+def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]:
     """Summary, roles and weights of a preset in a folder.
 
     Raises:
@@ -44,7 +44,7 @@ def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
         table = json.loads(path.read_text(encoding="utf-8"))
         if table["format"] != FORMAT or table["version"] != VERSION:
             raise ValueError(f"format {table['format']!r} version {table['version']!r}")
-        roles = Roles(**{key: _spec(folder, key, value) for key, value in table["roles"].items()})
+        roles = ModelChoice(**{key: _spec(folder, key, value) for key, value in table["roles"].items()})
         hashes = {str(key): str(value) for key, value in table.get("sha256", {}).items()}
         summary, licence = str(table["summary"]), str(table["licence"])
         commercial = table.get("commercial")
@@ -55,7 +55,7 @@ def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
 
 
 def _spec(folder: Path, role: str, value: Any) -> str | None:
-    if role not in {field.name for field in fields(Roles)}:
+    if role not in {field.name for field in fields(ModelChoice)}:
         raise ValueError(f"unknown role {role!r}")
     if value is None or role in ("dense_variant", "templates") or ":" in value:
         return None if value is None else str(value)

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ovseg.encoders.base import ImageTextEncoder
-from ovseg.encoders.near import near_names
 from ovseg.encoders.sources import card_for
+from ovseg.encoders.suggestions import suggest_names
 from ovseg.errors import UnknownName, UsageError
 from ovseg.prompts import template_sets
 from ovseg.weights.cache import default_cache_dir
@@ -17,26 +17,26 @@ from ovseg.weights.cards import WeightCard
 
 
 @dataclass(frozen=True)
-class Roles:
+class ModelChoice:
     """Which model plays which role; None: the preset's own.
 
     Attributes:
-        clip: Role *names*: a spec of open_clip.
-        shape: Role *shape*: a spec of a visual encoder.
-        look: Role *look*: a spec of a visual encoder or a diffusion pipeline.
-        dense_variant: How CLIP is read cell by cell (``ovseg.encoders.clip.variants``).
+        image_text_encoder: Image-text encoder: a spec of open_clip.
+        backbone: Patch-feature backbone: a spec of a visual encoder.
+        prototype_backbone: Prototype backbone: a spec of a visual encoder or a diffusion pipeline.
+        dense_variant: How CLIP is read patch by patch (``ovseg.encoders.clip.variants``).
         templates: Name of the set of templates into which CLIP's words are put (``prompts/templates/``).
     """
 
-    clip: str | None = None
-    shape: str | None = None
-    look: str | None = None
+    image_text_encoder: str | None = None
+    backbone: str | None = None
+    prototype_backbone: str | None = None
     dense_variant: str | None = None
     templates: str | None = None
 
-    def over(self, other: Roles) -> Roles:
+    def over(self, other: ModelChoice) -> ModelChoice:
         """These where they are given, those of ``other`` elsewhere."""
-        return Roles(*(getattr(self, f.name) or getattr(other, f.name) for f in fields(self)))
+        return ModelChoice(*(getattr(self, f.name) or getattr(other, f.name) for f in fields(self)))
 
     @property
     def given(self) -> dict[str, str]:
@@ -61,18 +61,24 @@ class Roles:
 
             dense_variant(self.dense_variant)
         if self.templates and self.templates not in template_sets():
-            near = near_names(self.templates, template_sets())
+            near = suggest_names(self.templates, template_sets())
             raise UnknownName(f"unknown templates {self.templates!r}: {near}")
-        return tuple(dict.fromkeys(card_for(spec) for spec in (self.clip, self.shape, self.look) if spec))
+        return tuple(
+            dict.fromkeys(
+                card_for(spec)
+                for spec in (self.image_text_encoder, self.backbone, self.prototype_backbone)
+                if spec
+            )
+        )
 
 
-def split_flags(name: str) -> tuple[str, Roles]:
+def split_flags(name: str) -> tuple[str, ModelChoice]:
     """A preset's name and the flags behind it.
 
     Raises:
         UnknownName: There is no such flag for a model.
     """
-    known = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(Roles)}
+    known = {field.name: f"--{field.name.replace('_', '-')}" for field in fields(ModelChoice)}
     base, *flags = name.split(" --")
     given: dict[str, str] = {}
     for flag in flags:
@@ -82,24 +88,24 @@ def split_flags(name: str) -> tuple[str, Roles]:
                 f"unknown flag --{flag} in preset {name!r}: there is {', '.join(known.values())}"
             )
         given[key.replace("-", "_")] = value.strip()
-    return base, Roles(**given)
+    return base, ModelChoice(**given)
 
 
 def load_names(
-    roles: Roles, *, device: torch.device, dtype: torch.dtype, cache_dir: Path | None
+    roles: ModelChoice, *, device: torch.device, dtype: torch.dtype, cache_dir: Path | None
 ) -> ImageTextEncoder:
-    """CLIP in the role *names*, read as the roles say; raises as ``load_clip`` does.
+    """CLIP in the image-text encoder, read as the roles say; raises as ``load_clip`` does.
 
     Raises:
         UsageError: They name no CLIP.
     """
     from ovseg.encoders.clip import load_clip
 
-    if roles.clip is None:
-        raise UsageError("no model for words was named: add --clip")
+    if roles.image_text_encoder is None:
+        raise UsageError("no model for words was named: add --image-text-encoder")
     options = {"variant": roles.dense_variant, "templates": roles.templates}
     return load_clip(
-        card_for(roles.clip).spec,
+        card_for(roles.image_text_encoder).spec,
         device=device,
         dtype=dtype,
         cache_dir=cache_dir or default_cache_dir(),

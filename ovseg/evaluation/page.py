@@ -34,7 +34,7 @@ def results_page(folder: Path, summary: Summary) -> str:
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     names = list(results["per_class"])
     return (
-        f"{page_head(title, style)}<h1>{escape(title)}</h1>\n{_notes(results)}{_facts(results)}"
+        f"{page_head(title, style)}<h1>{escape(title)}</h1>\n{_notes(results)}{_metadata(results)}"
         f"{_bars(results)}{_sizes(results)}{_calibration(results)}"
         f"{_matrix(names, summary.confusion)}{_confusions(names, summary.confusion)}"
         f"{_images(folder, summary)}{_details(results)}</body>\n</html>\n"
@@ -44,13 +44,13 @@ def results_page(folder: Path, summary: Summary) -> str:
 def _notes(results: Mapping[str, Any]) -> str:
     lines = [
         *results["notes"],
-        f"dialect {results['dialect']['name']}, vocabulary {results['vocabulary']['source']}"
+        f"protocol {results['protocol']['name']}, vocabulary {results['vocabulary']['source']}"
         f" ({results['hashes']['vocabulary'][:12]})",
     ]
     return "".join(f'<p class="soft">{escape(line)}</p>\n' for line in lines)
 
 
-def _facts(results: Mapping[str, Any]) -> str:
+def _metadata(results: Mapping[str, Any]) -> str:
     interval = results["intervals"]["miou"]
     spread = f" ({percent(interval[0])} to {percent(interval[1])})" if interval else ""
     pairs = {
@@ -61,8 +61,8 @@ def _facts(results: Mapping[str, Any]) -> str:
         "Boundary IoU": percent(results["boundary_iou"]),
         "Images": str(results["images"]),
     }
-    cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs.items())
-    return f'<dl class="facts">{cells}</dl>\n'
+    patches = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs.items())
+    return f'<dl class="facts">{patches}</dl>\n'
 
 
 def _bars(results: Mapping[str, Any]) -> str:
@@ -179,7 +179,7 @@ def _images(folder: Path, summary: Summary) -> str:
 
 
 def _details(results: Mapping[str, Any]) -> str:
-    keys = ("dataset", "dialect", "vocabulary", "predictor", "hashes", "leakage", "ovseg")
+    keys = ("dataset", "protocol", "vocabulary", "predictor", "hashes", "leakage", "ovseg")
     text = json.dumps({key: results[key] for key in keys}, indent=2, ensure_ascii=False)
     return f"<h2>Settings</h2>\n<details><summary>All settings</summary><pre>{escape(text)}</pre></details>\n"
 

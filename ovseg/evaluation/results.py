@@ -45,7 +45,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"# {dataset['name']}: mIoU {percent(results['miou'])}",
         "",
         *(f"- {note}" for note in results["notes"]),
-        f"- dialect `{results['dialect']['name']}`, vocabulary `{results['vocabulary']['source']}`"
+        f"- dialect `{results['protocol']['name']}`, vocabulary `{results['vocabulary']['source']}`"
         f" (`{results['hashes']['vocabulary'][:12]}`), {_who(results)}",
         f"- ovseg {code['version']} at `{code['commit'] or 'unknown commit'}`",
         f"- {100 * intervals['level']:.0f}% intervals over images, {intervals['replicates']} redraws",
@@ -66,8 +66,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+def _row(*patches: str) -> str:
+    return f"| {' | '.join(patches)} |"
 
 
 def _who(results: Mapping[str, Any]) -> str:

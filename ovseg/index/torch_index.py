@@ -101,9 +101,9 @@ class TorchLists:
         order = torch.argsort(wanted, stable=True)
         lists, counts = torch.unique_consecutive(wanted[order], return_counts=True)
         place = 0
-        for number, asked in zip(lists.tolist(), counts.tolist(), strict=True):
-            pairs = order[place : place + asked]
-            place += asked
+        for number, hits in zip(lists.tolist(), counts.tolist(), strict=True):
+            pairs = order[place : place + hits]
+            place += hits
             first, last = self._ends[number], self._ends[number + 1]
             if first == last:
                 continue

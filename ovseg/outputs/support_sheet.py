@@ -63,14 +63,14 @@ class SheetEntry:
     Attributes:
         picture: (H, W, 3) uint8, small, with its regions drawn.
         name: Of the image.
-        facts: Where it comes from. What fits into a caption is shown, all of it stands in the tooltip.
+        metadata: Where it comes from. What fits into a caption is shown, all of it stands in the tooltip.
         score: How sure its region is, in [0, 1].
         rejected: Why it was not used, or None.
     """
 
     picture: Pixels
     name: str
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     score: float
     rejected: str | None = None
 
@@ -146,15 +146,15 @@ def _figure(entry: SheetEntry) -> str:
         f"<figure{' class=rejected' if entry.rejected else ''}>"
         f'<img src="{picture}" width="{width}" height="{height}" alt="">'
         f'<figcaption title="{escape(_all_facts(entry))}">{escape(_short_name(entry.name))}<br>{said}<br>'
-        f'<span class="soft">{escape(_caption(entry.facts))}</span></figcaption></figure>\n'
+        f'<span class="soft">{escape(_caption(entry.metadata))}</span></figcaption></figure>\n'
     )
 
 
-def _caption(facts: Mapping[str, Any]) -> str:
+def _caption(metadata: Mapping[str, Any]) -> str:
     """The facts that tell one picture from another: plain values, and the name of the model."""
-    shown = {key: value for key, value in facts.items() if isinstance(value, str | int | float)}
+    shown = {key: value for key, value in metadata.items() if isinstance(value, str | int | float)}
     shown = {key: value for key, value in shown.items() if key not in _TOOLTIP_ONLY}
-    settings = facts.get("settings")
+    settings = metadata.get("settings")
     model = settings.get("model") if isinstance(settings, Mapping) else None
     if isinstance(model, Mapping) and isinstance(model.get("name"), str):
         shown["model"] = model["name"]
@@ -163,7 +163,7 @@ def _caption(facts: Mapping[str, Any]) -> str:
 
 def _all_facts(entry: SheetEntry) -> str:
     """The whole name and every fact, one a line."""
-    return "\n".join((entry.name, *(f"{key}: {_short(value)}" for key, value in entry.facts.items())))
+    return "\n".join((entry.name, *(f"{key}: {_short(value)}" for key, value in entry.metadata.items())))
 
 
 def _short_name(name: str) -> str:

@@ -55,8 +55,8 @@ def open_source(
         classes: What will be asked for.
         settings: ``support``: the folder of ``folder``; ``pool``: the pool of ``retrieval``, ``photos``:
             where its folders lie now, ``config``: a ``RetrievalConfig``; ``diffusion`` (a
-            ``DiffusionConfig``), ``generated`` (a folder) and ``tell`` for ``diffusion``; those of both for
-            ``auto``; others by source. None counts as not given.
+            ``DiffusionConfig``), ``generated`` (a folder) and ``on_message`` for ``diffusion``; those of both
+            for ``auto``; others by source. None counts as not given.
 
     Raises:
         UnknownName: No source of that name.

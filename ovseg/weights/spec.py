@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from ovseg.errors import UnknownName, UsageError
-from ovseg.identity import WEIGHTS
+from ovseg.fingerprint import WEIGHTS
 
 Source = Literal["recorded", "open_clip", "timm", "hf-hub", "local-dir"]
 

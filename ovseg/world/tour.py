@@ -66,9 +66,9 @@ def write_tour(out: Path, path: Path, bank: PrototypeBank) -> Path:
         for one in overlays
     )
     provenance = {
-        "source": bank.facts.get("source"),
-        "settings": bank.facts.get("settings"),
-        "weights": bank.facts.get("weights"),
+        "source": bank.metadata.get("source"),
+        "settings": bank.metadata.get("settings"),
+        "weights": bank.metadata.get("weights"),
         "run": run,
     }
     page = f"""{page_head("ovseg: the learned world", _STYLE)}<h1>From names to masks</h1>
@@ -109,7 +109,7 @@ def _row(bank: PrototypeBank, index: int, objects: Mapping[int, Mask], generated
         )
     )
     report: dict[str, Any] = next(
-        (entry for entry in bank.facts.get("report", []) if entry["name"] == bank.classes[index].name), {}
+        (entry for entry in bank.metadata.get("report", []) if entry["name"] == bank.classes[index].name), {}
     )
     inside = [int((t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]
     around = [int((~t.foreground & (t.classes == index)).sum()) for t in bank.tables.values()]

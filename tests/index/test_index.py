@@ -51,13 +51,13 @@ def by_hand(vectors: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
 
 @pytest.mark.parametrize("backend", ["torch", "faiss"])
 @settings(max_examples=25)
-@given(count=st.integers(1, 60), asked=st.integers(0, 9), k=st.integers(1, 80), seed=st.integers(0, 99))
-def test_exact_search_equals_a_sort(backend, count, asked, k, seed):
+@given(count=st.integers(1, 60), query_count=st.integers(0, 9), k=st.integers(1, 80), seed=st.integers(0, 99))
+def test_exact_search_equals_a_sort(backend, count, query_count, k, seed):
     needs(backend)
     generator = np.random.default_rng(seed)
-    vectors, queries = unit(generator, count, 8), unit(generator, asked, 8)
+    vectors, queries = unit(generator, count, 8), unit(generator, query_count, 8)
     scores, indices = build_index(vectors, IndexConfig(backend=backend)).search(queries, k)
-    assert scores.shape == indices.shape == (asked, min(k, count))
+    assert scores.shape == indices.shape == (query_count, min(k, count))
     assert (scores.dtype, indices.dtype) == (np.float32, np.int64)
     assert np.allclose(scores, -np.sort(-(queries @ vectors.T), axis=1)[:, :k], atol=1e-6)
     assert np.allclose(np.take_along_axis(queries @ vectors.T, indices, 1), scores, atol=1e-6)
@@ -72,10 +72,15 @@ def test_every_structure_finds_what_is_asked_for(backend, kind):
     assert recall_at(indices, by_hand(vectors, queries, 10)) >= 0.97
     assert np.allclose(np.take_along_axis(queries @ vectors.T, indices, 1), scores, atol=1e-5)
     assert (np.diff(scores, axis=1) <= 0).all()
-    facts = index.describe()
-    assert (facts["kind"], facts["backend"], facts["vectors"], facts["width"]) == (kind, backend, 3000, 32)
+    metadata = index.describe()
+    assert (metadata["kind"], metadata["backend"], metadata["vectors"], metadata["width"]) == (
+        kind,
+        backend,
+        3000,
+        32,
+    )
     if kind != "flat":
-        assert facts["recall_at_10"] >= 0.99
+        assert metadata["recall_at_10"] >= 0.99
 
 
 @pytest.mark.parametrize(("backend", "kind"), PAIRS)

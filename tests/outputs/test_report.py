@@ -16,7 +16,7 @@ from PIL import Image
 from ovseg.errors import OutputError
 from ovseg.outputs import FORMATS, RunContext
 from ovseg.outputs.report import writer as report
-from ovseg.outputs.report.facts import details, duration
+from ovseg.outputs.report.metadata import details, duration
 from ovseg.outputs.report.totals import Totals
 from ovseg.vocabulary import ClassSpec, Vocabulary
 

@@ -69,7 +69,7 @@ def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) 
     from fake_encoders import fake_encoders
 
     made = own_bank(photos, tmp_path / "own.bank")[1]
-    assert made.facts["root"] == str(photos.resolve())
+    assert made.metadata["root"] == str(photos.resolve())
     assert all(set(record.origin["details"]) == {"sureness", "score", "pixels"} for record in made.supports)
 
     def finds(bank: PrototypeBank, *folders: Path) -> bool:  # noqa: F811
@@ -80,8 +80,8 @@ def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) 
     merged = merge_banks([made, made])
     assert finds(made)
     assert finds(merged)
-    assert finds(replace(made, facts={"added": [dict(merged.facts)]}))
-    assert not finds(replace(made, facts={"root": 3, "merged": 4, "added": [5]}))
+    assert finds(replace(made, metadata={"added": [dict(merged.metadata)]}))
+    assert not finds(replace(made, metadata={"root": 3, "merged": 4, "added": [5]}))
     moved = photos.rename(tmp_path / "moved")
     assert not finds(made)
     assert finds(made, moved)

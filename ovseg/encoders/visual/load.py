@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseModule
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard

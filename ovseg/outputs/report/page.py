@@ -12,7 +12,7 @@ from typing import Any
 from ovseg.outputs.html import page_head
 from ovseg.outputs.legend import percent
 from ovseg.outputs.palette import hex_colour
-from ovseg.outputs.report.facts import details, facts, summary
+from ovseg.outputs.report.metadata import details, metadata, summary
 from ovseg.outputs.report.totals import Totals
 from ovseg.types import void_index
 from ovseg.vocabulary import Vocabulary
@@ -37,7 +37,7 @@ def head(run: Mapping[str, Any], totals: Totals, vocabulary: Vocabulary) -> str:
     return (
         f"{page_head(title, _asset('style.css'), scripts=True)}<header>\n<h1>Segmentation report</h1>\n"
         f'<p class="soft">{escape(summary(run, totals, vocabulary))}</p>\n'
-        f"{facts(run, totals, vocabulary)}{details(run)}</header>\n"
+        f"{metadata(run, totals, vocabulary)}{details(run)}</header>\n"
         f"{_classes(totals, vocabulary)}{_tools(totals, vocabulary)}"
     )
 
