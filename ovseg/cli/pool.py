@@ -197,12 +197,10 @@ def search(
         ranking = searcher.by_image(_image_features(image, opened, encoders), k, photo_filter=photo_filter)
     _say_dropped(ranking, quiet=quiet)
     if html is not None:
-        from ovseg.files import write_text
-        from ovseg.outputs.contact_sheet import contact_sheet
+        from ovseg.outputs.search_page import write_search_page
 
         title = text.strip() if text is not None else str(image)
-        roots = _roots(opened, photos)
-        write_text(html, contact_sheet(title, opened, ranking, roots))
+        write_search_page(html, title, opened, ranking, _roots(opened, photos))
     if as_json:
         typer.echo(json.dumps(_results(pool, text, image, opened, ranking, searcher.describe())))
         return

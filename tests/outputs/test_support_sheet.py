@@ -78,7 +78,7 @@ def test_a_caption_is_short_and_its_tooltip_has_everything(tmp_path: Path):
     tooltip, caption = page.split('<figcaption title="')[1].split("</figcaption>")[0].split('">', 1)
     assert caption == (
         "…/0000000044.png<br>score 0.71<br>"
-        '<span class="soft">source diffusion, prompt a &quot;good&quot; picture of a cat, seed 44, '
+        '<span class="soft">source diffusion, prompt a &#34;good&#34; picture of a cat, seed 44, '
         "margin 0.57, model sd15</span>"
     )
     lines = unescape(tooltip).splitlines()
