@@ -53,7 +53,7 @@ class WorkStore(Generic[T]):
         self.digest = digest(plan)
         self._load, self._save, self._max_bytes = load, save, max_bytes
         if folder.is_dir() and _recorded_digest(folder) != self.digest:
-            self.remove()
+            self._clear()
         write_json(
             folder / _PLAN, {"format": _FORMAT, "version": _VERSION, "digest": self.digest, "plan": plan}
         )
@@ -90,12 +90,13 @@ class WorkStore(Generic[T]):
         return len(self._paths())
 
     def remove(self) -> None:
-        """Remove the folder with all results.
+        """Remove the folder with all results."""
+        shutil.rmtree(self.folder)
 
-        Raises:
-            OutputError: Somebody else's files are in it.
-        """
-        if not (self.folder / _PLAN).is_file() and any(self.folder.iterdir()):
+    def _clear(self) -> None:
+        """Remove what another plan left; a lock that the caller holds in the folder stays."""
+        own = (self.folder / _PLAN).is_file()
+        if not own and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise OutputError(f"{self.folder} is in the way: ovseg keeps intermediate results there")
         shutil.rmtree(self.folder)
 
