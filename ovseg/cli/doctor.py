@@ -83,9 +83,11 @@ def doctor(
 def _versions() -> Iterator[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
-    yield Finding(
-        "ok", "ovseg", f"{__version__}, Python {platform.python_version()} on {platform.platform()}"
-    )
+    from ovseg.evaluation.provenance import code_commit
+
+    commit = code_commit()
+    built = f"{__version__} ({commit[:12]})" if commit else __version__
+    yield Finding("ok", "ovseg", f"{built}, Python {platform.python_version()} on {platform.platform()}")
     for name in _REQUIRED:
         try:
             yield Finding("ok", name, version(name))
