@@ -47,7 +47,7 @@ def test_the_metadata_is_whole() -> None:
     assert all(url.startswith(REPOSITORY) for url in PROJECT["urls"].values())
     for licence in PROJECT["license-files"]:
         assert (ROOT / licence).stat().st_size > 1000
-    assert set(PROJECT["optional-dependencies"]) == {"cpu", "gpu", "diffusion", "crf", "dev"}
+    assert set(PROJECT["optional-dependencies"]) == {"cpu", "gpu", "diffusion", "crf", "docs", "dev"}
 
 
 def test_the_citation_is_valid_and_of_this_version() -> None:
