@@ -14,7 +14,7 @@ from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.encoders.spaces import spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
-from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import find_file, require_checked
 
 __all__ = ["PresetCard", "absent", "preset_of"]
@@ -60,7 +60,7 @@ class PresetCard:
     @property
     def install(self) -> str:
         """The command that brings its weights to this machine."""
-        if any(isinstance(card.at, HubFiles) for card in self.cards):
+        if any(card.downloadable for card in self.cards):
             return f"ovseg models download {self.name}"
         return self.cards[0].install
 
