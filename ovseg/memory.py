@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["SLACK", "Heap", "peak_bytes", "resident_bytes"]
+__all__ = ["SLACK", "Allocator", "peak_bytes", "resident_bytes"]
 
 SLACK = 96 << 20
 """Growth in bytes over what was resident after the last trim that calls for another."""
@@ -54,7 +54,7 @@ def _malloc_trim() -> Callable[[int], int] | None:
     return trim
 
 
-class Heap:
+class Allocator:
     """Keeps what is resident near what is in use, whatever sizes of images pass through.
 
     Args:
@@ -66,7 +66,7 @@ class Heap:
         self._trim = _malloc_trim()
         self._low = resident_bytes()
 
-    def settle(self) -> bool:
+    def trim(self) -> bool:
         """Give freed memory back if enough has gathered; to be called between images, from any thread.
 
         Returns:

@@ -1,7 +1,7 @@
 """The values that flow between the packages: frozen, checked, documented with shapes.
 
-Letters used everywhere: ``H, W`` an image's pixels; ``h, w`` cells of a feature grid; ``D`` feature
-length; ``K`` classes without background; ``P`` prototypes; ``M`` masks; ``N = h * w`` cells. Boxes
+Letters used everywhere: ``H, W`` an image's pixels; ``h, w`` patches of a feature grid; ``D`` feature
+length; ``K`` classes without background; ``P`` prototypes; ``M`` masks; ``N = h * w`` patches. Boxes
 are XYXY in pixels unless a name says otherwise, with exclusive right and lower ends.
 
 This module knows NumPy only: the command line imports it without waiting for torch.

@@ -17,7 +17,7 @@ class FakeHub:
 
     Attributes:
         repos: Files by name, by repository.
-        asked: Method and path of each request.
+        requests: Method and path of each request.
         status: Of every answer, where not 0.
         code: Error code in the header of such answers (``GatedRepo``, …).
         lie: Bytes given in place of each file's own.
@@ -25,7 +25,7 @@ class FakeHub:
 
     def __init__(self) -> None:
         self.repos: dict[str, dict[str, bytes]] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.status = 0
         self.code = ""
         self.lie: bytes | None = None
@@ -51,7 +51,7 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
                 self.wfile.write(body)
 
         def do_GET(self) -> None:
-            hub.asked.append(f"{self.command} {self.path}")
+            hub.requests.append(f"{self.command} {self.path}")
             if hub.status:
                 self.answer(hub.status, b"{}", {"X-Error-Code": hub.code, "X-Error-Message": "no"})
                 return

@@ -9,7 +9,10 @@ import pytest
 
 import ovseg
 
-HEAVY = ("torch", "timm", "skimage", "sklearn", "scipy", "huggingface_hub", "open_clip", "PIL", "numpy")
+HEAVY = (
+    *("torch", "timm", "skimage", "sklearn", "scipy", "huggingface_hub", "open_clip"),
+    *("jinja2", "PIL", "numpy"),
+)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ovseg import memory
-from ovseg.memory import Heap
+from ovseg.memory import Allocator
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 MIB = 1 << 20
@@ -18,7 +18,9 @@ MIB = 1 << 20
 
 def alone(code: str) -> None:
     """Run in a process of its own, whose memory nothing but this code moves."""
-    start = "import numpy as np\nfrom ovseg.memory import Heap, peak_bytes, resident_bytes\nMIB = 1 << 20\n"
+    start = (
+        "import numpy as np\nfrom ovseg.memory import Allocator, peak_bytes, resident_bytes\nMIB = 1 << 20\n"
+    )
     subprocess.run([sys.executable, "-c", start + textwrap.dedent(code)], check=True)
 
 
@@ -53,17 +55,17 @@ def test_holes_in_the_heap_are_given_back():
         pytest.skip("this C library has no malloc_trim")
     # Blocks below glibc's least threshold for maps of their own lie in the heap; survivors pin its top.
     alone("""
-        heap = Heap(64 * MIB)
-        assert not heap.settle()
+        heap = Allocator(64 * MIB)
+        assert not heap.trim()
         blocks = [np.ones(100_000, np.uint8) for _ in range(3000)]
         survivors = blocks[::100]
         full = resident_bytes()
         del blocks
         assert resident_bytes() > full - 50 * MIB
-        assert heap.settle()
+        assert heap.trim()
         assert resident_bytes() < full - 200 * MIB
         assert all(block.sum() == 100_000 for block in survivors)
-        assert not heap.settle()
+        assert not heap.trim()
     """)
 
 
@@ -72,14 +74,14 @@ def test_nothing_is_trimmed_within_the_slack(monkeypatch: pytest.MonkeyPatch):
     trimmed: list[int] = []
     monkeypatch.setattr(memory, "resident_bytes", lambda: next(resident))
     monkeypatch.setattr(memory, "_malloc_trim", lambda: trimmed.append)
-    heap = Heap(50)
+    heap = Allocator(50)
     # From 100 up to 150 is within the slack; 90 is a new low, from which 141 is too far; 95 is what remains.
-    assert [heap.settle() for _ in range(4)] == [False, False, False, True]
-    assert [heap.settle() for _ in range(2)] == [False, True]
+    assert [heap.trim() for _ in range(4)] == [False, False, False, True]
+    assert [heap.trim() for _ in range(2)] == [False, True]
     assert trimmed == [0, 0]
 
 
 @pytest.mark.parametrize("missing", ["resident_bytes", "_malloc_trim"])
 def test_a_system_without_either_is_left_alone(monkeypatch: pytest.MonkeyPatch, missing: str):
     monkeypatch.setattr(memory, missing, lambda: None)
-    assert not Heap(0).settle()
+    assert not Allocator(0).trim()

@@ -56,7 +56,7 @@ def test_every_model_that_the_docs_name_can_be_asked_for() -> None:
     specs = set()
     for page in PAGES:
         text = " ".join(page.read_text(encoding="utf-8").split())
-        specs |= set(re.findall(r"--(?:clip|shape|look) ([\w.:/-]*\w)", text))
+        specs |= set(re.findall(r"--(?:image-text-encoder|backbone|prototype-backbone) ([\w.:/-]*\w)", text))
     assert "stable-diffusion-1.5" in specs
     for spec in specs:
         assert card_for(spec.replace("local-dir:", f"local-dir:{ROOT}/")).name

@@ -14,18 +14,18 @@ from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.bank_options import BANK, RETRIEVAL, AddFlags, BuildFlags
 from ovseg.cli.classes import named_vocabulary
 from ovseg.cli.common import COMMAND_SETTINGS, ListingCommand
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.flags import takes_flags
 from ovseg.cli.launch import load_encoders, say, set_up_process
-from ovseg.cli.overlay import parse_assignment
 from ovseg.errors import UsageError
 from ovseg.overrides import overlay
 from ovseg.plugin_settings import PluginSettings
 
 if TYPE_CHECKING:
-    from ovseg.pipeline.bank_recipe import BankRecipe
     from ovseg.pipeline.bank_report import BankBuild
+    from ovseg.pipeline.bank_spec import BankBuildSpec
     from ovseg.support.config import BankConfig
-    from ovseg.support.listed import Listed
+    from ovseg.support.filters import PhotoFilter
     from ovseg.vocabulary import Vocabulary
 
 __all__ = ["app"]
@@ -58,13 +58,13 @@ def build(ctx: typer.Context, flags: BuildFlags) -> None:
     set_up_process(verbose=flags.verbose, offline=flags.offline)
     if flags.output is None:
         raise UsageError("no output given: add -o FILE.bank")
-    recipe = _recipe(ctx, flags, flags.preset)
+    spec = _build_spec(ctx, flags, flags.preset)
 
     from ovseg.pipeline.bank_builder import build_prototypes
 
-    tell = partial(say, quiet=flags.quiet)
+    on_message = partial(say, quiet=flags.quiet)
     try:
-        built = build_prototypes(recipe, flags.output, overwrite=flags.overwrite, tell=tell)
+        built = build_prototypes(spec, flags.output, overwrite=flags.overwrite, on_message=on_message)
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {flags.output}.work; the same command goes on from there")
         raise
@@ -90,35 +90,40 @@ def add(
     from ovseg.prototypes.edit import recorded
 
     made_by = recorded(load_bank(bank), "preset")
-    recipe = _recipe(ctx, flags, flags.preset or (made_by[0] if len(made_by) == 1 else "auto"))
+    spec = _build_spec(ctx, flags, flags.preset or (made_by[0] if len(made_by) == 1 else "auto"))
 
     from ovseg.pipeline.banks import add_classes
 
-    output, tell = flags.output or bank, partial(say, quiet=flags.quiet)
-    built = add_classes(bank, recipe, output, overwrite=flags.overwrite, tell=tell)
+    output, on_message = flags.output or bank, partial(say, quiet=flags.quiet)
+    built = add_classes(bank, spec, output, overwrite=flags.overwrite, on_message=on_message)
     _finish(built, output, flags)
 
 
-def _recipe(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankRecipe:
+def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuildSpec:
     """What the flags ask for; the encoders are loaded when all else is known to be in order."""
     chosen = _vocabulary(flags)
     config = replace(_config(flags), shots=_shots(ctx, flags))
-    listed = _listed(flags)
+    photo_filter = _photo_filter(flags)
     inputs, own = _source_inputs(flags), _plugin_settings(flags)
 
-    from ovseg.encoders.roles import Roles
-    from ovseg.pipeline.bank_recipe import BankRecipe
+    from ovseg.encoders.roles import ModelChoice
+    from ovseg.pipeline.bank_spec import BankBuildSpec
     from ovseg.pipeline.sources import known_source, open_source
 
     known_source(flags.source, **inputs)
-    roles = Roles(options=own.encoder.queries())
+    roles = ModelChoice(options=own.encoder.queries())
     encoders = load_encoders(
         preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet, roles=roles
     )
     settings = own.source.of(flags.source)
     source = open_source(flags.source, encoders, chosen.classes, settings, **inputs)
-    return BankRecipe(
-        chosen, source, encoders, config, listed, source_settings={} if settings is None else asdict(settings)
+    return BankBuildSpec(
+        chosen,
+        source,
+        encoders,
+        config,
+        photo_filter,
+        source_settings={} if settings is None else asdict(settings),
     )
 
 
@@ -192,14 +197,14 @@ def _source_inputs(flags: BuildFlags) -> dict[str, Any]:
         "config": replace(RETRIEVAL, margin=flags.retrieval_margin),
         "diffusion": generate.diffusion_config(vars(flags)),
         "generated": flags.generated,
-        "tell": partial(say, quiet=flags.quiet),
+        "on_message": partial(say, quiet=flags.quiet),
     }
 
 
-def _listed(flags: BuildFlags) -> Listed:
-    from ovseg.support.listed import Listed, read_list
+def _photo_filter(flags: BuildFlags) -> PhotoFilter:
+    from ovseg.support.filters import PhotoFilter, read_list
 
-    return Listed(read_list(flags.allow), read_list(flags.deny))
+    return PhotoFilter(read_list(flags.allow), read_list(flags.deny))
 
 
 def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:

@@ -14,8 +14,8 @@ from ovseg.cli.bench_clip import clip
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
 from ovseg.cli.common import option, say
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.launch import set_up_process
-from ovseg.cli.overlay import parse_assignment
 from ovseg.config import SegmentConfig
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.errors import UsageError
@@ -89,7 +89,7 @@ def discovery(
         Path | None, option("--object-list", help="CSV with name and index: what in the mask is the object.")
     ] = None,
     limit: options.Limit = None,
-    preset: options.ShapePreset = "auto",
+    preset: options.BackbonePreset = "auto",
     device: options.Device = "auto",
     cache_dir: options.CacheDir = None,
     quiet: options.Quiet = False,
@@ -98,7 +98,7 @@ def discovery(
     """How fast the normalized cut is, and with --quality how well which features find objects.
 
     Timing is from features to eigenvector, against SciPy's dense eigh in the same process on the same ones.
-    Of the preset only the shape encoder is loaded.
+    Of the preset only the backbone is loaded.
 
     For example:
 
@@ -124,7 +124,7 @@ def discovery(
     place = resolve_device(device)
 
     def encoders() -> LoneShape:
-        card = choose_preset(preset, role="shape")
+        card = choose_preset(preset, role="backbone")
         return card.load_shape(place, torch.float32, Path(cache_dir) if cache_dir else None)
 
     if quality:
@@ -138,8 +138,8 @@ def discovery(
 
     loaded = encoders() if photos is not None else None
     rows = []
-    for cells in _square_numbers(sizes):
-        features = _features(loaded, photos, cells, images)
+    for patches in _square_numbers(sizes):
+        features = _features(loaded, photos, patches, images)
         rows += _timings(features, place, batch, quiet=quiet)
     if large:
         from ovseg.discovery.benchmark import peak_memory
@@ -163,7 +163,9 @@ def shots(
     images: Annotated[
         int | None, option("--images", help="Measure on so many images at most, evenly taken.")
     ] = None,
-    assignments: Annotated[list[str], options.setting("segment.visual=8 or prototypes.parts=8")] = _NONE,
+    assignments: Annotated[
+        list[str], options.setting("segment.prototype_weight=8 or prototypes.parts=8")
+    ] = _NONE,
     refine: options.Refine = "none",
     preset: options.Preset = "auto",
     device: options.Device = "auto",
@@ -236,7 +238,7 @@ def _timings(
     timings = time_solvers(features, tau, epsilon, tick=_ticker(quiet))
     rows = [
         {
-            "cells": timing.cells,
+            "cells": timing.patches,
             "solver": timing.solver,
             "images": timing.images,
             "ms": 1e3 * timing.seconds,
@@ -252,7 +254,7 @@ def _timings(
         name = f"ovseg, {batch} on {place.type}"
         rows.append(
             {
-                "cells": timings[0].cells,
+                "cells": timings[0].patches,
                 "solver": name,
                 "images": batch,
                 "ms": 1e3 * seconds,
@@ -262,24 +264,26 @@ def _timings(
     return rows
 
 
-def _features(encoders: LoneShape | None, photos: Path | None, cells: int, images: int) -> list[torch.Tensor]:
+def _features(
+    encoders: LoneShape | None, photos: Path | None, patches: int, images: int
+) -> list[torch.Tensor]:
     """(N, D) features on the CPU: of photos, squeezed into a square, or made up."""
     import torch
 
     from ovseg.discovery.benchmark import made_up_features
 
     if encoders is None or photos is None:
-        return [made_up_features(cells, seed=seed) for seed in range(images)]
+        return [made_up_features(patches, seed=seed) for seed in range(images)]
     from ovseg.images import find_images, load_image
     from ovseg.images.resize import resized
 
-    side = round(cells**0.5) * encoders.shape.patch
+    side = round(patches**0.5) * encoders.backbone.patch
     found = []
     for image in find_images([photos])[:images]:
         pixels = torch.from_numpy(resized(load_image(image.path).pixels, (side, side)))
         tensor = pixels.permute(2, 0, 1)[None].float() / 255
         key = (_DEFAULT.layer, _DEFAULT.facet)
-        found.append(encoders.shape.encode(tensor.to(encoders.device), [key])[key][0].flatten(0, 1).cpu())
+        found.append(encoders.backbone.encode(tensor.to(encoders.device), [key])[key][0].flatten(0, 1).cpu())
     return found
 
 

@@ -41,11 +41,14 @@ def banks(
         bool, option("--self/--no-self", help="Whether the photos are their own pool.")
     ] = True,
     weight: Annotated[
-        float | None, option("--weight", help="Weight of the bank (segment.visual).", show_default=False)
+        float | None,
+        option("--weight", help="Weight of the bank (segment.prototype_weight).", show_default=False),
     ] = None,
     votes: Annotated[
         list[float],
-        option("--votes", help="Weight of the regions' votes (segment.region_votes) to compare. Repeatable."),
+        option(
+            "--votes", help="Weight of the regions' votes (segment.region_pooling) to compare. Repeatable."
+        ),
     ] = _NO_WEIGHTS,
     regions: Annotated[
         int | None,
@@ -75,7 +78,7 @@ def banks(
     from ovseg.evaluation.datasets.folder import load_folder
     from ovseg.evaluation.predictions import match_vocabulary
     from ovseg.pipeline import Segmenter
-    from ovseg.pipeline.bank_use import BankInUse
+    from ovseg.pipeline.bank_matching import BankMatcher
     from ovseg.pipeline.benchmarks.banks import bank_table, lines_for, made_banks
     from ovseg.vocabulary import load_vocabulary
 
@@ -89,17 +92,17 @@ def banks(
     config = SegmentConfig()
     config = replace(
         config,
-        visual=config.visual if weight is None else weight,
+        prototype_weight=config.prototype_weight if weight is None else weight,
         regions=config.regions if regions is None else regions,
     )
     segmenter = Segmenter.from_preset(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
-    given = [(path.stem, BankInUse(path, segmenter.encoders)) for path in bank]
+    given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in bank]
     spaces = {space.name for _, used in given for space in used.spaces}
-    segmenter.encoders = segmenter.encoders.reading(spaces)
+    segmenter.encoders = segmenter.encoders.with_spaces(spaces)
     segmenter.keep_encodings(work / "encoded")
-    found: list[tuple[str, bool | None, BankInUse]] = [(stem, None, used) for stem, used in given]
+    found: list[tuple[str, bool | None, BankMatcher]] = [(stem, None, used) for stem, used in given]
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
         found += made_banks(

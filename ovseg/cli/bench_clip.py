@@ -1,4 +1,4 @@
-"""``ovseg bench clip``: what a dialect costs beyond its encoders."""
+"""``ovseg bench clip``: what a protocol costs beyond its encoders."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ def clip(
         typer.Argument(help="Folder of photos. Without it pictures are made up.", show_default=False),
     ] = None,
     clip: Annotated[
-        str, option("--clip", help="A model of CLIP, or an architecture of open_clip: then untrained.")
+        str,
+        option(
+            "--image-text-encoder", help="A model of CLIP, or an architecture of open_clip: then untrained."
+        ),
     ] = "ViT-B-16",
     shape: Annotated[
-        str, option("--shape", help="The guide: a model, or an architecture of timm: then untrained.")
+        str, option("--backbone", help="The guide: a model, or an architecture of timm: then untrained.")
     ] = "vit_base_patch8_224",
     variant: Annotated[str, option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
-    dialect: Annotated[str, option("--dialect", help="sclip or tcl.")] = "sclip",
+    protocol: Annotated[str, option("--protocol", help="sclip or tcl.")] = "sclip",
     images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
     size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
     repeats: Annotated[int, option("--repeats", help="Measurements.", min=1)] = 5,
@@ -35,7 +38,7 @@ def clip(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Seconds per image of a dialect's whole path, against bare forward passes of the same windows.
+    """Seconds per image of a protocol's whole path, against bare forward passes of the same windows.
 
     Words are those of VOC with background. Time does not depend on what the weights are, so without weights
     the architectures are measured as they are before training.
@@ -44,7 +47,8 @@ def clip(
 
       ovseg bench clip --threads 1
 
-      ovseg bench clip photos/ --clip ViT-B-16:openai --shape timm:vit_base_patch8_224.dino --device cuda
+      ovseg bench clip photos/ --image-text-encoder ViT-B-16:openai --backbone timm:vit_base_patch8_224.dino
+      --device cuda
     """
     set_up_process(verbose=0, offline=True)
 
@@ -55,15 +59,15 @@ def clip(
     from ovseg.encoders.clip.load import load_model
     from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
     from ovseg.encoders.visual.load import load_visual
-    from ovseg.evaluation.dialects import dialect_for
-    from ovseg.pipeline.benchmarks.clip import time_dialect, voc_words
+    from ovseg.evaluation.protocols import protocol_for
+    from ovseg.pipeline.benchmarks.clip import time_protocol, voc_words
 
     torch.set_num_threads(threads)
     place = resolve_device(device)
     kind = resolve_dtype(dtype, place)
-    settings = dialect_for(dialect, "voc21", background=True)
+    settings = protocol_for(protocol, "voc21", background=True)
     if settings.crop is None:
-        raise UsageError(f"dialect {dialect} has no windows to measure: use sclip or tcl")
+        raise UsageError(f"protocol {protocol} has no windows to measure: use sclip or tcl")
     pictures = _photos(photos, images, size)
     loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
     names, plain = clip_pair(loaded, variant=variant, device=place, dtype=kind)
@@ -72,7 +76,7 @@ def clip(
     else:
         guide = untrained_shape(shape, device=place, dtype=kind)
     words, dataset = voc_words(settings)
-    timing = time_dialect(
+    timing = time_protocol(
         names, plain, guide, pictures, words, dataset, settings,
         repeats=repeats, tick=lambda: say("one more", quiet=quiet),
     )  # fmt: skip
@@ -80,7 +84,7 @@ def clip(
         "clip": clip,
         "shape": shape if names.guide else "",
         "variant": variant,
-        "dialect": dialect,
+        "protocol": protocol,
         "device": f"{place.type}, {str(kind).removeprefix('torch.')}",
         "images": timing.images,
         "windows": timing.windows,

@@ -77,7 +77,7 @@ def diffusion(
         "model": sampler.record.name,
         "weights_million": sum(p.numel() for p in unet.parameters()) / 1e6,
         "device": str(sampler.device),
-        "dtype": sampler.facts()["dtype"],
+        "dtype": sampler.metadata()["dtype"],
         "images": images,
         "batch": sampler.batch_size,
         "steps": config.steps,

@@ -62,9 +62,9 @@ def index(
     if faiss is not None:
         faiss.omp_set_num_threads(threads)
     vectors = clustered_vectors(count, width, clusters, seed)
-    asked = clustered_vectors(queries, width, clusters, seed, part=1)
+    asked_vectors = clustered_vectors(queries, width, clusters, seed, part=1)
     rows = []
     for config in configs:
-        rows.append(time_index(vectors, asked, config, str(place)))
+        rows.append(time_index(vectors, asked_vectors, config, str(place)))
         say(f"{rows[-1]['kind']}: recall {rows[-1]['recall']:.4f}", quiet=quiet)
     print_table(rows, as_json=as_json)

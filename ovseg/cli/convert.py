@@ -12,7 +12,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import one_line, option
-from ovseg.cli.overlay import parse_assignment
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.overrides import overlay

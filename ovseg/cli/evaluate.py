@@ -26,8 +26,8 @@ from ovseg.evaluation.datasets.catalog import DATASETS, DatasetCard
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
     from ovseg.evaluation.datasets.base import Dataset
-    from ovseg.evaluation.dialects import Dialect
     from ovseg.evaluation.predictions import Predictor
+    from ovseg.evaluation.protocols import EvaluationProtocol
     from ovseg.vocabulary import Vocabulary
 
 __all__ = ["app"]
@@ -133,17 +133,17 @@ def _evaluate(
     quiet = flags.quiet
 
     from ovseg.evaluation import leakage
-    from ovseg.evaluation.dialects import dialect_for
+    from ovseg.evaluation.protocols import protocol_for
     from ovseg.evaluation.results import markdown
     from ovseg.evaluation.runner import EvaluationSettings, evaluate
 
     data = load(settings)
-    dialect = dialect_for(flags.dialect, data.card.name, background=data.has_background)
+    protocol = protocol_for(flags.protocol, data.card.name, background=data.has_background)
     data = data.limited(settings.run.limit)
     for note in data.notes():
         say(f"{data.card.name}: {note}", quiet=quiet)
-    words = dialect.vocabulary(_vocabulary(settings, data), data.foreground)
-    say(f"dialect {dialect.name}, vocabulary {words.source} ({words.hash[:12]})", quiet=quiet)
+    words = protocol.vocabulary(_vocabulary(settings, data), data.foreground)
+    say(f"protocol {protocol.name}, vocabulary {words.source} ({words.hash[:12]})", quiet=quiet)
     report = None
     if flags.leakage:
         report = leakage.check(data, flags.leakage)
@@ -151,7 +151,7 @@ def _evaluate(
             leakage.refuse(report)
         found = sum(len(pool["copies"]) for pool in report["pools"])
         say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
-    predictor, batch = _predictor(settings, data, words, dialect, flags.predictions, output, quiet=quiet)
+    predictor, batch = _predictor(settings, data, words, protocol, flags.predictions, output, quiet=quiet)
     run = EvaluationSettings(
         batch_size=settings.run.batch_size or batch,
         shard=settings.run.shard,
@@ -161,7 +161,7 @@ def _evaluate(
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = evaluate(
-                data, predictor, words, dialect, output,
+                data, predictor, words, protocol, output,
                 settings=run, leakage=report, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -193,7 +193,7 @@ def _predictor(
     settings: Settings,
     data: Dataset,
     words: Vocabulary,
-    dialect: Dialect,
+    protocol: EvaluationProtocol,
     folder: Path | None,
     out: Path,
     *,
@@ -203,18 +203,18 @@ def _predictor(
     if folder is not None:
         from ovseg.evaluation.prediction_folder import FolderPredictor
 
-        return FolderPredictor(folder, data, words, dialect), 8
+        return FolderPredictor(folder, data, words, protocol), 8
 
     from ovseg.evaluation.predictions import SegmenterPredictor
 
-    if dialect.crop is not None and (settings.bank is not None or settings.pool is not None):
-        raise UsageError(f"dialect {dialect.name} takes no bank: use --dialect ovseg")
+    if protocol.crop is not None and (settings.bank is not None or settings.pool is not None):
+        raise UsageError(f"protocol {protocol.name} takes no bank: use --protocol ovseg")
     segmenter = load_segmenter(settings, quiet=quiet)
     batch = 1 if str(segmenter.describe().get("device", "cpu")).startswith("cpu") else 8
-    if dialect.crop is not None:
-        from ovseg.pipeline.dialect import DialectPredictor
+    if protocol.crop is not None:
+        from ovseg.pipeline.protocol_predictor import ProtocolPredictor
 
-        return DialectPredictor(segmenter.encoders, words, data, dialect), batch
+        return ProtocolPredictor(segmenter.encoders, words, data, protocol), batch
     take_bank(segmenter, settings, words, [sample.image for sample in data.samples], out, quiet=quiet)
     return SegmenterPredictor(segmenter, words, data), batch
 

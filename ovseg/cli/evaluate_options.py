@@ -29,16 +29,16 @@ class EvaluateFlags:
     """Flags that every data set takes, in the order of their help; settings among them go to ``resolve``."""
 
     preset: options.Preset = DEFAULTS.preset
-    clip: options.Clip = DEFAULTS.clip
-    shape: options.Shape = DEFAULTS.shape
-    look: options.Look = DEFAULTS.look
+    image_text_encoder: options.ImageTextModel = DEFAULTS.image_text_encoder
+    backbone: options.BackboneModel = DEFAULTS.backbone
+    prototype_backbone: options.PrototypeBackboneModel = DEFAULTS.prototype_backbone
     dense_variant: options.DenseVariant = DEFAULTS.dense_variant
     templates: options.Templates = DEFAULTS.templates
     bank: options.Bank = DEFAULTS.bank
     pool: options.Pool = DEFAULTS.pool
-    dialect: Annotated[
+    protocol: Annotated[
         str,
-        option("--dialect", help="The way of evaluating: ovseg (what ovseg segment does), sclip or tcl."),
+        option("--protocol", help="The way of evaluating: ovseg (what ovseg segment does), sclip or tcl."),
     ] = "ovseg"
     vocabulary: options.VocabularyName = None
     predictions: Annotated[

@@ -177,7 +177,7 @@ def retrieval(
     if rankings is not None:
         found = read_rankings(rankings)
     else:
-        config = replace(_SEARCH, margin=margin, nearness=_SEARCH.nearness if rerank else None)
+        config = replace(_SEARCH, margin=margin, cosine_weight=_SEARCH.cosine_weight if rerank else None)
         found = _pool_rankings(Path(str(pool)), str(vocabulary), config, max(depths), device, cache_dir)
     results = retrieval_scores(found, known, depths)
     _print(results, output, as_json=as_json)
@@ -190,14 +190,14 @@ def _pool_rankings(
     set_up_process(verbose=0, offline=True)
 
     from ovseg.evaluation.retrieval import pool_rankings
-    from ovseg.support.pool.file import read_pool, require_identity
+    from ovseg.support.pool.file import read_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
     opened, words = read_pool(pool), load_vocabulary(vocabulary)
     encoders = load_names(opened.preset, device, "float32", cache_dir, quiet=True)
-    require_identity(pool, opened, encoders.names)
-    search = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
+    require_fingerprint(pool, opened, encoders.image_text)
+    search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
     from ovseg.encoders.lone import LoneNames
     from ovseg.encoders.presets import Encoders
-    from ovseg.encoders.roles import Roles
+    from ovseg.encoders.roles import ModelChoice
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
@@ -64,7 +64,7 @@ def load_encoders(
     cache_dir: str | None,
     *,
     quiet: bool,
-    roles: Roles | None = None,
+    roles: ModelChoice | None = None,
 ) -> Encoders:
     """A preset as flags name it, loaded, with other models in its roles where given; says which one it is.
 
@@ -73,21 +73,21 @@ def load_encoders(
     """
     from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.presets import choose_preset, preset_note
-    from ovseg.encoders.roles import Roles
+    from ovseg.encoders.roles import ModelChoice
 
     place = resolve_device(device)
-    card = choose_preset(preset, roles=roles or Roles())
+    card = choose_preset(preset, roles=roles or ModelChoice())
     say(preset_note(preset, card), quiet=quiet)
     return card.load(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
 
 
 def load_names(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> LoneNames:
-    """The encoder of names of a preset, and no other weights of it; otherwise as ``load_encoders``."""
+    """The image-text encoder of a preset, and no other weights of it; otherwise as ``load_encoders``."""
     from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.presets import choose_preset, preset_note
 
     place = resolve_device(device)
-    card = choose_preset(preset, role="names")
+    card = choose_preset(preset, role="image_text")
     say(preset_note(preset, card), quiet=quiet)
     return card.load_names(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
 

@@ -82,7 +82,7 @@ def list_models(
             typer.echo(f"      from plug-in {origin}")
         if not card.present:
             typer.echo(f"      get it: {card.install}")
-    typer.echo("\nEncoders: specs for --clip, --shape and --look\n")
+    typer.echo("\nEncoders: specs for --image-text-encoder, --backbone and --prototype-backbone\n")
     for offer in encoders:
         typer.echo(f"  {offer.name:<12} {offer.summary}")
         if offer.origin != OWN:

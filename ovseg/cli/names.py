@@ -23,7 +23,7 @@ _NONE: list[str] = []
 
 def names(
     ctx: typer.Context,
-    asked: Annotated[
+    queries: Annotated[
         list[str] | None,
         typer.Argument(
             help='Names, each as -c takes a class: "sofa" or "sofa=sofa,couch".',
@@ -36,8 +36,8 @@ def names(
     vocabulary: options.VocabularyName = DEFAULTS.vocabulary,
     top: Annotated[int, option("--top", help="How many near words and classes to show.", min=1)] = 8,
     preset: options.Preset = DEFAULTS.preset,
-    clip: options.Clip = DEFAULTS.clip,
-    shape: options.Shape = DEFAULTS.shape,
+    image_text_encoder: options.ImageTextModel = DEFAULTS.image_text_encoder,
+    backbone: options.BackboneModel = DEFAULTS.backbone,
     templates: options.Templates = DEFAULTS.templates,
     device: options.Device = DEFAULTS.device,
     dtype: options.Dtype = DEFAULTS.dtype,
@@ -60,12 +60,12 @@ def names(
     """
     from ovseg.vocabulary import parse_classes
 
-    specs = parse_classes(asked or [])
+    specs = parse_classes(queries or [])
     if not specs:
         raise UsageError('no names given: write ovseg names "sofa"')
     settings = resolve(ctx, config=None, assignments=())
-    listed = settings.classes or settings.classes_file or settings.vocabulary
-    rivals = chosen_vocabulary(settings) if listed else None
+    photo_filter = settings.classes or settings.classes_file or settings.vocabulary
+    rivals = chosen_vocabulary(settings) if photo_filter else None
     set_up_process(verbose=0, offline=offline)
 
     from ovseg.device import resolve_device, resolve_dtype
@@ -74,11 +74,11 @@ def names(
     from ovseg.prompts import read_lines
 
     place = resolve_device(settings.device)
-    card = choose_preset(settings.preset, settings.roles, role="names")
+    card = choose_preset(settings.preset, settings.roles, role="image_text")
     say(preset_note(settings.preset, card), quiet=quiet)
     encoder = card.load_names(
         place, resolve_dtype(settings.dtype, place), Path(settings.cache_dir) if settings.cache_dir else None
-    ).names
+    ).image_text
     set_name = getattr(encoder, "templates", "")
     patterns = read_lines("templates", f"{set_name}.txt") if set_name else []
     reports = explain_names(specs, rivals, encoder, top=top, templates=patterns)
@@ -99,7 +99,7 @@ def _lines(report: NameReport, top: int, patterns: int) -> list[str]:
         "kind": spec.kind or "not known (counts as a thing)",
         "templates": templates,
         "attributes": "; ".join(f"{text} {cosine:.2f}" for text, cosine in report.attributes),
-        "looks": "; ".join(spec.looks),
+        "appearance": "; ".join(spec.appearance),
         "negatives": ", ".join(spec.negatives),
         "near words": ", ".join(f"{entry.name} {entry.cosine:.2f}" for entry in report.nearest),
     }

@@ -84,30 +84,36 @@ Preset = Annotated[
         help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
     ),
 ]
-ShapePreset = Annotated[
+BackbonePreset = Annotated[
     str,
     option(
         "--preset",
-        help="Whose shape encoder: auto takes the best that is on this machine (see ovseg models list).",
+        help="Whose backbone: auto takes the best that is on this machine (see ovseg models list).",
     ),
 ]
-Clip = Annotated[
+ImageTextModel = Annotated[
     str | None,
-    option("--clip", help="Model for words: ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH."),
+    option(
+        "--image-text-encoder",
+        help="Image-text encoder (CLIP): ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH.",
+    ),
 ]
-Shape = Annotated[
+BackboneModel = Annotated[
     str | None,
-    option("--shape", help="Model for shapes: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
+    option("--backbone", help="Patch-feature backbone: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
 ]
-Look = Annotated[
+PrototypeBackboneModel = Annotated[
     str | None,
-    option("--look", help="Model in whose space prototypes live: any that can be --shape."),
+    option(
+        "--prototype-backbone",
+        help="Backbone whose features prototypes are made of: any that can be --backbone.",
+    ),
 ]
 DenseVariant = Annotated[
     str | None,
     option(
         "--dense-variant",
-        help="How CLIP is read cell by cell: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
+        help="How CLIP is read patch by patch: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
     ),
 ]
 Templates = Annotated[

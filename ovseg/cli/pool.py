@@ -114,8 +114,8 @@ def build(
         quiet=quiet,
     )
     if as_json:
-        facts = _facts(output, summary.pool) | {"encoded": summary.encoded, "removed": summary.removed}
-        typer.echo(json.dumps(facts))
+        metadata = _metadata(output, summary.pool) | {"encoded": summary.encoded, "removed": summary.removed}
+        typer.echo(json.dumps(metadata))
     else:
         typer.echo(one_line(output))
     if failed:
@@ -177,32 +177,30 @@ def search(
     if k < 1:
         raise UsageError(f"-k must be at least 1, not {k}")
     set_up_process(verbose=verbose, offline=offline)
-    config = replace(_SEARCH, margin=margin, nearness=_SEARCH.nearness if rerank else None)
+    config = replace(_SEARCH, margin=margin, cosine_weight=_SEARCH.cosine_weight if rerank else None)
     if everything:
         config = replace(config, margin=None, distance=None)
 
-    from ovseg.support.listed import Listed, read_list
-    from ovseg.support.pool.file import read_pool, require_identity
+    from ovseg.support.filters import PhotoFilter, read_list
+    from ovseg.support.pool.file import read_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
-    listed = Listed(read_list(allow), read_list(deny))
+    photo_filter = PhotoFilter(read_list(allow), read_list(deny))
     opened = read_pool(pool)
     encoders = load_names(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
-    require_identity(pool, opened, encoders.names)
-    searcher = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
+    require_fingerprint(pool, opened, encoders.image_text)
+    searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     if text is not None:
         words = [part.strip() for part in ",".join(rivals).split(",") if part.strip()]
-        ranking = searcher.by_words([text.strip()], k, rivals=words, listed=listed)
+        ranking = searcher.by_words([text.strip()], k, rivals=words, photo_filter=photo_filter)
     else:
-        ranking = searcher.by_image(_image_features(image, opened, encoders), k, listed=listed)
+        ranking = searcher.by_image(_image_features(image, opened, encoders), k, photo_filter=photo_filter)
     _say_dropped(ranking, quiet=quiet)
     if html is not None:
-        from ovseg.files import write_text
-        from ovseg.outputs.contact_sheet import contact_sheet
+        from ovseg.outputs.search_page import write_search_page
 
         title = text.strip() if text is not None else str(image)
-        roots = _roots(opened, photos)
-        write_text(html, contact_sheet(title, opened, ranking, roots))
+        write_search_page(html, title, opened, ranking, _roots(opened, photos))
     if as_json:
         typer.echo(json.dumps(_results(pool, text, image, opened, ranking, searcher.describe())))
         return
@@ -223,20 +221,20 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
     from ovseg.support.pool.file import read_pool
 
     opened = read_pool(pool)
-    facts = _facts(pool, opened)
+    metadata = _metadata(pool, opened)
     if as_json:
-        typer.echo(json.dumps(facts))
+        typer.echo(json.dumps(metadata))
         return
     from ovseg.prototypes.edit import encoder_label
 
-    licences = ", ".join(f"{name}: {count}" for name, count in facts["licences"].items())
+    licences = ", ".join(f"{name}: {count}" for name, count in metadata["licences"].items())
     told = {
-        "folders": "; ".join(facts["folders"]),
-        "identity": f"{encoder_label(facts['identity'])}, {facts['identity'].get('image_side')} px",
+        "folders": "; ".join(metadata["folders"]),
+        "identity": f"{encoder_label(metadata['identity'])}, {metadata['identity'].get('image_size')} px",
         "licences": licences or "none",
-        "failed": "; ".join(f"{entry['file']} ({entry['reason']})" for entry in facts["failed"]) or "none",
+        "failed": "; ".join(f"{entry['file']} ({entry['reason']})" for entry in metadata["failed"]) or "none",
     }
-    for key, value in (facts | told).items():
+    for key, value in (metadata | told).items():
         typer.echo(one_line(f"{'encoder' if key == 'identity' else key}: {value}"))
 
 
@@ -245,8 +243,8 @@ def _image_features(image: Path | None, pool: Pool, encoders: LoneNames) -> Any:
     from ovseg.support.pool.views import encode_views, view_boxes, views
 
     whole = view_boxes(pool.config)[:1]
-    squares = views(load_image(Path(str(image))).pixels, whole, encoders.names.image_side)
-    return encode_views(squares, encoders.names, encoders.device, 1)[0]
+    squares = views(load_image(Path(str(image))).pixels, whole, encoders.image_text.image_size)
+    return encode_views(squares, encoders.image_text, encoders.device, 1)[0]
 
 
 def _roots(pool: Pool, photos: list[Path]) -> list[Path] | None:
@@ -295,7 +293,7 @@ def _results(
     }
 
 
-def _facts(path: Path, pool: Pool) -> dict[str, Any]:
+def _metadata(path: Path, pool: Pool) -> dict[str, Any]:
     from collections import Counter
 
     return {

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.config_merge import to_toml
 from ovseg.cli.launch import launch, set_up_process
-from ovseg.cli.overlay import to_toml
 from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
 
@@ -37,9 +37,9 @@ def segment(
     bank: options.Bank = DEFAULTS.bank,
     pool: options.Pool = DEFAULTS.pool,
     preset: options.Preset = DEFAULTS.preset,
-    clip: options.Clip = DEFAULTS.clip,
-    shape: options.Shape = DEFAULTS.shape,
-    look: options.Look = DEFAULTS.look,
+    image_text_encoder: options.ImageTextModel = DEFAULTS.image_text_encoder,
+    backbone: options.BackboneModel = DEFAULTS.backbone,
+    prototype_backbone: options.PrototypeBackboneModel = DEFAULTS.prototype_backbone,
     dense_variant: options.DenseVariant = DEFAULTS.dense_variant,
     templates: options.Templates = DEFAULTS.templates,
     image_size: options.ImageSize = DEFAULTS.segment.image_size,

@@ -81,7 +81,7 @@ def take_bank(
                 vocabulary,
                 paths,
                 out,
-                tell=lambda line: say(line, quiet=quiet),
+                on_message=lambda line: say(line, quiet=quiet),
                 advance=progress.advance,
             )
     elif settings.bank is not None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli.overlay import nested, parse_assignment, read_toml
+from ovseg.cli.config_merge import nested, parse_assignment, read_toml
 from ovseg.config import SegmentConfig
 from ovseg.overrides import overlay
 from ovseg.plugin_settings import PluginSettings
 from ovseg.runs.config import RunConfig, parse_shard
 
 if TYPE_CHECKING:
-    from ovseg.encoders.roles import Roles
+    from ovseg.encoders.roles import ModelChoice
 
 __all__ = ["DEFAULTS", "FLAGS", "InputSettings", "Settings", "resolve"]
 
@@ -47,9 +47,9 @@ class Settings:
 
     Attributes:
         preset: Name of the preset.
-        clip: Model in the role names, in place of the preset's; None: the preset's.
-        shape: Likewise in the role shape.
-        look: Likewise in the role look.
+        image_text_encoder: Image-text encoder, in place of the preset's; None: the preset's.
+        backbone: Patch-feature backbone, likewise.
+        prototype_backbone: Prototype backbone, likewise.
         dense_variant: How CLIP is read cell by cell; None: as the preset says.
         templates: Set of templates into which CLIP's words are put; None: as the preset says.
         device: Where to compute.
@@ -70,9 +70,9 @@ class Settings:
     """
 
     preset: str = "auto"
-    clip: str | None = None
-    shape: str | None = None
-    look: str | None = None
+    image_text_encoder: str | None = None
+    backbone: str | None = None
+    prototype_backbone: str | None = None
     dense_variant: str | None = None
     templates: str | None = None
     device: str = "auto"
@@ -92,21 +92,21 @@ class Settings:
     dataset: PluginSettings = field(default_factory=partial(PluginSettings, "dataset"))
 
     @property
-    def roles(self) -> Roles:
+    def roles(self) -> ModelChoice:
         """Models that take the place of the preset's own."""
-        from ovseg.encoders.roles import Roles
+        from ovseg.encoders.roles import ModelChoice
 
-        models = (self.clip, self.shape, self.look)
-        return Roles(*models, self.dense_variant, self.templates, self.encoder.queries())
+        models = (self.image_text_encoder, self.backbone, self.prototype_backbone)
+        return ModelChoice(*models, self.dense_variant, self.templates, self.encoder.queries())
 
 
 DEFAULTS = Settings()
 
 FLAGS: dict[str, str] = {
     "preset": "preset",
-    "clip": "clip",
-    "shape": "shape",
-    "look": "look",
+    "image_text_encoder": "image_text_encoder",
+    "backbone": "backbone",
+    "prototype_backbone": "prototype_backbone",
     "dense_variant": "dense_variant",
     "templates": "templates",
     "device": "device",

@@ -93,14 +93,16 @@ def sample(
     encoders = None
     if check and margin is not None:
         cache = Path(cache_dir) if cache_dir else None
-        encoders = choose_preset(preset, role="names").load_names(place, resolve_dtype("auto", place), cache)
+        encoders = choose_preset(preset, role="image_text").load_names(
+            place, resolve_dtype("auto", place), cache
+        )
     source = open_diffusion(
         config,
         encoders,
         chosen.classes,
         output,
         device=place,
-        tell=lambda line: say(line, quiet=quiet),
+        on_message=lambda line: say(line, quiet=quiet),
     )
     summary = _draw(source, chosen, output)
     _print(summary, output, as_json=as_json)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ovseg.discovery.eigen import second_eigenvectors
     from ovseg.discovery.find import Discovery, discover, discover_image, foreground_evidence
     from ovseg.discovery.sizing import at_size, refine_mask
-    from ovseg.discovery.spectral import connected_pieces, spectral_segments
+    from ovseg.discovery.spectral import connected_regions, spectral_segments
 else:
     # The help of the command line needs the configuration only, and not torch.
     __getattr__, __dir__ = lazy_exports(
@@ -22,7 +22,7 @@ else:
             "DiscoveryConfig": "ovseg.discovery.config",
             "EigenConfig": "ovseg.discovery.config",
             "at_size": "ovseg.discovery.sizing",
-            "connected_pieces": "ovseg.discovery.spectral",
+            "connected_regions": "ovseg.discovery.spectral",
             "discover": "ovseg.discovery.find",
             "discover_image": "ovseg.discovery.find",
             "foreground_evidence": "ovseg.discovery.find",
@@ -37,7 +37,7 @@ __all__ = [
     "DiscoveryConfig",
     "EigenConfig",
     "at_size",
-    "connected_pieces",
+    "connected_regions",
     "discover",
     "discover_image",
     "foreground_evidence",

@@ -1,4 +1,4 @@
-"""The graph of an image: cells joined where features agree (TokenCut, Wang et al., CVPR 2022, 3.2)."""
+"""The graph of an image: patches joined where features agree (TokenCut, Wang et al., CVPR 2022, 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ovseg.discovery.config import DiscoveryConfig
 __all__ = ["Affinity", "Array", "build_affinity", "image_affinity", "images_at_once"]
 
 Array = TypeVar("Array", npt.NDArray[np.float32], Tensor)
-"""NumPy's on the CPU, where calls of torch take longer than a thousand cells' arithmetic; or torch's."""
+"""NumPy's on the CPU, where calls of torch take longer than a thousand patches' arithmetic; or torch's."""
 
 TRIANGLE_BYTES = 1 << 30
 """On the CPU, links of at most this are one upper triangle in the square of a float32 matrix: BLAS makes half
@@ -41,7 +41,7 @@ class Affinity:
 
     Attributes:
         blocks: For rows ``a:b`` a tensor (B, b - a, N - a) of zeros and ones, float32 or uint8.
-        size: N, cells an image.
+        size: N, patches an image.
         epsilon: Weight of a pair that does not agree.
         triangle: There is one block, float32 on the CPU, and nothing above its diagonal means anything.
     """
@@ -106,7 +106,7 @@ class Affinity:
 def build_affinity(
     features: Tensor, tau: float, epsilon: float, *, block_rows: int | None = None
 ) -> Affinity:
-    """Join cells whose features' cosine is above ``tau``.
+    """Join patches whose features' cosine is above ``tau``.
 
     Cosines are cut at ``tau`` where they lie, and kept as 0 and 1.
 
@@ -161,7 +161,7 @@ def _tau_of(features: Tensor, density: float) -> float:
     """The cosine that a share ``density`` of the pairs of rows exceeds, as `SAMPLE` rows see it."""
     rows = torch.nn.functional.normalize(features.float(), dim=1)
     some = rows[:: -(-len(rows) // SAMPLE)]
-    # Not 1, where nothing is above: equal cells agree. NaN is for `build_affinity` to refuse.
+    # Not 1, where nothing is above: equal patches agree. NaN is for `build_affinity` to refuse.
     quantile = np.quantile((some @ rows.T).cpu().numpy(), 1 - density)
     return float(min(np.nan_to_num(quantile), 0.999))
 
@@ -188,5 +188,5 @@ def _triangles(features: npt.NDArray[np.float32], tau: float) -> Tensor:
 
 
 def images_at_once(size: int, budget: int = 4 << 30) -> int:
-    """How many images of ``size`` cells fit into ``budget`` bytes of links and their product."""
+    """How many images of ``size`` patches fit into ``budget`` bytes of links and their product."""
     return max(1, math.floor(budget / (8 * size * size)))

@@ -44,7 +44,7 @@ class Timing:
 
     Attributes:
         solver: Which.
-        cells: N.
+        patches: N.
         images: How many were solved.
         seconds: Median time of an image, from features to eigenvector.
         speedup: Of the dense reference's median over this one's.
@@ -53,7 +53,7 @@ class Timing:
     """
 
     solver: str
-    cells: int
+    patches: int
     images: int
     seconds: float
     speedup: float
@@ -149,17 +149,17 @@ def time_solvers(
             tick()
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     slowest = next(iter(medians.values()))
-    cells = int(images[0].shape[0])
+    patches = int(images[0].shape[0])
     return [
-        Timing(name, cells, len(images), median, slowest / median, min(alike[name]))
+        Timing(name, patches, len(images), median, slowest / median, min(alike[name]))
         for name, median in medians.items()
     ]
 
 
-def made_up_features(cells: int, length: int = 384, *, seed: int = 0) -> Tensor:
+def made_up_features(patches: int, length: int = 384, *, seed: int = 0) -> Tensor:
     """(N, D) features whose likeness falls off over an oblong: one piece, with one best place to cut it."""
     generator = torch.Generator().manual_seed(seed)
-    places = torch.rand(cells, 2, generator=generator) * torch.tensor([2.0, 1.0])
+    places = torch.rand(patches, 2, generator=generator) * torch.tensor([2.0, 1.0])
     directions = 3.0 * torch.randn(2, length, generator=generator)
     phases = 2 * math.pi * torch.rand(length, generator=generator)
     return torch.cos(places @ directions + phases)
@@ -176,7 +176,7 @@ def time_batch(features: Tensor, tau: float, epsilon: float, *, repeats: int = 5
 
 
 def sides_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    """IoU of two bipartitions of the same cells: of the worse side, sides matched the better way."""
+    """IoU of two bipartitions of the same patches: of the worse side, sides matched the better way."""
 
     def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
         union = int((a | b).sum())
@@ -185,15 +185,17 @@ def sides_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float
     return max(min(iou(one, other), iou(~one, ~other)), min(iou(one, ~other), iou(~one, other)))
 
 
-def peak_memory(cells: int, length: int = 384, tau: float = 0.4) -> tuple[int, float]:
-    """Solve one image of many cells in a process of its own.
+def peak_memory(patches: int, length: int = 384, tau: float = 0.4) -> tuple[int, float]:
+    """Solve one image of many patches in a process of its own.
 
     Returns:
         Peak memory of that process in bytes, libraries included, and seconds from features to eigenvector.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_solve_large, args=(sender, cells, length, tau, torch.get_num_threads()))
+    process = context.Process(
+        target=_solve_large, args=(sender, patches, length, tau, torch.get_num_threads())
+    )
     process.start()
     sender.close()
     try:
@@ -203,9 +205,9 @@ def peak_memory(cells: int, length: int = 384, tau: float = 0.4) -> tuple[int, f
     return int(peak), float(seconds)
 
 
-def _solve_large(sender: Any, cells: int, length: int, tau: float, threads: int) -> None:
+def _solve_large(sender: Any, patches: int, length: int, tau: float, threads: int) -> None:
     limit_threads(threads)
-    features = made_up_features(cells, length)
+    features = made_up_features(patches, length)
     clock = time.perf_counter()
     eigenvectors(build_affinity(features[None], tau, 1e-5))
     seconds = time.perf_counter() - clock

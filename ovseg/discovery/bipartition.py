@@ -30,7 +30,7 @@ def ncut_values(affinity: Affinity, sides: Tensor, keep: Tensor | None = None) -
     Args:
         affinity: Of B images.
         sides: (B, N, T) bool, T bipartitions an image.
-        keep: (B, N) bool, the cells of the graph; all by default.
+        keep: (B, N) bool, the patches of the graph; all by default.
 
     Returns:
         (B, T) float32 in [0, 2]; 2 for a side that is empty or everything.
@@ -55,11 +55,11 @@ def bipartition(
     Args:
         affinity: Of B images.
         vector: (B, N) eigenvectors.
-        keep: (B, N) bool, the cells of the graph; all by default.
+        keep: (B, N) bool, the patches of the graph; all by default.
         split: At the mean of the kept entries, or at the quantile with the least N-cut value.
 
     Returns:
-        (B, N) bool: the kept cells above the threshold.
+        (B, N) bool: the kept patches above the threshold.
     """
     kept = torch.ones_like(vector, dtype=torch.bool) if keep is None else keep
     if split == "mean":
@@ -84,12 +84,12 @@ def foreground_side(
     Args:
         vector: (h, w) eigenvector.
         side: (h, w), one side.
-        keep: (h, w), the cells of the graph; all by default.
+        keep: (h, w), the patches of the graph; all by default.
         saliency: (h, w) in [0, 1]; the side with the higher mean wins. Without it: the side with the entry
             of largest magnitude, unless that holds three corners or four.
 
     Returns:
-        (h, w): ``side`` or the rest of the kept cells.
+        (h, w): ``side`` or the rest of the kept patches.
     """
     other = ~side if keep is None else keep & ~side
     if not side.any() or not other.any():

@@ -18,7 +18,7 @@ class EigenConfig:
         angle: Largest angle to the eigenvector (radians), estimated as residual over eigengap.
         residual: Largest residual. Eigenvalues that lie closer together than this look like one, and the gap
             like that to the one after them: a graph in pieces has several of them near 0.
-        flips: Largest share of cells that may change sides of the mean between two looks.
+        flips: Largest share of patches that may change sides of the mean between two looks.
         first_look: Products before the first Rayleigh-Ritz step.
         look_every: Products between two.
         max_steps: Most products; an image that needs more comes back with ``converged`` false.
@@ -42,8 +42,8 @@ class DiscoveryConfig:
         image_size: An image is seen with as many pixels as a square of this side, in its own proportions.
         layer: Transformer block whose features are cut, -1 the last.
         facet: Which of its features.
-        tau: Cosine above which two cells are linked.
-        density: Share of the pairs of cells that are linked; tau is then each image's own. None: ``tau``.
+        tau: Cosine above which two patches are linked.
+        density: Share of the pairs of patches that are linked; tau is then each image's own. None: ``tau``.
         epsilon: Weight of the other pairs.
         split: Where the eigenvector is cut in two: at its mean (TokenCut), or where the N-cut value is least.
         rounds: Cuts, each on what the ones before left over (MaskCut's N).
@@ -51,7 +51,7 @@ class DiscoveryConfig:
         saliency_share: Exponent of the saliency in the evidence; the cut has the rest.
         levels: Evidence at which regions are looked for, as (first, last, number).
         per_level: Most regions a level, largest first.
-        raster: Cells of the masks along a side of a feature cell.
+        raster: Patches of the masks along a side of a feature patch.
         agreement: Power of the overlap in the votes that rank regions.
         frame: Power of the share of the frame that a region leaves free, in its rank: what runs along the
             frame is rather background (MaskCut's rule of three corners, without its threshold).
@@ -143,4 +143,4 @@ class DiscoveryConfig:
 
 
 LAST_TOKENS = DiscoveryConfig.for_encoder("other")
-"""Settings for the last tokens, which every shape encoder has, whatever it is."""
+"""Settings for the last tokens, which every backbone has, whatever it is."""

@@ -14,27 +14,27 @@ __all__ = ["CoSegmentation", "attention", "cosegment", "pair_support"]
 
 @dataclass(frozen=True)
 class CoSegmentation:
-    """Seeds of a set of images, and how like them every cell is.
+    """Seeds of a set of images, and how like them every patch is.
 
     Attributes:
-        seeds: For each image its cell with the best support in all images.
+        seeds: For each image its patch with the best support in all images.
         reference: (D,) unit length, mean of the seeds' features.
-        nearness: For each image (N,) cosine of its cells to the reference.
-        support: For each image (N,) mean over the images of the best weighted affinity to any cell there.
-        agreement: (n,) cosine of each seed to the mean of the other seeds, all less the mean of all cells
+        similarity: For each image (N,) cosine of its patches to the reference.
+        support: For each image (N,) mean over the images of the best weighted affinity to any patch there.
+        agreement: (n,) cosine of each seed to the mean of the other seeds, all less the mean of all patches
             of all images, a seed's vote being its weight; 1 for a single image, which has nobody to disagree
             with.
     """
 
     seeds: tuple[int, ...]
     reference: Tensor
-    nearness: tuple[Tensor, ...]
+    similarity: tuple[Tensor, ...]
     support: tuple[Tensor, ...]
     agreement: Tensor
 
 
 def attention(text: Tensor, context: Tensor | None) -> Tensor:
-    """Weight of each cell: the class's own probability, less what the context explains.
+    """Weight of each patch: the class's own probability, less what the context explains.
 
     ``text * prod(1 - context)``: text attention and context elimination (ReCo, section 3.2).
 
@@ -51,10 +51,10 @@ def attention(text: Tensor, context: Tensor | None) -> Tensor:
 def cosegment(
     features: Sequence[Tensor], weights: Sequence[Tensor], best: Sequence[Sequence[Tensor]] | None = None
 ) -> CoSegmentation:
-    """Find in each image the cell that all images support.
+    """Find in each image the patch that all images support.
 
-    ``score[p] = mean_i max_q A[p, q] w[q]`` over the cells ``q`` of image ``i``, with ``A`` the cosines of
-    all pairs; the seed of an image is its cell of the highest score.
+    ``score[p] = mean_i max_q A[p, q] w[q]`` over the patches ``q`` of image ``i``, with ``A`` the cosines of
+    all pairs; the seed of an image is its patch of the highest score.
 
     Args:
         features: For each image (N_i, D) features that compare across images; rows need not have unit length.
@@ -71,12 +71,12 @@ def cosegment(
     found = torch.stack([own[seed] for own, seed in zip(units, seeds, strict=True)])
     reference = F.normalize(found.sum(dim=0), dim=0)
     votes = torch.stack([weight[seed] for weight, seed in zip(weights, seeds, strict=True)]).to(found)
-    nearness = tuple(own @ reference for own in units)
-    return CoSegmentation(seeds, reference, nearness, tuple(support), _agreement(units, found, votes))
+    similarity = tuple(own @ reference for own in units)
+    return CoSegmentation(seeds, reference, similarity, tuple(support), _agreement(units, found, votes))
 
 
 def pair_support(features: Sequence[Tensor], weights: Sequence[Tensor]) -> list[list[Tensor]]:
-    """For each ordered pair of images (N_i,) ``max_q A[p, q] w[q]`` over the cells q of the second.
+    """For each ordered pair of images (N_i,) ``max_q A[p, q] w[q]`` over the patches q of the second.
 
     Affinities are made one pair of images at a time, serve both its directions, and are never held together.
     What is known of pairs stays true when images are dropped.
@@ -102,7 +102,7 @@ def pair_support(features: Sequence[Tensor], weights: Sequence[Tensor]) -> list[
 
 
 def _agreement(units: Sequence[Tensor], seeds: Tensor, votes: Tensor) -> Tensor:
-    """(n,) likeness of each seed to the others, without what all cells of all images have in common."""
+    """(n,) likeness of each seed to the others, without what all patches of all images have in common."""
     if len(units) == 1:
         return torch.ones(1)
     common = torch.stack([own.sum(dim=0) for own in units]).sum(dim=0) / sum(len(own) for own in units)

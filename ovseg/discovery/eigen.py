@@ -41,7 +41,7 @@ class Eigenpairs:
     """Smallest generalized eigenpairs of a batch, without the constant one.
 
     Attributes:
-        vectors: (B, N, k) float32, ``x`` of ``(D - W) x = λ D x``; 0 on cells left out. The sign is
+        vectors: (B, N, k) float32, ``x`` of ``(D - W) x = λ D x``; 0 on patches left out. The sign is
             fixed: the entry of largest magnitude is positive.
         values: (B, k) float64, λ in [0, 2], ascending.
         gap: (B,) float64, distance from the last of ``values`` to the next eigenvalue (an estimate).
@@ -64,17 +64,18 @@ def eigenvectors(
     """The ``count`` smallest generalized eigenvectors after the constant one.
 
     An image is done when the angle to the eigenvectors, estimated as residual over gap, is below
-    ``config.angle``, the residual itself below ``config.residual``, and at most ``config.flips`` of its cells
-    changed sides of the mean since the last look.
+    ``config.angle``, the residual itself below ``config.residual``, and at most ``config.flips`` of its
+    patches changed sides of the mean since the last look.
 
     Args:
-        affinity: Of B images with N cells.
-        count: k, at least 1. An image of N kept cells has N - 1; missing ones come back as zeros with λ = 1.
-        keep: (B, N) bool, cells that take part (all by default): the cut of the graph that they span.
+        affinity: Of B images with N patches.
+        count: k, at least 1. An image of N kept patches has N - 1; missing ones come back as zeros with λ =
+            1.
+        keep: (B, N) bool, patches that take part (all by default): the cut of the graph that they span.
         config: Accuracy and seed.
 
     Raises:
-        ValueError: ``keep`` is of another shape, or an image keeps no cell.
+        ValueError: ``keep`` is of another shape, or an image keeps no patch.
     """
     config = config or EigenConfig()
     batch, size, device = affinity.batch, affinity.size, affinity.device
@@ -133,7 +134,7 @@ def _lanczos(
     diagonal: list[Array] = []
     lengths: list[Array] = []
     fresh: list[npt.NDArray[np.bool_]] = []
-    # One cell has no second eigenvector, and is done.
+    # One patch has no second eigenvector, and is done.
     ritz = _Ritz(np.zeros((batch, 0)), np.zeros((batch, 0, 0)), np.zeros(batch), np.zeros(batch))
     converged = np.full(batch, limit == 0)
     starts = np.ones(batch, np.int64)
@@ -161,8 +162,8 @@ def _lanczos(
             before = slice(-config.look_every)
             earlier = _Ritz.of(diagonal[before], lengths[before], fresh[before], 1)
             one, other = (_sides(_vectors(basis, inverse_root, r)[:, 0], weight) for r in (ritz, earlier))
-            cells, changed = _double([weight.sum(1), (one != other).sum(1)]).T
-            converged &= np.minimum(changed, cells - changed) <= config.flips * cells
+            patches, changed = _double([weight.sum(1), (one != other).sum(1)]).T
+            converged &= np.minimum(changed, patches - changed) <= config.flips * patches
         if converged.all():
             break
     vectors = torch.as_tensor(_vectors(basis, inverse_root, ritz)).transpose(1, 2)
@@ -181,7 +182,7 @@ def _extend(basis: Array, step: int, vector: Array) -> tuple[Array, Array]:
 
     Returns:
         (B,) share of the last row in it, and (B,) length of what was beside them. Without any (a constant
-        image, as many steps as cells) the Krylov space is exhausted: this row and all after it are zeros.
+        image, as many steps as patches) the Krylov space is exhausted: this row and all after it are zeros.
     """
     rows = basis[:, :step]
     share = (rows @ vector[..., None])[..., 0]
@@ -267,7 +268,7 @@ def _vectors(basis: Array, inverse_root: Array, ritz: _Ritz) -> Array:
 
 
 def _sides(vector: Array, weight: Array) -> Array:
-    """(B, N) bool: the kept cells above the mean of the kept cells."""
+    """(B, N) bool: the kept patches above the mean of the kept patches."""
     mean = (vector * weight).sum(1) / weight.sum(1)
     found: Array = (vector > mean[:, None]) & (weight > 0)
     return found

@@ -1,4 +1,4 @@
-"""How likely each cell is foreground: what the cut says and what a saliency decoder says, multiplied."""
+"""How likely each patch is foreground: what the cut says and what a saliency decoder says, multiplied."""
 
 from __future__ import annotations
 

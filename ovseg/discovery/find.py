@@ -60,7 +60,7 @@ def discover(
 def foreground_evidence(
     features: Tensor, *, saliency: Tensor | None = None, config: DiscoveryConfig | None = None
 ) -> npt.NDArray[np.float32]:
-    """How likely each cell is foreground, (h, w) in [0, 1]: cut and saliency in one map.
+    """How likely each patch is foreground, (h, w) in [0, 1]: cut and saliency in one map.
 
     One half everywhere where neither says anything (a blank image without a saliency map).
 
@@ -135,14 +135,14 @@ def _measure(
     """Measure (M, H, W) regions."""
     shape = (int(features.shape[0]), int(features.shape[1]))
     unit = torch.nn.functional.normalize(features.float(), dim=2).flatten(0, 1).cpu().numpy()
-    cells = np.stack([resample(mask.astype(np.float32), shape) >= 0.5 for mask in masks]).reshape(
+    patches = np.stack([resample(mask.astype(np.float32), shape) >= 0.5 for mask in masks]).reshape(
         len(masks), -1
     )
-    sides = torch.from_numpy(cells.T.copy())[None].to(affinity.device)
+    sides = torch.from_numpy(patches.T.copy())[None].to(affinity.device)
     ncut = ncut_values(affinity, sides)[0].cpu().numpy()
     eigenvalue = min(cuts[0].eigenvalue, 1.0) if cuts else 1.0
     measured = []
-    for mask, grid, cost in zip(masks, cells, ncut, strict=True):
+    for mask, grid, cost in zip(masks, patches, ncut, strict=True):
         outside = float(evidence[~mask].mean()) if not mask.all() else 0.0
         measured.append(
             Measures(

@@ -1,13 +1,13 @@
-"""Marks grown to regions: what a person touched, carried on to the cells that belong to it.
+"""Marks grown to regions: what a person touched, carried on to the patches that belong to it.
 
-There are two rules. Where cells of the class are marked (points, scribbles), every cell goes with the mark
-whose feature it is most like (`nearest_mark_cells`). A box marks no cell of the class, only cells outside it
-that are not: there the cells least like the outside are taken as seeds (`box_seeds`), and the random walker
-(Grady, TPAMI 2006; `walk`) decides on the rest: a cell belongs to the kind of mark, class or not, that a
-random walk from it reaches first, along edges weighted by likeness and nearness.
+There are two rules. Where patches of the class are marked (points, scribbles), every patch goes with the mark
+whose feature it is most like (`nearest_annotated_patches`). A box marks no patch of the class, only patches
+outside it that are not: there the patches least like the outside are taken as seeds (`box_seeds`), and the
+random walker (Grady, TPAMI 2006; `walk`) decides on the rest: a patch belongs to the kind of mark, class or
+not, that a random walk from it reaches first, along edges weighted by likeness and nearness.
 
-Each rule is used where it does better: a single point against many marked cells of the rest attracts too few
-walks, so that the walker keeps too little of the object; from boxes the walker keeps more of it than the
+Each rule is used where it does better: a single point against many marked patches of the rest attracts too
+few walks, so that the walker keeps too little of the object; from boxes the walker keeps more of it than the
 nearest mark does.
 """
 
@@ -17,24 +17,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["box_seeds", "nearest_mark_cells", "walk"]
+__all__ = ["box_seeds", "nearest_annotated_patches", "walk"]
 
 SHARPNESS = 24.0
 """Inverse temperature of likeness in the weight of an edge."""
 REACH = 6.0
-"""Distance in cells over which an edge loses a factor e in weight."""
+"""Distance in patches over which an edge loses a factor e in weight."""
 SEEDS = 0.25
-"""Share of the cells that are taken as seeds of what nobody marked."""
+"""Share of the patches that are taken as seeds of what nobody marked."""
 
 
 def walk(tokens: Tensor, grid: tuple[int, int], inside: Tensor, outside: Tensor) -> Tensor:
-    """Probability that a walk from each cell reaches a mark of the class before one of the rest.
+    """Probability that a walk from each patch reaches a mark of the class before one of the rest.
 
     Args:
         tokens: (N, D) features that group what belongs together within the image.
         grid: (h, w).
-        inside: (N,) bool, cells marked as the class, at least one.
-        outside: (N,) bool, cells marked as not the class, at least one.
+        inside: (N,) bool, patches marked as the class, at least one.
+        outside: (N,) bool, patches marked as not the class, at least one.
 
     Returns:
         (N,) float32 in [0, 1]; 1 on ``inside``, 0 on ``outside``.
@@ -57,23 +57,23 @@ def walk(tokens: Tensor, grid: tuple[int, int], inside: Tensor, outside: Tensor)
 
 
 def box_seeds(tokens: Tensor, outside: Tensor) -> Tensor:
-    """(N,) bool: the quarter of the cells inside a box that are least like anything outside it."""
+    """(N,) bool: the quarter of the patches inside a box that are least like anything outside it."""
     units = F.normalize(tokens.float(), dim=1)
     near = (units @ units[outside].T).max(dim=1).values.masked_fill(outside, torch.inf)
     return _least(near, int((~outside).sum()))
 
 
-def nearest_mark_cells(tokens: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-    """(N,) bool: cells whose nearest mark, by the cosine of their features, is one of the class.
+def nearest_annotated_patches(tokens: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+    """(N,) bool: patches whose nearest mark, by the cosine of their features, is one of the class.
 
-    Where nothing is marked as not the class, the mean of the quarter of the cells that are least like the
-    class stands for that, and a cell must be more like the class than halfway between this mean and the
+    Where nothing is marked as not the class, the mean of the quarter of the patches that are least like the
+    class stands for that, and a patch must be more like the class than halfway between this mean and the
     marks.
 
     Args:
         tokens: (N, D) features that group what belongs together within the image.
-        inside: (N,) bool, cells marked as the class, at least one.
-        outside: (N,) bool, cells marked as not the class.
+        inside: (N,) bool, patches marked as the class, at least one.
+        outside: (N,) bool, patches marked as not the class.
     """
     units = F.normalize(tokens.float(), dim=1)
     near = (units @ units[inside].T).max(dim=1).values

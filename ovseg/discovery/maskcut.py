@@ -16,7 +16,7 @@ from ovseg.discovery.eigen import eigenvectors
 __all__ = ["Cut", "maskcut"]
 
 UNIFORM = 0.999
-"""Second eigenvalue from which a graph has no structure: all cells agree, as in a blank image."""
+"""Second eigenvalue from which a graph has no structure: all patches agree, as in a blank image."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def maskcut(
 ) -> list[Cut]:
     """Find up to ``config.rounds`` objects, each in what the ones before left over.
 
-    A round's cells are taken out of the graph before the next, rather than given features of zero as the
+    A round's patches are taken out of the graph before the next, rather than given features of zero as the
     paper does: they then weigh on no degree and no mean, later masks cannot overlap earlier ones, and the
     affinity is built once. Masks of at most ``config.min_area`` are not returned, but taken out as well.
 
     Args:
-        affinity: Of one image with N = h * w cells.
+        affinity: Of one image with N = h * w patches.
         shape: (h, w).
         config: Rounds, threshold and sizes.
         saliency: (h, w) in [0, 1], if there is a map.

@@ -60,7 +60,7 @@ def objectness(measures: Measures, *, saliency: bool) -> float:
 
 
 def frame_contact(mask: npt.NDArray[np.bool_]) -> float:
-    """Share of the outermost cells of (H, W) that ``mask`` covers."""
+    """Share of the outermost patches of (H, W) that ``mask`` covers."""
     frame = np.ones_like(mask)
     frame[1:-1, 1:-1] = False
     return float(mask[frame].mean())

@@ -25,8 +25,8 @@ class SolverConfig:
     """Settings of the bilateral solver, as TokenCut uses it.
 
     Attributes:
-        sigma_spatial: Pixels of a grid cell.
-        sigma_luma: Steps of brightness (of 256) of a grid cell.
+        sigma_spatial: Pixels of a grid patch.
+        sigma_luma: Steps of brightness (of 256) of a grid patch.
         sigma_chroma: The same for the two colour axes.
         smoothness: λ.
         confidence: Of the given mask, the same everywhere.

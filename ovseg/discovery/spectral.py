@@ -11,7 +11,7 @@ from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.discovery.eigen import eigenvectors
 
-__all__ = ["connected_pieces", "eigengap", "spectral_segments"]
+__all__ = ["connected_regions", "eigengap", "spectral_segments"]
 
 
 def eigengap(values: npt.NDArray[np.float64]) -> int:
@@ -36,7 +36,7 @@ def spectral_segments(
     seed: int = 0,
     config: DiscoveryConfig | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Group the cells of an image.
+    """Group the patches of an image.
 
     Args:
         features: (h, w, D).
@@ -46,7 +46,7 @@ def spectral_segments(
         config: For tau, epsilon and the eigenvectors.
 
     Returns:
-        (h, w) int64, labels from 0, numbered in reading order of their first cells.
+        (h, w) int64, labels from 0, numbered in reading order of their first patches.
 
     Raises:
         ValueError: ``segments`` or ``most`` is below 1, or features are no features (see `image_affinity`).
@@ -79,7 +79,7 @@ def spectral_segments(
     return np.array([order[label] for label in found.tolist()], np.int64).reshape(h, w)
 
 
-def connected_pieces(segments: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def connected_regions(segments: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Give every connected piece (4 neighbours) of a segment a number of its own.
 
     Args:

@@ -1,4 +1,4 @@
-"""Support regions: which cells of the pictures found for a class are the class, and which surely are not.
+"""Support regions: which patches of the pictures found for a class are the class, and which surely are not.
 
 What is known differs from picture to picture: a person's marks decide; a generated picture brings the
 attribution of its words (OVDiff, Karazija et al., ECCV 2024, section 3.2); a retrieved one is compared with
@@ -19,7 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ovseg.discovery.cosegment import attention, cosegment, pair_support
-from ovseg.discovery.grow import box_seeds, nearest_mark_cells, walk
+from ovseg.discovery.grow import box_seeds, nearest_annotated_patches, walk
 from ovseg.discovery.support_config import SupportConfig
 
 __all__ = ["FoundRegion", "SupportConfig", "SupportEvidence", "find_support_regions"]
@@ -30,7 +30,7 @@ Map = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SupportEvidence:
-    """What is known of the N = h * w cells of one picture of a class.
+    """What is known of the N = h * w patches of one picture of a class.
 
     Attributes:
         tokens: (N, D) features that compare across pictures.
@@ -38,8 +38,8 @@ class SupportEvidence:
         text: (N,) in [0, 1], probability of the class, all other names and words competing.
         foreground: (N,) in [0, 1], probability of belonging to an object, or None.
         attribution: (N,) in [0, 1], what the picture's maker says of the class (cross-attention), or None.
-        mark: (N,) share of each cell's marked pixels that are the class, in [0, 1]; NaN where nothing is
-            said of a cell; or None: the picture has no marks.
+        mark: (N,) share of each patch's marked pixels that are the class, in [0, 1]; NaN where nothing is
+            said of a patch; or None: the picture has no marks.
         context: (C, N) in [0, 1], probabilities of what usually stands around the class, or None.
     """
 
@@ -52,20 +52,20 @@ class SupportEvidence:
     context: Tensor | None = None
 
     def __post_init__(self) -> None:
-        cells = self.grid[0] * self.grid[1]
-        if self.tokens.ndim != 2 or len(self.tokens) != cells:
+        patches = self.grid[0] * self.grid[1]
+        if self.tokens.ndim != 2 or len(self.tokens) != patches:
             raise ValueError(f"tokens {tuple(self.tokens.shape)} do not match a grid of {self.grid}")
         for name in ("text", "foreground", "attribution", "mark"):
             values = getattr(self, name)
-            if values is not None and values.shape != (cells,):
-                raise ValueError(f"{name} {tuple(values.shape)} does not match {cells} cells")
-        if self.context is not None and (self.context.ndim != 2 or self.context.shape[1] != cells):
-            raise ValueError(f"context {tuple(self.context.shape)} does not match {cells} cells")
+            if values is not None and values.shape != (patches,):
+                raise ValueError(f"{name} {tuple(values.shape)} does not match {patches} cells")
+        if self.context is not None and (self.context.ndim != 2 or self.context.shape[1] != patches):
+            raise ValueError(f"context {tuple(self.context.shape)} does not match {patches} cells")
 
 
 @dataclass(frozen=True)
 class FoundRegion:
-    """Cells of one picture.
+    """Patches of one picture.
 
     Attributes:
         foreground: (h, w) bool, the class; empty where the picture is rejected.
@@ -87,8 +87,8 @@ def find_support_regions(
 
     Marks decide alone where there are any. Else a map of the class is made: attribution where there is one,
     else text attention times likeness to the reference of the co-segmentation. A thing is the connected
-    object in which that map is highest, less the cells that have little of it; stuff is every cell that has
-    much of it.
+    object in which that map is highest, less the patches that have little of it; stuff is every patch that
+    has much of it.
 
     Args:
         evidence: Of the pictures of one class.
@@ -160,7 +160,7 @@ def _from_map(one: SupportEvidence, shown: Tensor, config: SupportConfig, stuff:
     strong: Mask = relative >= config.high
     if not stuff:
         objects = _objects(one, config)
-        # Cells of the best object that have at least a little of the class: the rider is not the horse.
+        # Patches of the best object that have at least a little of the class: the rider is not the horse.
         strong = _best_object(objects, relative) & (relative >= config.low) if objects else strong
     cover = float(strong.mean())
     if cover < config.least_cover:
@@ -195,7 +195,7 @@ def _marked(one: SupportEvidence) -> FoundRegion:
     outside = said & (one.mark <= 0)
     if not bool(said.all()):
         if bool(inside.any()):
-            grown = _connected(one, nearest_mark_cells(one.tokens, inside, outside), inside)
+            grown = _connected(one, nearest_annotated_patches(one.tokens, inside, outside), inside)
         elif bool(outside.any()):
             inside = box_seeds(one.tokens, outside)
             grown = _connected(one, walk(one.tokens, one.grid, inside, outside) > 0.5, inside)
@@ -210,16 +210,16 @@ def _marked(one: SupportEvidence) -> FoundRegion:
 
 
 def _inner(mask: Mask) -> Mask:
-    """Cells of a (h, w) mask whose eight neighbours, as far as there are any, belong to it too."""
+    """Patches of a (h, w) mask whose eight neighbours, as far as there are any, belong to it too."""
     inner: Mask = ndimage.binary_erosion(mask, np.ones((3, 3), bool), border_value=1)
     return inner
 
 
-def _connected(one: SupportEvidence, cells: Tensor, marked: Tensor) -> Tensor:
-    """(N,) bool: the parts of ``cells`` that hold a marked one."""
-    parts, _ = ndimage.label(cells.reshape(one.grid).cpu().numpy())
+def _connected(one: SupportEvidence, patches: Tensor, marked: Tensor) -> Tensor:
+    """(N,) bool: the parts of ``patches`` that hold a marked one."""
+    parts, _ = ndimage.label(patches.reshape(one.grid).cpu().numpy())
     wanted = np.unique(parts[marked.reshape(one.grid).cpu().numpy()])
-    return torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(cells.device)
+    return torch.from_numpy(np.isin(parts, wanted[wanted > 0]).ravel()).to(patches.device)
 
 
 def _stretched(likeness: Tensor) -> Tensor:

@@ -16,10 +16,10 @@ class SupportConfig:
 
     Attributes:
         cosegment: Whether pictures of a class are compared with each other; if not, each stands alone.
-        text: Probability of the class that its best cell must reach for a picture to show it.
-        low: Share of a map's best value below which a cell is surely not the class (OVDiff: 0.2).
+        text: Probability of the class that its best patch must reach for a picture to show it.
+        low: Share of a map's best value below which a patch is surely not the class (OVDiff: 0.2).
         high: Share of a map's best value above which it is, where no object is found (OVDiff: 0.5).
-        object: Foreground evidence above which connected cells are a candidate object.
+        object: Foreground evidence above which connected patches are a candidate object.
         agreement: Share of the pictures' median likeness to each other that a picture's seed must reach.
         least_cover: Smallest share of a picture that a region may cover.
         most_cover: Largest share for a thing; stuff may fill the picture.

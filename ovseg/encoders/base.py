@@ -18,23 +18,24 @@ import torch
 
 from ovseg.encoders.vit import Facet, Family
 
-GuideKey = tuple[int, Facet]
-"""A layer and a facet of the shape encoder."""
+FeatureKey = tuple[int, Facet]
+"""A layer and a facet of the backbone."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """A feature space in which prototypes live: features of one encoder of a preset, per cell.
+    """A feature space in which prototypes live: features of one encoder of a preset, per patch.
 
     Attributes:
         name: What banks and reports call it.
-        role: The encoder that gives the features: ``shape``, ``look``, or ``names`` (its dense features).
-        layer: Layer of a ``shape`` or ``look`` encoder; negative counts from the last.
+        role: The encoder that gives the features: ``backbone``, ``prototype_backbone``, or ``image_text``
+            (its dense features).
+        layer: Layer of a ``backbone`` or ``prototype_backbone`` encoder; negative counts from the last.
         facet: Facet of that layer.
     """
 
     name: str
-    role: Literal["shape", "names", "look"]
+    role: Literal["backbone", "image_text", "prototype_backbone"]
     layer: int = -1
     facet: Facet = "token"
 
@@ -43,10 +44,10 @@ class PromptHead(Protocol):
     """Prompts turned into a classifier over an image-text encoder's features.
 
     Attributes:
-        chance: (T,) probability of each prompt on an average picture, summing to 1.
+        class_prior: (T,) probability of each prompt on an average picture, summing to 1.
     """
 
-    chance: torch.Tensor
+    class_prior: torch.Tensor
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, D) features to (…, T) probabilities over the prompts, summing to 1."""
@@ -54,29 +55,29 @@ class PromptHead(Protocol):
 
 
 class ImageTextEncoder(Protocol):
-    """Role *names*.
+    """image-text encoder.
 
     Its features are linear before the head: they may be resampled, averaged over windows and spread along
     affinities before they are scored.
 
     Attributes:
-        dense_sides: Shorter sides in pixels at which dense features are taken and averaged.
-        image_side: Side in pixels of the square at which a whole image is encoded.
+        dense_scales: Shorter sides in pixels at which dense features are taken and averaged.
+        image_size: Side in pixels of the square at which a whole image is encoded.
         multiple: Sides of images must be multiples of this.
         window: Crop and stride, in pixels, of the windows in which dense features are taken at each of
-            ``dense_sides``; None: the whole image at a time.
-        nearness: Cosine of two texts from which they mean the same; None: the text space does not say.
+            ``dense_scales``; None: the whole image at a time.
+        synonym_cosine: Cosine of two texts from which they mean the same; None: the text space does not say.
     """
 
-    dense_sides: tuple[int, ...]
-    image_side: int
+    dense_scales: tuple[int, ...]
+    image_size: int
     multiple: int
     window: tuple[int, int] | None
-    nearness: float | None
+    synonym_cosine: float | None
 
     @property
-    def guide(self) -> tuple[GuideKey, ...]:
-        """Layers and facets of the shape encoder without which :meth:`encode_dense` cannot do; often none."""
+    def guide(self) -> tuple[FeatureKey, ...]:
+        """Layers and facets of the backbone without which :meth:`encode_dense` cannot do; often none."""
         ...
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
@@ -84,14 +85,14 @@ class ImageTextEncoder(Protocol):
         ...
 
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[GuideKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, D): one feature per cell.
+        """(B, 3, H, W) to (B, h, w, D): one feature per patch.
 
         Args:
             images: The images.
-            guide: (B, h', w', D') features of the same images from the shape encoder, for each key that
-                ``self.guide`` names; the cells may then be the guide's.
+            guide: (B, h', w', D') features of the same images from the backbone, for each key that
+                ``self.guide`` names; the patches may then be the guide's.
         """
         ...
 
@@ -103,13 +104,13 @@ class ImageTextEncoder(Protocol):
         """(…, D) features to (…, E) unit-length embeddings in the space of the texts, for retrieval."""
         ...
 
-    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> PromptHead:
+    def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> PromptHead:
         """A head that scores features against the prompts, each against all others.
 
         Args:
             prompts: Texts.
-            asked: The first so many are what is asked for, the others stand for everything else; an encoder
-                may use that for pictures that are like none of the prompts. None: all are asked for.
+            target_count: The first so many are what is asked for, the others stand for everything else; an
+                encoder may use that for pictures that are like none of the prompts. None: all are asked for.
         """
         ...
 
@@ -124,22 +125,22 @@ class CosineEncoder(Protocol):
 
     Attributes:
         mean: Mean of its training images, per channel in [0, 1]: the colour that it does not see.
-        own_scale: Factor on cosines with which it was trained.
+        logit_scale: Factor on cosines with which it was trained.
     """
 
     mean: tuple[float, ...]
-    own_scale: float
+    logit_scale: float
 
     def encode_words(self, words: Sequence[str], templates: str | None = None) -> torch.Tensor:
         """(T, D) unit-length embeddings of names in a set of templates (default: the encoder's own)."""
         ...
 
 
-class ShapeEncoder(Protocol):
+class Backbone(Protocol):
     """Roles *shape* and *look*.
 
     Attributes:
-        patch: Side in pixels of a cell.
+        patch: Side in pixels of a patch.
         family: How it was trained, by what the model is and not by where it lies.
     """
 

@@ -1,4 +1,4 @@
-"""A convolutional ImageNet classifier read densely: class logits and features per cell."""
+"""A convolutional ImageNet classifier read densely: class logits and features per patch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class DenseClassifier(nn.Module):
-    """EfficientNet-Lite with its last stage dilated to stride 16 and its head applied to every cell.
+    """EfficientNet-Lite with its last stage dilated to stride 16 and its head applied to every patch.
 
     Global average pooling commutes with the linear head, so the mean of a plain model's dense logits is
     its image logit; dilation only makes the grid finer (DeepLab, Chen et al., 2015).

@@ -1,4 +1,4 @@
-"""Role *names* without CLIP: a classifier and a sentence encoder joined as in ConSE.
+"""image-text encoder without CLIP: a classifier and a sentence encoder joined as in ConSE.
 
 ConSE (Norouzi et al., ICLR 2014, section 3) places an image in the text space at the mean of its class
 names' embeddings, weighted by the classifier's probabilities. Here the mixture is read as probabilities:
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ovseg.encoders.base import GuideKey
+from ovseg.encoders.base import FeatureKey
 from ovseg.encoders.classifier import DenseClassifier
 from ovseg.encoders.sentence import SentenceEncoder
 from ovseg.files import atomic_path, digest
@@ -45,7 +45,7 @@ class ConseHead:
     def __init__(self, votes: torch.Tensor, temperature: float) -> None:
         self.votes = votes
         self.temperature = temperature
-        self.chance = votes.mean(0)
+        self.class_prior = votes.mean(0)
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, C) class logits to (…, T) probabilities."""
@@ -60,19 +60,19 @@ class ConseEncoder:
         sentences: Text side, in eval mode.
         class_texts: What each class of the classifier is, in its order.
         about: What it is, for run.json.
-        device: Where the image side computes (the text side stays on the CPU).
+        device: Where the image side computes (the text scores stays on the CPU).
         cache_dir: Where text embeddings are kept between runs; None keeps none.
         image_temperature: Of the softmax over class logits.
         text_temperature: Of the softmax over prompts' cosine similarities.
         likeness: Similarity to a prompt that is asked for at which half of a class's vote for it counts.
     """
 
-    dense_sides: tuple[int, ...] = (320, 480)
-    image_side = 288
+    dense_scales: tuple[int, ...] = (320, 480)
+    image_size = 288
     multiple = 16
     window: tuple[int, int] | None = None
-    nearness: float | None = NEAREST
-    guide: tuple[GuideKey, ...] = ()
+    synonym_cosine: float | None = NEAREST
+    guide: tuple[FeatureKey, ...] = ()
 
     def __init__(
         self,
@@ -106,9 +106,9 @@ class ConseEncoder:
 
     @torch.inference_mode()
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[GuideKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, C) class logits per cell of 16 pixels."""
+        """(B, 3, H, W) to (B, h, w, C) class logits per patch of 16 pixels."""
         logits, _ = self._classifier(images.to(self.device))
         return logits  # type: ignore[no-any-return]
 
@@ -146,7 +146,7 @@ class ConseEncoder:
                 save_file({"embeddings": embeddings, "sha256": record}, temporary)
         return embeddings
 
-    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ConseHead:
+    def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> ConseHead:
         """A head over class logits; see the module's text for its formula.
 
         Votes are shares, so a class that is like no prompt still gives all of its vote away: a zebra votes
@@ -155,9 +155,9 @@ class ConseEncoder:
         """
         similarity = self.class_embeddings @ self.encode_text(prompts).T
         votes = torch.softmax(similarity / self.text_temperature, dim=-1)
-        if asked is not None and 0 < asked < len(prompts):
-            wanted, rest = votes[:, :asked], votes[:, asked:]
-            nearest = similarity[:, :asked].max(dim=1, keepdim=True).values
+        if target_count is not None and 0 < target_count < len(prompts):
+            wanted, rest = votes[:, :target_count], votes[:, target_count:]
+            nearest = similarity[:, :target_count].max(dim=1, keepdim=True).values
             kept = wanted * torch.sigmoid((nearest - self.likeness) / _LIKENESS_WIDTH)
             lost = (wanted - kept).sum(dim=1, keepdim=True)
             votes = torch.cat([kept, rest * (1 + lost / rest.sum(dim=1, keepdim=True))], dim=1)

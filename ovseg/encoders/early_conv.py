@@ -68,8 +68,8 @@ class EarlyConvolutions(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, h * w, D)."""
-        cells: torch.Tensor = self.norm(self.proj(images).flatten(2).transpose(1, 2))
-        return cells
+        patches: torch.Tensor = self.norm(self.proj(images).flatten(2).transpose(1, 2))
+        return patches
 
 
 @register_model  # type: ignore[untyped-decorator]

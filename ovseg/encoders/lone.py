@@ -9,9 +9,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.base import Backbone, ImageTextEncoder
 from ovseg.encoders.loaded import Encoders, weights_in_use
-from ovseg.encoders.roles import Roles, load_names
+from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
@@ -19,33 +19,33 @@ from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import require_checked
 
 __all__ = [
+    "HasImageText",
     "LoneNames",
     "LoneRole",
     "LoneShape",
     "Part",
-    "WithNames",
     "load_lone_shape",
     "names_part",
     "shape_part",
 ]
 
-LoneRole = Literal["names", "shape"]
+LoneRole = Literal["image_text", "backbone"]
 """Roles that a preset may give without the others."""
 
 
 @dataclass(frozen=True)
 class LoneShape:
-    """A loaded shape encoder.
+    """A loaded backbone.
 
     Attributes:
         preset: Name of the preset that it is of, or what stands in its place in run.json.
-        shape: Role *shape*.
+        shape: patch-feature backbone.
         device: Where it computes.
         cards: Weights in use.
     """
 
     preset: str
-    shape: ShapeEncoder
+    backbone: Backbone
     device: torch.device
     cards: tuple[WeightCard, ...]
 
@@ -56,25 +56,25 @@ class LoneShape:
 
 @dataclass(frozen=True)
 class LoneNames:
-    """A loaded encoder of names.
+    """A loaded image-text encoder.
 
     Attributes:
         preset: Name of the preset that it is of.
-        names: Role *names*.
+        names: image-text encoder.
         device: Where it computes.
         cards: Weights in use.
         words: All names that it knows, where they are few (see ``Encoders``).
     """
 
     preset: str
-    names: ImageTextEncoder
+    image_text: ImageTextEncoder
     device: torch.device
     cards: tuple[WeightCard, ...]
     words: tuple[str, ...] = ()
 
 
-WithNames = Encoders | LoneNames
-"""What has the role *names*."""
+HasImageText = Encoders | LoneNames
+"""What has the image-text encoder."""
 
 Lone = TypeVar("Lone", LoneNames, LoneShape)
 
@@ -102,12 +102,12 @@ class Part(Generic[Lone]):
 
 def load_lone_shape(spec: str, *, device: torch.device, dtype: torch.dtype = torch.float32) -> LoneShape:
     """Load a visual encoder by its spec; raises as ``load_visual`` does."""
-    shape = load_visual(spec, device=device, dtype=dtype)
-    return LoneShape(f"none, --shape {spec}", shape, device, (card_for(spec),))
+    backbone = load_visual(spec, device=device, dtype=dtype)
+    return LoneShape(f"none, --backbone {spec}", backbone, device, (card_for(spec),))
 
 
 def shape_part(name: str, spec: str, cards: Iterable[WeightCard]) -> Part[LoneShape]:
-    """One model in the role *shape* for a preset that has the weights on its cards."""
+    """One model in the patch-feature backbone for a preset that has the weights on its cards."""
     card = _card_among(cards, spec)
 
     def load(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
@@ -117,20 +117,20 @@ def shape_part(name: str, spec: str, cards: Iterable[WeightCard]) -> Part[LoneSh
     return Part((card,), load)
 
 
-def names_part(name: str, roles: Roles, cards: Iterable[WeightCard]) -> Part[LoneNames]:
-    """CLIP in the role *names*, likewise.
+def names_part(name: str, roles: ModelChoice, cards: Iterable[WeightCard]) -> Part[LoneNames]:
+    """CLIP in the image-text encoder, likewise.
 
     Raises:
         UsageError: The roles name no CLIP.
     """
-    if roles.clip is None:
-        raise UsageError("no model for words was named: add --clip")
-    card = _card_among(cards, roles.clip)
+    if roles.image_text_encoder is None:
+        raise UsageError("no model for words was named: add --image-text-encoder")
+    card = _card_among(cards, roles.image_text_encoder)
 
     def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
         require_checked(card)
-        names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
-        return LoneNames(name, names, device, (card,))
+        image_text = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
+        return LoneNames(name, image_text, device, (card,))
 
     return Part((card,), load)
 

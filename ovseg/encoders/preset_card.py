@@ -10,7 +10,7 @@ import torch
 
 from ovseg.encoders.loaded import Encoders
 from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part, names_part, shape_part
-from ovseg.encoders.roles import Roles, load_names
+from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.encoders.spaces import spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
@@ -39,18 +39,18 @@ class PresetCard:
         load: Builds it on a device and dtype with a cache folder.
         roles: The models that it is made of, where it is made of nothing else.
         auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
-        shape: Its *shape* encoder alone; None: that comes with the others.
-        names: Its encoder of *names* alone; None: likewise.
+        shape: Its backbone alone; None: that comes with the others.
+        names: Its image-text encoder* alone; None: likewise.
     """
 
     name: str
     summary: str
     cards: tuple[WeightCard, ...]
     load: Loader
-    roles: Roles | None = None
+    roles: ModelChoice | None = None
     auto: bool = True
-    shape: Part[LoneShape] | None = None
-    names: Part[LoneNames] | None = None
+    backbone: Part[LoneShape] | None = None
+    image_text: Part[LoneNames] | None = None
 
     @property
     def present(self) -> bool:
@@ -66,24 +66,24 @@ class PresetCard:
 
     def weights(self, role: LoneRole | None = None) -> tuple[WeightCard, ...]:
         """Weights without which a role of it cannot be loaded; None: without which it cannot."""
-        part = None if role is None else {"names": self.names, "shape": self.shape}[role]
+        part = None if role is None else {"image_text": self.image_text, "backbone": self.backbone}[role]
         return self.cards if part is None else part.cards
 
     def load_shape(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
-        """Its *shape* encoder, without the others where it can be had without; raises as ``load`` does."""
-        if self.shape is not None:
-            return self.shape.load(device, dtype, cache_dir)
+        """Its backbone, without the others where it can be had without; raises as ``load`` does."""
+        if self.backbone is not None:
+            return self.backbone.load(device, dtype, cache_dir)
         whole = self.load(device, dtype, cache_dir)
-        return LoneShape(whole.preset, whole.shape, whole.device, whole.cards)
+        return LoneShape(whole.preset, whole.backbone, whole.device, whole.cards)
 
     def load_names(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
-        """Its encoder of *names*, likewise."""
-        if self.names is not None:
-            return self.names.load(device, dtype, cache_dir)
+        """Its image-text encoder*, likewise."""
+        if self.image_text is not None:
+            return self.image_text.load(device, dtype, cache_dir)
         whole = self.load(device, dtype, cache_dir)
-        return LoneNames(whole.preset, whole.names, whole.device, whole.cards, whole.words)
+        return LoneNames(whole.preset, whole.image_text, whole.device, whole.cards, whole.words)
 
-    def with_roles(self, roles: Roles) -> PresetCard:
+    def with_roles(self, roles: ModelChoice) -> PresetCard:
         """The same preset with other models in the roles that are given.
 
         Raises:
@@ -102,71 +102,89 @@ class PresetCard:
         if not roles.given:
             return self
         name = roles.named(self.name)
-        if (roles.dense_variant or roles.templates) and not roles.clip:
+        if (roles.dense_variant or roles.templates) and not roles.image_text_encoder:
             raise UsageError(
-                f"preset {self.name} has no CLIP to be read densely: add --clip or another --preset"
+                f"preset {self.name} has no CLIP to be read densely: add --image-text-encoder or another "
+                "--preset"
             )
         inner, cards = self.load, (*self.cards, *roles.cards())
 
         def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
             return _replaced(inner(device, dtype, cache_dir), name, roles, cards, dtype, cache_dir)
 
-        shape = Part(self.weights("shape"), self.load_shape).named(name)
-        if roles.shape:
-            shape = shape_part(name, roles.shape, cards)
-        names = Part(self.weights("names"), self.load_names).named(name)
-        if roles.clip:
-            names = names_part(name, roles, cards)
-        return replace(self, name=name, cards=cards, load=load, shape=shape, names=names)
+        backbone = Part(self.weights("backbone"), self.load_shape).named(name)
+        if roles.backbone:
+            backbone = shape_part(name, roles.backbone, cards)
+        image_text = Part(self.weights("image_text"), self.load_names).named(name)
+        if roles.image_text_encoder:
+            image_text = names_part(name, roles, cards)
+        return replace(self, name=name, cards=cards, load=load, backbone=backbone, image_text=image_text)
 
 
 def preset_of(
-    name: str, summary: str, roles: Roles, cards: tuple[WeightCard, ...] | None = None
+    name: str, summary: str, roles: ModelChoice, cards: tuple[WeightCard, ...] | None = None
 ) -> PresetCard:
-    """A preset of models by their specs; see :class:`Roles`.
+    """A preset of models by their specs; see :class:`ModelChoice`.
 
     Args:
         name: What ``--preset`` takes.
         summary: Its encoders in a few words.
-        roles: At least ``clip`` and ``shape``.
+        roles: At least ``image_text_encoder`` and ``backbone``.
         cards: Their weights, where more is known of them than the specs say.
     """
     weights = roles.cards() if cards is None else cards
 
     def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-        if roles.clip is None or roles.shape is None:
+        if roles.image_text_encoder is None or roles.backbone is None:
             raise UsageError(
-                f"preset {name} wants a model for words and one for shapes: add --clip and --shape"
+                f"preset {name} wants an image-text encoder and a backbone: add --image-text-encoder "
+                "and --backbone"
             )
         for card in weights:
             require_checked(card)
-        shape = load_visual(roles.shape, device=device, dtype=dtype)
-        look = load_visual(roles.look, device=device, dtype=dtype) if roles.look else None
-        names = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
-        return Encoders(name, names, shape, device, weights, look, spaces_of(shape, look))
+        backbone = load_visual(roles.backbone, device=device, dtype=dtype)
+        prototype_backbone = (
+            load_visual(roles.prototype_backbone, device=device, dtype=dtype)
+            if roles.prototype_backbone
+            else None
+        )
+        image_text = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
+        return Encoders(
+            name,
+            image_text,
+            backbone,
+            device,
+            weights,
+            prototype_backbone,
+            spaces_of(backbone, prototype_backbone),
+        )
 
-    shape = shape_part(name, roles.shape, weights) if roles.shape else None
-    names = names_part(name, roles, weights) if roles.clip else None
-    return PresetCard(name, summary, weights, load, roles, shape=shape, names=names)
+    backbone = shape_part(name, roles.backbone, weights) if roles.backbone else None
+    image_text = names_part(name, roles, weights) if roles.image_text_encoder else None
+    return PresetCard(name, summary, weights, load, roles, backbone=backbone, image_text=image_text)
 
 
 def _replaced(
     encoders: Encoders,
     name: str,
-    roles: Roles,
+    roles: ModelChoice,
     cards: tuple[WeightCard, ...],
     dtype: torch.dtype,
     cache_dir: Path | None,
 ) -> Encoders:
     """Encoders of a preset with those of the roles that are given in their place."""
     place = encoders.device
-    shape = load_visual(roles.shape, device=place, dtype=dtype) if roles.shape else encoders.shape
-    look = load_visual(roles.look, device=place, dtype=dtype) if roles.look else encoders.look
-    names = encoders.names
-    if roles.clip:
-        names = load_names(roles, device=place, dtype=dtype, cache_dir=cache_dir)
+    backbone = load_visual(roles.backbone, device=place, dtype=dtype) if roles.backbone else encoders.backbone
+    prototype_backbone = (
+        load_visual(roles.prototype_backbone, device=place, dtype=dtype)
+        if roles.prototype_backbone
+        else encoders.prototype_backbone
+    )
+    image_text = encoders.image_text
+    if roles.image_text_encoder:
+        image_text = load_names(roles, device=place, dtype=dtype, cache_dir=cache_dir)
     spaces = encoders.spaces
-    if roles.shape or roles.look or roles.clip:
-        spaces = spaces_of(shape, look)
-    words = () if roles.clip else encoders.words
-    return Encoders(name, names, shape, place, cards, look, spaces, words)
+    if roles.backbone or roles.prototype_backbone or roles.image_text_encoder:
+        spaces = spaces_of(backbone, prototype_backbone)
+    words = () if roles.image_text_encoder else encoders.words
+    return Encoders(name, image_text, backbone, place, cards, prototype_backbone, spaces, words)

@@ -4,7 +4,7 @@
 
     {"format": "ovseg-preset", "version": 1,
      "summary": "a small CLIP and a small DINO", "licence": "Apache-2.0", "commercial": true,
-     "roles": {"clip": "clip", "shape": "shape", "dense_variant": "proxyclip"},
+     "roles": {"image_text_encoder": "clip", "backbone": "shape", "dense_variant": "proxyclip"},
      "sha256": {"clip/open_clip_model.safetensors": "…", "shape/model.safetensors": "…"}}
 
 A role names a folder below (``clip``) or any model by its spec (``timm:…``). Files with a hash are checked
@@ -18,14 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.roles import FLAGS, Roles
+from ovseg.encoders.roles import FLAGS, ModelChoice
 from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
 FILE, FORMAT, VERSION = "preset.json", "ovseg-preset", 1
 
 
-def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
+def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]:
     """Summary, roles and weights of a preset in a folder.
 
     Raises:
@@ -38,7 +38,7 @@ def read_preset(folder: Path) -> tuple[str, Roles, tuple[WeightCard, ...]]:
         if table["format"] != FORMAT or table["version"] != VERSION:
             raise ValueError(f"format {table['format']!r} version {table['version']!r}")
         named: dict[str, Any] = {key: _spec(folder, key, value) for key, value in table["roles"].items()}
-        roles = Roles(**named)
+        roles = ModelChoice(**named)
         hashes = {str(key): str(value) for key, value in table.get("sha256", {}).items()}
         summary, licence = str(table["summary"]), str(table["licence"])
         commercial = table.get("commercial")

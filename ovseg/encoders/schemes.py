@@ -15,7 +15,7 @@ from ovseg.weights.spec import ModelSpec
 if TYPE_CHECKING:
     import torch
 
-    from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+    from ovseg.encoders.base import Backbone, ImageTextEncoder
     from ovseg.weights.cards import WeightCard
 
 __all__ = [
@@ -63,7 +63,7 @@ class EncoderScheme:
     """
 
     card: Callable[[ModelSpec], WeightCard]
-    backbone: Callable[[ModelRequest], ShapeEncoder] | None = None
+    backbone: Callable[[ModelRequest], Backbone] | None = None
     image_text: Callable[[ModelRequest], ImageTextEncoder] | None = None
 
 
@@ -71,7 +71,7 @@ ENCODERS: Registry[EncoderScheme] = registry_of("encoder")
 """Encoders by the prefix of their specs; ``open_clip`` stands for specs without one."""
 
 
-def backbone_reader(spec: ModelSpec) -> Callable[[ModelRequest], ShapeEncoder]:
+def backbone_reader(spec: ModelSpec) -> Callable[[ModelRequest], Backbone]:
     """What loads a backbone.
 
     Raises:

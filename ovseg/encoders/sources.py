@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ovseg.encoders.near import near_names
 from ovseg.encoders.schemes import ENCODERS
+from ovseg.encoders.suggestions import suggest_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.cards import CARDS, LICENCE_UNKNOWN, HubFiles, LocalFile, WeightCard
 from ovseg.weights.hub import WEIGHT_NAMES
@@ -134,7 +134,8 @@ def _timm(name: str) -> tuple[HubFiles, str | None]:
     tagged = [entry for entry in timm.list_pretrained() if entry.partition(".")[0] == architecture]
     if not timm.is_model(architecture):
         raise UnknownName(
-            f"timm has no model {architecture!r}: {near_names(name, timm.list_pretrained(), prefix='timm:')}"
+            f"timm has no model {architecture!r}: "
+            f"{suggest_names(name, timm.list_pretrained(), prefix='timm:')}"
         )
     if not tag and len(tagged) == 1:
         tag = tagged[0].partition(".")[2]
@@ -160,7 +161,7 @@ def require_architecture(name: str) -> None:
 
     known = open_clip.list_models()
     if name not in known:
-        raise UnknownName(f"open_clip has no architecture {name!r}: {near_names(name, known)}")
+        raise UnknownName(f"open_clip has no architecture {name!r}: {suggest_names(name, known)}")
 
 
 def _open_clip(spec: ModelSpec) -> tuple[HubFiles, str | None]:
@@ -209,4 +210,4 @@ def _bare_name_hint(name: str) -> str:
     if name in open_clip.list_models():
         tags = open_clip.list_pretrained_tags_by_model(name)
         return f"write it with a tag, as {name}:{tags[0] if tags else '/PATH'}"
-    return near_names(name, [*CARDS.names(), *open_clip.list_models(), *timm.list_pretrained()])
+    return suggest_names(name, [*CARDS.names(), *open_clip.list_models(), *timm.list_pretrained()])

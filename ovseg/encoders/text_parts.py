@@ -1,4 +1,4 @@
-"""What the text side of some CLIP models keeps elsewhere: a tokenizer, or the configuration of its tower.
+"""What the text scores of some CLIP models keeps elsewhere: a tokenizer, or the configuration of its tower.
 
 open_clip's own tokenizer comes with it. SigLIP, CLIPA and the multilingual models name a repository of the
 hub instead, often another one than that of their weights.

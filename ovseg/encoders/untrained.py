@@ -6,9 +6,9 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip, quiet
-from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import require_architecture
 from ovseg.encoders.visual.timm_vit import build_timm
+from ovseg.encoders.visual_encoder import VisualEncoder
 
 
 def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:

@@ -32,7 +32,7 @@ class DenseModule(nn.Module, ABC):
     """What all visual encoders share: patches in, features of layers and facets out.
 
     Attributes:
-        patch: Side in pixels of a cell.
+        patch: Side in pixels of a patch.
         depth: Number of layers.
         facets: What it has of each layer.
         family: How it was trained, where it knows.
@@ -122,7 +122,7 @@ class DenseViT(DenseModule):
         mean: Per-channel mean of the model's training images, in [0, 1].
         std: Per-channel deviation, likewise.
         antialias: How learned positions are brought to another grid: DINO and DINOv2 were published with
-            plain bicubic interpolation (and an offset of a tenth of a cell, which later ports and this one
+            plain bicubic interpolation (and an offset of a tenth of a patch, which later ports and this one
             leave out), DINOv2 with registers, and timm itself, with antialiasing (which in PyTorch changes
             the kernel even where the grid grows).
         family: How it was trained.

@@ -8,7 +8,7 @@ import torch
 
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import load_model
-from ovseg.encoders.shape import VisualEncoder
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseViT
 from ovseg.weights.cards import WORLD_NAMES
 
@@ -34,7 +34,7 @@ def load_world(
         dtype=dtype,
         variant="value",
         templates="simple",
-        dense_sides=(SIDE,),
+        dense_scales=(SIDE,),
         window=WINDOW,
         cache_dir=cache_dir,
     )
@@ -42,7 +42,7 @@ def load_world(
 
 
 def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> VisualEncoder:
-    """Role *shape* alone; raises as ``load_world`` does."""
+    """patch-feature backbone alone; raises as ``load_world`` does."""
     clip = load_model(WORLD_NAMES.name)
     trunk = DenseViT(clip.model.visual.trunk, mean=clip.mean, std=clip.std, family="clip")
     about = {

@@ -101,8 +101,8 @@ def comparison_markdown(comparison: dict[str, Any]) -> str:
     for name, entry in (*comparison["figures"].items(), *comparison["per_class"].items()):
         values = (percent(entry["a"]), percent(entry["b"]), percent(entry["difference"]))
         unit = "" if entry["share_above"] is None else " %"
-        cells = (*values, span(entry["interval"]), percent(entry["share_above"]) + unit)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        patches = (*values, span(entry["interval"]), percent(entry["share_above"]) + unit)
+        lines.append(f"| {name} | {' | '.join(patches)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -33,7 +33,7 @@ class Header:
     """What an evaluation is.
 
     Attributes:
-        identity: Whatever can change a figure: data set, dialect, vocabulary, predictor, bootstrap, version.
+        identity: Whatever can change a figure: data set, protocol, vocabulary, predictor, bootstrap, version.
             Runs of one identity may be resumed and merged.
         shard: (I, N), this part of N; (1, 1) for all.
         extra: What else the results say: leakage, commit.

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from ovseg.errors import DatasetError, InputError, UsageError, reason
 from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.datasets.truth import ValueTable, apply_table, identity_table, read_indices, value_table
-from ovseg.evaluation.dialects import Dialect
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.predictions import Prediction
+from ovseg.evaluation.protocols import EvaluationProtocol
 from ovseg.evaluation.soft_scores import decide, read_scores
 from ovseg.files import digest
 from ovseg.vocabulary import Vocabulary
@@ -35,20 +35,22 @@ class FolderPredictor:
         folder: ``DIR``.
         dataset: What is predicted.
         vocabulary: For the words by which ``classes.json`` may call the classes.
-        dialect: Scale and threshold for soft scores.
+        protocol: Scale and threshold for soft scores.
 
     Raises:
         UsageError: The folder is missing, lacks predictions, or its names are not the data set's.
     """
 
-    def __init__(self, folder: Path, dataset: Dataset, vocabulary: Vocabulary, dialect: Dialect) -> None:
+    def __init__(
+        self, folder: Path, dataset: Dataset, vocabulary: Vocabulary, protocol: EvaluationProtocol
+    ) -> None:
         if not folder.is_dir():
             raise UsageError(f"no folder of predictions {folder}")
         self._folder = next(
             (folder / part for part in ("masks", "predictions", "scores") if (folder / part).is_dir()), folder
         )
         self._dataset = dataset
-        self._dialect = dialect
+        self._dialect = protocol
         beside = (self._folder / "classes.json", self._folder.parent / "classes.json")
         names = next((path for path in beside if path.is_file()), None)
         self._named = names is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg.evaluation.journal import Header
-from ovseg.evaluation.page import results_page
+from ovseg.evaluation.page import write_results_page
 from ovseg.evaluation.pictures import picture_path
 from ovseg.evaluation.summary import Summary
 from ovseg.evaluation.wording import percent, span
@@ -25,7 +25,7 @@ def write_results(folder: Path, header: Header, summary: Summary) -> None:
     write_json(folder / RESULTS, summary.results)
     write_text(folder / MARKDOWN, markdown(summary.results))
     write_text(folder / CONFUSION, _confusion_csv(header, summary))
-    write_text(folder / PAGE, results_page(folder, summary))
+    write_results_page(folder / PAGE, summary)
     shown = {picture_path(folder, index) for images in summary.shown.values() for index, _, _ in images}
     for path in picture_path(folder, 0).parent.glob("*.jpg"):
         if path not in shown:
@@ -45,7 +45,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"# {dataset['name']}: mIoU {percent(results['miou'])}",
         "",
         *(f"- {note}" for note in results["notes"]),
-        f"- dialect `{results['dialect']['name']}`, vocabulary `{results['vocabulary']['source']}`"
+        f"- dialect `{results['protocol']['name']}`, vocabulary `{results['vocabulary']['source']}`"
         f" (`{results['hashes']['vocabulary'][:12]}`), {_who(results)}",
         f"- ovseg {code['version']} at `{code['commit'] or 'unknown commit'}`",
         f"- {100 * intervals['level']:.0f}% intervals over images, {intervals['replicates']} redraws",
@@ -66,8 +66,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+def _row(*patches: str) -> str:
+    return f"| {' | '.join(patches)} |"
 
 
 def _who(results: Mapping[str, Any]) -> str:

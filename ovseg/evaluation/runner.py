@@ -15,11 +15,11 @@ import numpy.typing as npt
 from ovseg.errors import OutputError
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.base import Dataset, Sample
-from ovseg.evaluation.dialects import Dialect
 from ovseg.evaluation.journal import RECORDS, Header, Journal, read_records
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.pictures import Ranking, picture_path, render, store_picture
 from ovseg.evaluation.predictions import Prediction, Predictor, load_pixels
+from ovseg.evaluation.protocols import EvaluationProtocol
 from ovseg.evaluation.provenance import code_commit
 from ovseg.evaluation.record import ImageRecord, measure
 from ovseg.evaluation.results import CONFUSION, MARKDOWN, PAGE, RESULTS, write_results
@@ -58,7 +58,7 @@ def evaluate(
     dataset: Dataset,
     predictor: Predictor[Any],
     vocabulary: Vocabulary,
-    dialect: Dialect,
+    protocol: EvaluationProtocol,
     out: Path,
     *,
     settings: EvaluationSettings | None = None,
@@ -71,7 +71,7 @@ def evaluate(
         dataset: What is measured on.
         predictor: Whose answers.
         vocabulary: The words that were used; its hash stands with the results.
-        dialect: The way of evaluating, likewise.
+        protocol: The way of evaluating, likewise.
         out: Folder for results.json, results.md, results.html, confusion.csv, records.jsonl and run.json.
         settings: How to run.
         leakage: Findings of ``leakage.check``, to stand with the results.
@@ -88,8 +88,8 @@ def evaluate(
     settings = settings or EvaluationSettings()
     header = Header(
         identity={
-            "dataset": dataset.facts(),
-            "dialect": dialect.facts(),
+            "dataset": dataset.metadata(),
+            "protocol": protocol.metadata(),
             "vocabulary": {
                 "source": vocabulary.source,
                 "sha256": vocabulary.hash,

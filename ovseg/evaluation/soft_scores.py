@@ -1,6 +1,6 @@
 """Soft scores of any tool, resized to the truth and decided, one class at a time.
 
-A file holds one tensor (C, h, w): ``scores`` in [0, 1], or ``logits`` (cosines), which the dialect's scale
+A file holds one tensor (C, h, w): ``scores`` in [0, 1], or ``logits`` (cosines), which the protocol's scale
 and a softmax over channels turn into scores. Memory at full size does not grow with the number of classes.
 """
 

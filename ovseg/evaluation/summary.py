@@ -122,12 +122,12 @@ class _Sums:
                 else {"error": _number(self._calibration.error()), "curve": self._calibration.curve()}
             ),
             "dataset": identity["dataset"],
-            "dialect": identity["dialect"],
+            "protocol": identity["protocol"],
             "vocabulary": identity["vocabulary"],
             "predictor": identity["predictor"],
             "hashes": {
                 "vocabulary": identity["vocabulary"]["sha256"],
-                "templates": identity["dialect"]["templates_sha256"],
+                "templates": identity["protocol"]["templates_sha256"],
                 "images": identity["dataset"]["names_sha256"],
                 "predictions": self._hash.hexdigest(),
                 "evaluation": self._header.digest,

@@ -23,7 +23,7 @@ def read_results(folder: Path) -> dict[str, Any]:
     path = folder / RESULTS
     try:
         results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"miou", "dialect", "hashes"} <= results.keys():
+        if not {"miou", "protocol", "hashes"} <= results.keys():
             raise ValueError("no miou, dialect or hashes in it")
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"cannot read {path} as results of ovseg evaluate: {reason(error)}") from error
@@ -39,7 +39,7 @@ def results_table(runs: Sequence[Mapping[str, Any]]) -> str:
     notes: list[str] = []
     for run in runs:
         name = _name(run)
-        cells = [
+        patches = [
             name,
             str(run["images"]),
             percent(run["miou"]),
@@ -47,11 +47,11 @@ def results_table(runs: Sequence[Mapping[str, Any]]) -> str:
             percent(run["pixel_accuracy"]),
             percent(run["boundary_iou"]),
             str(run["predictor"].get("preset", run["predictor"]["kind"])),
-            run["dialect"]["name"],
+            run["protocol"]["name"],
             f"{run['vocabulary']['source']} `{run['hashes']['vocabulary'][:12]}`",
             f"`{(run['ovseg']['commit'] or 'unknown')[:12]}`",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(patches)} |")
         notes += [f"- {name}: {note}" for note in run["notes"]]
     return "\n".join([*lines, *(["", *dict.fromkeys(notes)] if notes else [])]) + "\n"
 

@@ -94,7 +94,7 @@ def _expand(
     """(base, path) of every image that one input means."""
     path = Path(text)
     if text == "-":
-        for line in _listed(sys.stdin.buffer.read()):
+        for line in _photo_filter(sys.stdin.buffer.read()):
             yield Path(line).parent, Path(line)
     elif os.path.lexists(path):
         if _is_folder(path, slash=text.endswith(("/", os.sep))):
@@ -114,7 +114,7 @@ def _expand(
         raise UsageError(f"no such file or folder: {text}")
 
 
-def _listed(data: bytes) -> list[str]:
+def _photo_filter(data: bytes) -> list[str]:
     """Paths of a list: parted by NUL if there is one, by line ends otherwise; undecodable bytes survive."""
     lines = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(line) for line in lines if line]

@@ -61,8 +61,8 @@ def time_index(
     clock = time.perf_counter()
     index = build_index(vectors, config, device=device)
     build = time.perf_counter() - clock
-    facts = index.describe()
-    exact = build_index(vectors, IndexConfig(kind="flat", backend=facts["backend"]), device=device)
+    metadata = index.describe()
+    exact = build_index(vectors, IndexConfig(kind="flat", backend=metadata["backend"]), device=device)
     times: list[list[float]] = [[], []]
     for _ in range(runs):
         found = []
@@ -71,7 +71,7 @@ def time_index(
             found.append(searched.search(queries, _DEPTH)[1])
             times[which].append((time.perf_counter() - clock) / len(queries))
     exact_time, own_time = map(median, times)
-    return facts | {
+    return metadata | {
         "build_s": build,
         "recall": recall_at(found[1], found[0]),
         "exact_ms": 1e3 * exact_time,

@@ -140,7 +140,7 @@ class FaissIndex:
     def describe(self) -> dict[str, Any]:
         """See :class:`~ovseg.index.base.Index`."""
         count, width = self._vectors.shape
-        facts = {
+        metadata = {
             "kind": self._kind,
             "backend": "faiss",
             "device": "cuda" if self._gpu else "cpu",
@@ -148,10 +148,10 @@ class FaissIndex:
             "width": width,
         }
         if self._kind == "hnsw":
-            return facts | {"neighbours": _NEIGHBOURS, "candidates": self._effort}
+            return metadata | {"neighbours": _NEIGHBOURS, "candidates": self._effort}
         if self._kind in ("ivf", "pq"):
-            facts |= {"lists": list_count(count), "probes": self._effort}
-        return facts
+            metadata |= {"lists": list_count(count), "probes": self._effort}
+        return metadata
 
 
 def _code_bits(count: int) -> int:

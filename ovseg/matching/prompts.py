@@ -10,7 +10,7 @@ import torch
 
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-Together = Literal["sum", "max", "mean"]
+Reduction = Literal["sum", "max", "mean"]
 """How several prompts of one class count as one."""
 
 
@@ -35,12 +35,12 @@ class PromptTable:
     described: torch.Tensor
 
     @property
-    def asked(self) -> int:
+    def target_count(self) -> int:
         """How many of the prompts belong to the classes; they come first."""
         return int((self.owners < self.classes).sum())
 
     def by_group(
-        self, probabilities: torch.Tensor, together: Together = "sum", attributes: float = 1.0
+        self, probabilities: torch.Tensor, reduction: Reduction = "sum", attributes: float = 1.0
     ) -> torch.Tensor:
         """(…, T) probabilities of prompts to (…, G) of groups.
 
@@ -49,29 +49,29 @@ class PromptTable:
 
         Args:
             probabilities: Of the prompts.
-            together: How the prompts of either step count as one.
+            reduction: How the prompts of either step count as one.
             attributes: Weight of a class's attributes beside its words, which have 1.
 
         Returns:
             Sums as they are; in any other way, shares that sum to 1 over the groups.
         """
-        if together == "sum" and attributes == 1:
+        if reduction == "sum" and attributes == 1:
             return _gathered(probabilities, self.owners, len(self.groups), "sum")
         described = self.described.to(probabilities.device)
         # Attributes take the places behind the words'.
         places = self.owners.to(probabilities.device) + len(self.groups) * described
-        words, details = _gathered(probabilities, places, 2 * len(self.groups), together).chunk(2, dim=-1)
+        words, details = _gathered(probabilities, places, 2 * len(self.groups), reduction).chunk(2, dim=-1)
         total = words + attributes * details
         return total / total.sum(-1, keepdim=True).clamp(min=1e-12)
 
 
-def _gathered(values: torch.Tensor, places: torch.Tensor, count: int, together: Together) -> torch.Tensor:
+def _gathered(values: torch.Tensor, places: torch.Tensor, count: int, reduction: Reduction) -> torch.Tensor:
     """(…, T) values to (…, count) by place; 0 where there is nothing."""
     zeros = torch.zeros((*values.shape[:-1], count), dtype=values.dtype, device=values.device)
     index = places.to(values.device)
-    if together == "sum":
+    if reduction == "sum":
         return zeros.index_add_(-1, index, values)
-    how = "amax" if together == "max" else "mean"
+    how = "amax" if reduction == "max" else "mean"
     return zeros.scatter_reduce(-1, index.expand_as(values), values, how, include_self=False)
 
 

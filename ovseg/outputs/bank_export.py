@@ -70,12 +70,12 @@ def _entry(
         picture = np.full((_CELL * record.grid[0], _CELL * record.grid[1], 3), 200, np.uint8)
     origin = record.origin
     name = bank.classes[record.class_index].name
-    facts = {"source": origin["source"], "licence": origin["licence"], **origin["details"]}
-    score = facts.pop("score", 0.0)
+    metadata = {"source": origin["source"], "licence": origin["licence"], **origin["details"]}
+    score = metadata.pop("score", 0.0)
     return SheetEntry(
         drawn(picture, *grounds),
         f"{name}: {origin['name']}",
-        facts,
+        metadata,
         float(score) if isinstance(score, int | float) else 0.0,
     )
 

@@ -71,7 +71,7 @@ class OutputItem:
 
     @cached_property
     def components(self) -> list[Component]:
-        """Connected pieces of the classes; found once, however many formats ask (see ``components``)."""
+        """Connected components of the classes; found once, however many formats ask (see ``components``)."""
         return connected_components(self.segmentation)
 
     @property

@@ -1,4 +1,4 @@
-"""Format ``coco``: connected pieces of each class as COCO instances with run lengths."""
+"""Format ``coco``: connected components of each class as COCO instances with run lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connected pieces of a label map: what instance formats call objects."""
+"""Connected components of a label map: what instance formats call objects."""
 
 from __future__ import annotations
 

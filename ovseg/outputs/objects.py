@@ -1,7 +1,7 @@
 """Formats of object discovery: ``boxes``, ``objects`` (COCO JSON) and ``eigenvectors`` (pictures).
 
 Objects may overlap and come with a score, which a label map cannot say. Where a segmentation brings its
-regions along (``details["regions"]``, best first) these are written; otherwise its connected pieces are.
+regions along (``details["regions"]``, best first) these are written; otherwise its connected components are.
 """
 
 from __future__ import annotations

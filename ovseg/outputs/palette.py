@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["hex_colour", "voc_palette"]
+__all__ = ["BACKGROUND_REGION", "FOREGROUND_REGION", "hex_colour", "voc_palette"]
+
+FOREGROUND_REGION = (40, 200, 90)
+"""RGB in which support regions of a class are drawn."""
+BACKGROUND_REGION = (70, 90, 220)
+"""RGB in which regions are drawn that are surely not of the class."""
 
 
 def voc_palette(length: int = 256) -> npt.NDArray[np.uint8]:

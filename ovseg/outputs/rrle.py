@@ -80,8 +80,8 @@ def to_grid(labels: npt.NDArray[Any], side: int = GRID) -> npt.NDArray[Any]:
     local = np.searchsorted(present, labels)
     cells = rows[:, None] * side + columns
     votes = np.bincount((cells * len(present) + local).ravel(), minlength=side * side * len(present))
-    winners = votes.reshape(side, side, -1).argmax(axis=-1)
-    return np.asarray(present[winners], labels.dtype)
+    nearest_prototypes = votes.reshape(side, side, -1).argmax(axis=-1)
+    return np.asarray(present[nearest_prototypes], labels.dtype)
 
 
 class RrleWriter:

@@ -10,13 +10,13 @@ from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset
 from ovseg.errors import OutputError
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_report import BankBuild
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.sources import as_source
-from ovseg.prototypes import PrototypeBank, check_identities, load_bank, merge_banks, save_bank
+from ovseg.prototypes import PrototypeBank, check_fingerprints, load_bank, merge_banks, save_bank
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
-from ovseg.support.listed import Listed
+from ovseg.support.filters import PhotoFilter
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 __all__ = ["add_classes", "build_bank"]
@@ -33,9 +33,9 @@ def build_bank(
     cache_dir: Path | None = None,
     encoders: Encoders | None = None,
     config: BankConfig | None = None,
-    listed: Listed | None = None,
+    photo_filter: PhotoFilter | None = None,
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
 ) -> PrototypeBank:
     """Build a bank of prototypes: ``ovseg bank build`` in Python.
 
@@ -56,9 +56,9 @@ def build_bank(
         cache_dir: Where converted weights are kept.
         encoders: A loaded preset.
         config: How to build.
-        listed: Images to use or not to use.
+        photo_filter: Images to use or not to use.
         overwrite: Whether another bank at ``output`` may be replaced.
-        tell: Gets a line for each class that is done.
+        on_message: Gets a line for each class that is done.
 
     Raises:
         OvsegError: See ``build_prototypes`` and ``choose_preset``.
@@ -68,17 +68,17 @@ def build_bank(
         place = resolve_device(device)
         encoders = choose_preset(preset).load(place, resolve_dtype(dtype, place), cache_dir)
     opened = as_source(source, encoders, vocabulary.classes)
-    recipe = BankRecipe(vocabulary, opened, encoders, config or BankConfig(), listed or Listed())
-    return build_prototypes(recipe, Path(output), overwrite=overwrite, tell=tell).bank
+    spec = BankBuildSpec(vocabulary, opened, encoders, config or BankConfig(), photo_filter or PhotoFilter())
+    return build_prototypes(spec, Path(output), overwrite=overwrite, on_message=on_message).bank
 
 
 def add_classes(
     base: Path,
-    recipe: BankRecipe,
+    spec: BankBuildSpec,
     out: Path,
     *,
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
 ) -> BankBuild:
     """Add classes, or support for classes, to a bank; a call that was stopped goes on, a finished one ends.
 
@@ -86,31 +86,31 @@ def add_classes(
 
     Args:
         base: The bank; never changed unless ``out`` is the same file.
-        recipe: Of what is added: its vocabulary are the classes to add, its encoders those of the bank.
+        spec: Of what is added: its vocabulary are the classes to add, its encoders those of the bank.
         out: Where the larger bank goes.
         overwrite: Whether another file at ``out`` may be replaced.
-        tell: Gets a line for each class that is done.
+        on_message: Gets a line for each class that is done.
 
     Raises:
         BankMismatch: The bank was made by other encoders.
         OutputError: Another file is at ``out``, or it cannot be written.
     """
     bank = load_bank(base)
-    encoders = recipe.encoders.reading(bank.tables)
-    check_identities(bank, encoders.identities())
-    if encoders is not recipe.encoders:
+    encoders = spec.encoders.with_spaces(bank.tables)
+    check_fingerprints(bank, encoders.fingerprints())
+    if encoders is not spec.encoders:
         # What is added must lie where the rest does.
         spaces = tuple(space for space in encoders.spaces if space.name in bank.tables)
-        recipe = replace(recipe, encoders=replace(encoders, spaces=spaces))
+        spec = replace(spec, encoders=replace(encoders, spaces=spaces))
     if out.exists() and out.resolve() != base.resolve() and not overwrite:
         raise OutputError(f"{out} is there already: give another file, or add --overwrite")
     part = out.with_name(out.name + ".added")
-    built = build_prototypes(recipe, part, overwrite=True, tell=tell)
-    added = list(bank.facts.get("added", []))
+    built = build_prototypes(spec, part, overwrite=True, on_message=on_message)
+    added = list(bank.metadata.get("added", []))
     # Once only: a call that was killed between the last two steps must not add everything twice.
-    if built.bank.facts["plan"] not in [entry.get("plan") for entry in added]:
-        facts = dict(bank.facts) | {"added": [*added, dict(built.bank.facts)]}
-        bank = merge_banks([bank, built.bank], clean=recipe.config.prototypes.clean, facts=facts)
+    if built.bank.metadata["plan"] not in [entry.get("plan") for entry in added]:
+        metadata = dict(bank.metadata) | {"added": [*added, dict(built.bank.metadata)]}
+        bank = merge_banks([bank, built.bank], clean=spec.config.prototypes.clean, metadata=metadata)
     save_bank(bank, out)
     part.unlink(missing_ok=True)
     return replace(built, bank=bank)

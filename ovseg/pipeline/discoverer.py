@@ -18,16 +18,16 @@ from ovseg.encoders.lone import LoneShape, load_lone_shape
 from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
-from ovseg.memory import Heap
+from ovseg.memory import Allocator
 from ovseg.outputs.objects import DISCOVERY
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.timer import Timer
 from ovseg.types import Segmentation
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["Discoverer", "object_vocabulary"]
 
-MAX_CELLS = 512
-"""Most cells along one side, for images that are all length."""
+MAX_PATCHES = 512
+"""Most patches along one side, for images that are all length."""
 
 
 def object_vocabulary(count: int) -> Vocabulary:
@@ -40,8 +40,8 @@ class Discoverer:
     """Photos in, objects out; stands where a segmenter stands in a run.
 
     Args:
-        encoders: A loaded preset, or a shape encoder alone.
-        config: How to find objects; by default what suits the *shape* encoder.
+        encoders: A loaded preset, or a backbone alone.
+        config: How to find objects; by default what suits the backbone.
         note: One line on which preset was taken.
     """
 
@@ -49,28 +49,28 @@ class Discoverer:
         self, encoders: Encoders | LoneShape, config: DiscoveryConfig | None = None, note: str = ""
     ) -> None:
         self.encoders = encoders
-        self.config = config or DiscoveryConfig.for_encoder(encoders.shape.family)
+        self.config = config or DiscoveryConfig.for_encoder(encoders.backbone.family)
         self.note = note
-        self._watch = Stopwatch(encoders.device)
-        self._heap = Heap()
+        self._timer = Timer(encoders.device)
+        self._allocator = Allocator()
 
     @classmethod
     def from_preset(
         cls,
         preset: str = "auto",
         *,
-        shape: str | None = None,
+        backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
         config: DiscoveryConfig | None = None,
         cache_dir: Path | None = None,
     ) -> Discoverer:
-        """Load a preset's *shape* encoder, or that of ``shape``; downloads nothing.
+        """Load a preset's backbone, or ``backbone``; downloads nothing.
 
         Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the best whose shape encoder is here. No
+            preset: A name from ``ovseg models list``, or ``auto``: the best whose backbone is here. No
                 other weights of it are wanted.
-            shape: Spec of a visual encoder; no preset takes part then.
+            backbone: Spec of a visual encoder; no preset takes part then.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
             dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
             config: How to find objects; by default what suits the encoder.
@@ -82,17 +82,17 @@ class Discoverer:
             WeightsUnavailable: Weights are missing or have another hash.
         """
         place = resolve_device(device)
-        if shape:
-            lone = load_lone_shape(shape, device=place, dtype=resolve_dtype(dtype, place))
-            return cls(lone, config, f"no preset, shapes by {lone.cards[0].what}")
-        card = choose_preset(preset, role="shape")
+        if backbone:
+            lone = load_lone_shape(backbone, device=place, dtype=resolve_dtype(dtype, place))
+            return cls(lone, config, f"no preset, backbone {lone.cards[0].what}")
+        card = choose_preset(preset, role="backbone")
         own = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
-        return cls(own, config, preset_note(preset, card, "shape"))
+        return cls(own, config, preset_note(preset, card, "backbone"))
 
     @property
     def encoder_seconds(self) -> float:
         """Seconds spent in the encoder's forward passes so far."""
-        return self._watch.seconds
+        return self._timer.seconds
 
     def describe(self) -> dict[str, Any]:
         """Preset, device, weights, settings: JSON-able, for run.json."""
@@ -104,11 +104,11 @@ class Discoverer:
         self, pixels: npt.NDArray[np.uint8], wanted: Iterable[tuple[int, Facet]]
     ) -> tuple[dict[tuple[int, Facet], torch.Tensor], torch.Tensor | None]:
         """Features (h, w, D) of layers and facets, and saliency (h', w'), of (H, W, 3) uint8 RGB pixels."""
-        config, shape = self.config, self.encoders.shape
+        config, shape = self.config, self.encoders.backbone
         rows, columns = grid_shape(pixels.shape[0], pixels.shape[1], shape.patch, config.image_size)
         small = torch.from_numpy(resized(pixels, (rows * shape.patch, columns * shape.patch)))
         images = small.to(self.encoders.device).permute(2, 0, 1)[None].float() / 255
-        with self._watch:
+        with self._timer:
             found = shape.encode(images, dict.fromkeys([*wanted, (-1, "token")]))
             saliency = shape.saliency(found[(-1, "token")])
         first = {key: values[0] for key, values in found.items()}
@@ -139,7 +139,7 @@ class Discoverer:
         found = []
         for pixels in images:
             found.append(self._segmentation(pixels, vocabulary))
-            self._heap.settle()
+            self._allocator.trim()
         return found
 
     def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
@@ -155,9 +155,9 @@ class Discoverer:
 
 
 def grid_shape(height: int, width: int, patch: int, side: int) -> tuple[int, int]:
-    """Rows and columns of cells: as many as a square of ``side`` pixels has, in the image's proportions."""
+    """Rows and columns of patches: as many as a square of ``side`` pixels has, in the image's proportions."""
     scale = side / math.sqrt(height * width) / patch
     return (
-        min(MAX_CELLS, max(1, round(height * scale))),
-        min(MAX_CELLS, max(1, round(width * scale))),
+        min(MAX_PATCHES, max(1, round(height * scale))),
+        min(MAX_PATCHES, max(1, round(width * scale))),
     )

@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import GuideKey, ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.images.resize import resized
-from ovseg.matching.looks import SAMPLES, Looks
-from ovseg.pipeline.presence import crop_boxes
-from ovseg.pipeline.stopwatch import Stopwatch
-from ovseg.pipeline.windows import Mosaic, crop_guide, in_groups, window_boxes
-from ovseg.refinement import spread_affinity
+from ovseg.matching.appearance import SAMPLES, PatchAppearance
+from ovseg.pipeline.multi_crop import crop_boxes
+from ovseg.pipeline.timer import Timer
+from ovseg.pipeline.windows import SlidingWindowMerger, crop_features, in_groups, window_boxes
+from ovseg.refinement import softmax_affinity
 
 
 @dataclass(frozen=True)
@@ -28,40 +28,42 @@ class EncodedImage:
     """All that is asked of an image's encoders; names, bank and refinement can change without it.
 
     Attributes:
-        grid: (h, w) cells of the shape encoder.
-        text: (N, D) features of the *names* role on that grid, spread along affinities.
-        whole: (D,) feature of the *names* role for the whole image.
+        grid: (h, w) patches of the backbone.
+        text: (N, D) features of the image-text encoder on that grid, spread along affinities.
+        whole: (D,) feature of the image-text encoder for the whole image.
         foreground: (N,) probability of belonging to an object, or None: the encoder cannot tell.
-        looks: The cells in words, spread likewise.
-        tokens: (N, D) last-layer tokens of the shape encoder, as it gave them.
+        appearance: The patches in words, spread likewise.
+        tokens: (N, D) last-layer tokens of the backbone, as it gave them.
         visual: For each space of prototypes, (N, D) unit-length features, not spread.
-        crops: (V, D) features of the *names* role for crops of the image (``ovseg.pipeline.presence``).
+        crops: (V, D) features of the image-text encoder for crops of the image
+            (``ovseg.pipeline.multi_crop``).
     """
 
     grid: tuple[int, int]
     text: torch.Tensor
     whole: torch.Tensor
     foreground: torch.Tensor | None
-    looks: Looks
+    appearance: PatchAppearance
     tokens: torch.Tensor
     visual: dict[str, torch.Tensor] = field(default_factory=dict)
     crops: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0))
 
 
-def shape_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
-    """(H, W) in pixels, multiples of ``patch``, at which the shape encoder sees an image.
+def backbone_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
+    """(H, W) in pixels, multiples of ``patch``, at which the backbone sees an image.
 
-    The shorter side is ``image_size``; a very long image is scaled down until ``max_cells`` hold it, with at
-    least one cell across.
+    The shorter side is ``image_size``; a very long image is scaled down until ``max_patches`` hold it, with
+    at least one patch across.
     """
     scale = config.image_size / min(height, width)
-    cells = (height * scale / patch) * (width * scale / patch)
-    if cells > config.max_cells:
-        scale *= math.sqrt(config.max_cells / cells)
+    patches = (height * scale / patch) * (width * scale / patch)
+    if patches > config.max_patches:
+        scale *= math.sqrt(config.max_patches / patches)
 
-    # Rounding must not carry the grid over the limit, which it would by a third where it is two cells across.
-    short = min(math.isqrt(config.max_cells), max(1, round(min(height, width) * scale / patch)))
-    long = min(config.max_cells // short, max(1, round(max(height, width) * scale / patch)))
+    # Rounding must not carry the grid over the limit, which it would by a third where it is two patches
+    # across.
+    short = min(math.isqrt(config.max_patches), max(1, round(min(height, width) * scale / patch)))
+    long = min(config.max_patches // short, max(1, round(max(height, width) * scale / patch)))
     rows, columns = (short, long) if height <= width else (long, short)
     return patch * rows, patch * columns
 
@@ -70,18 +72,18 @@ def encode_image(
     pixels: npt.NDArray[np.uint8],
     encoders: Encoders,
     config: SegmentConfig,
-    watch: Stopwatch,
+    timer: Timer,
     spaces: Iterable[Space] = (),
 ) -> EncodedImage:
     """Run the encoders of a preset on one image; see :func:`encode_images`."""
-    return encode_images([pixels], encoders, config, watch, spaces)[0]
+    return encode_images([pixels], encoders, config, timer, spaces)[0]
 
 
 def encode_images(
     images: Sequence[npt.NDArray[np.uint8]],
     encoders: Encoders,
     config: SegmentConfig,
-    watch: Stopwatch,
+    timer: Timer,
     spaces: Iterable[Space] = (),
 ) -> list[EncodedImage]:
     """Run the encoders of a preset on images of any sizes, those of one size together.
@@ -90,37 +92,39 @@ def encode_images(
         images: (H, W, 3) uint8 RGB.
         encoders: A loaded preset.
         config: Sizes and spreading.
-        watch: Counts the seconds of the encoders' own forward passes.
+        timer: Counts the seconds of the encoders' own forward passes.
         spaces: Of prototypes that the images are to be compared with.
     """
     if not images:
         return []
-    patch = encoders.shape.patch
-    sizes = [shape_size(pixels.shape[0], pixels.shape[1], patch, config) for pixels in images]
+    patch = encoders.backbone.patch
+    sizes = [backbone_size(pixels.shape[0], pixels.shape[1], patch, config) for pixels in images]
     grids = [(height // patch, width // patch) for height, width in sizes]
     spaces = tuple(spaces)
 
-    last: GuideKey = (-1, "token")
-    guide_keys = encoders.names.guide
-    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "shape"), *guide_keys])
-    shapes = _shape_features(images, sizes, encoders, keys, watch)
+    last: FeatureKey = (-1, "token")
+    guide_keys = encoders.image_text.guide
+    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *guide_keys])
+    shapes = _backbone_features(images, sizes, encoders, keys, timer)
     guides = [{key: found[key] for key in guide_keys} for found, _ in shapes]
-    texts = _text_features(images, sizes, grids, guides, encoders, config, watch)
-    wholes = _whole_features(images, encoders, watch)
-    crops = _crop_features(images, encoders, config.crops, watch)
-    looks = _look_features(images, grids, encoders, [s for s in spaces if s.role == "look"], watch)
+    texts = _image_text_features(images, sizes, grids, guides, encoders, config, timer)
+    wholes = _image_features(images, encoders, timer)
+    crops = _crop_features(images, encoders, config.crops, timer)
+    prototype_found = _prototype_backbone_features(
+        images, grids, encoders, [s for s in spaces if s.role == "prototype_backbone"], timer
+    )
 
     encoded = []
     for number, (pixels, grid) in enumerate(zip(images, grids, strict=True)):
         found, saliency = shapes[number]
         text = texts[number]
-        visual = {s.name: found[s.layer, s.facet][0].flatten(0, 1) for s in spaces if s.role == "shape"}
-        visual |= {s.name: text for s in spaces if s.role == "names"}
-        visual |= {name: values.flatten(0, 1) for name, values in looks[number].items()}
+        visual = {s.name: found[s.layer, s.facet][0].flatten(0, 1) for s in spaces if s.role == "backbone"}
+        visual |= {s.name: text for s in spaces if s.role == "image_text"}
+        visual |= {name: values.flatten(0, 1) for name, values in prototype_found[number].items()}
         tokens = found[last][0].flatten(0, 1)
-        seen = Looks.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
-        if config.spread > 0:
-            affinity = spread_affinity(tokens, config.spread)
+        seen = PatchAppearance.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
+        if config.affinity_scale > 0:
+            affinity = softmax_affinity(tokens, config.affinity_scale)
             text = affinity @ text
             seen = seen.spread(affinity)
         encoded.append(
@@ -129,7 +133,7 @@ def encode_images(
                 text=text,
                 whole=wholes[number],
                 foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
-                looks=seen,
+                appearance=seen,
                 tokens=tokens,
                 visual={name: F.normalize(values.float(), dim=1) for name, values in visual.items()},
                 crops=crops[number],
@@ -138,18 +142,18 @@ def encode_images(
     return encoded
 
 
-def _shape_features(
+def _backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
     encoders: Encoders,
-    keys: Iterable[GuideKey],
-    watch: Stopwatch,
-) -> list[tuple[dict[GuideKey, torch.Tensor], torch.Tensor | None]]:
-    """For each image (1, h, w, D) features of the *shape* encoder for each key, and (1, h', w') saliency."""
+    keys: Iterable[FeatureKey],
+    timer: Timer,
+) -> list[tuple[dict[FeatureKey, torch.Tensor], torch.Tensor | None]]:
+    """For each image (1, h, w, D) features of the backbone for each key, and (1, h', w') saliency."""
     result: list[Any] = [None] * len(images)
-    for group, found in _by_size(images, sizes, encoders.shape, encoders.device, keys, watch):
-        with watch:
-            saliency = encoders.shape.saliency(found[-1, "token"])
+    for group, found in _by_size(images, sizes, encoders.backbone, encoders.device, keys, timer):
+        with timer:
+            saliency = encoders.backbone.saliency(found[-1, "token"])
         for row, number in enumerate(group):
             one = slice(row, row + 1)
             result[number] = (
@@ -159,23 +163,23 @@ def _shape_features(
     return result
 
 
-def _look_features(
+def _prototype_backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     grids: Sequence[tuple[int, int]],
     encoders: Encoders,
     spaces: list[Space],
-    watch: Stopwatch,
+    timer: Timer,
 ) -> list[dict[str, torch.Tensor]]:
-    """For each image (h, w, D) features of the *look* encoder on the shape encoder's grid, for each space."""
+    """For each image (h, w, D) features of the prototype backbone on the backbone's grid, for each space."""
     result: list[dict[str, torch.Tensor]] = [{} for _ in images]
     if not spaces:
         return result
-    if encoders.look is None:
+    if encoders.prototype_backbone is None:
         raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
-    patch = encoders.look.patch
+    patch = encoders.prototype_backbone.patch
     sizes = [(rows * patch, columns * patch) for rows, columns in grids]
     keys = dict.fromkeys((s.layer, s.facet) for s in spaces)
-    for group, found in _by_size(images, sizes, encoders.look, encoders.device, keys, watch):
+    for group, found in _by_size(images, sizes, encoders.prototype_backbone, encoders.device, keys, timer):
         for row, number in enumerate(group):
             result[number] = {s.name: found[s.layer, s.facet][row] for s in spaces}
     return result
@@ -184,74 +188,76 @@ def _look_features(
 def _by_size(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
-    encoder: ShapeEncoder,
+    encoder: Backbone,
     device: torch.device,
-    keys: Iterable[GuideKey],
-    watch: Stopwatch,
-) -> Iterator[tuple[Sequence[int], dict[GuideKey, torch.Tensor]]]:
+    keys: Iterable[FeatureKey],
+    timer: Timer,
+) -> Iterator[tuple[Sequence[int], dict[FeatureKey, torch.Tensor]]]:
     """Run an encoder on images of one size at a time: their numbers, and their features for each key."""
     for group in in_groups(sizes):
         batch = torch.cat([_tensor(images[i], sizes[i], device) for i in group])
-        with watch:
+        with timer:
             found = encoder.encode(batch, keys)
         yield group, found
 
 
-def _whole_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, watch: Stopwatch
+def _image_features(
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, timer: Timer
 ) -> torch.Tensor:
-    """(B, D) features of the *names* role for the whole images, each made a square."""
-    side = encoders.names.image_side
+    """(B, D) features of the image-text encoder for the whole images, each made a square."""
+    side = encoders.image_text.image_size
     squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
-    with watch:
-        return encoders.names.encode_image(squares)
+    with timer:
+        return encoders.image_text.encode_image(squares)
 
 
 def _crop_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, watch: Stopwatch
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, timer: Timer
 ) -> list[torch.Tensor]:
-    """For each image (V, D) features of the *names* role for its crops."""
+    """For each image (V, D) features of the image-text encoder for its crops."""
     result = []
     for pixels in images:
         boxes = crop_boxes(pixels.shape[0], pixels.shape[1], most)
         pieces = [pixels[rows, columns] for rows, columns in boxes]
-        result.append(_whole_features(pieces, encoders, watch) if pieces else torch.zeros(0, 0))
+        result.append(_image_features(pieces, encoders, timer) if pieces else torch.zeros(0, 0))
     return result
 
 
-def _text_features(
+def _image_text_features(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
     grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[GuideKey, torch.Tensor]],
+    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
     encoders: Encoders,
     config: SegmentConfig,
-    watch: Stopwatch,
+    timer: Timer,
 ) -> list[torch.Tensor]:
-    """For each image (N, D) features of the *names* role, the mean over its scales."""
-    names = encoders.names
+    """For each image (N, D) features of the image-text encoder, the mean over its scales."""
+    image_text = encoders.image_text
     totals: list[torch.Tensor] = []
-    sides = config.sides or names.dense_sides
+    sides = config.scales or image_text.dense_scales
     for side in sides:
         scale = side / config.image_size
         scaled = []
         for pixels, like in zip(images, sizes, strict=True):
-            height, width = (names.multiple * max(2, round(x * scale / names.multiple)) for x in like)
+            height, width = (
+                image_text.multiple * max(2, round(x * scale / image_text.multiple)) for x in like
+            )
             scaled.append(_tensor(pixels, (height, width), encoders.device))
-        cells = _windowed(scaled, grids, guides, names, config.window or names.window, watch)
-        totals = [a + b for a, b in zip(totals, cells, strict=True)] if totals else cells
+        patches = _windowed(scaled, grids, guides, image_text, config.window or image_text.window, timer)
+        totals = [a + b for a, b in zip(totals, patches, strict=True)] if totals else patches
     if len(totals) != len(images):
-        raise ValueError(f"encoder {type(names).__name__} names no sizes for dense features")
+        raise ValueError(f"encoder {type(image_text).__name__} names no sizes for dense features")
     return [total / len(sides) for total in totals]
 
 
 def _windowed(
     images: Sequence[torch.Tensor],
     grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[GuideKey, torch.Tensor]],
-    names: ImageTextEncoder,
+    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
+    image_text: ImageTextEncoder,
     window: tuple[int, int] | None,
-    watch: Stopwatch,
+    timer: Timer,
 ) -> list[torch.Tensor]:
     """(N, D) dense features of each (1, 3, H, W) image at one scale, the mean over its windows.
 
@@ -259,33 +265,33 @@ def _windowed(
     resampled before they are scored.
     """
     sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in images]
-    crop, stride = _in_cells(window, names.multiple)
+    crop, stride = _in_patches(window, image_text.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
     seen = [
-        {key: crop_guide(guides[number][key], box, sizes[number]) for key in names.guide}
+        {key: crop_features(guides[number][key], box, sizes[number]) for key in image_text.guide}
         for number, box in jobs
     ]
-    mosaics = [Mosaic(grid, size) for grid, size in zip(grids, sizes, strict=True)]
+    mergers = [SlidingWindowMerger(grid, size) for grid, size in zip(grids, sizes, strict=True)]
     alike = [
         (box.size, *(guide.shape for guide in guides_.values()))
         for (_, box), guides_ in zip(jobs, seen, strict=True)
     ]
     for group in in_groups(alike):
         batch = torch.cat([jobs[job][1].cut(images[jobs[job][0]]) for job in group])
-        guide = {key: torch.cat([seen[job][key] for job in group]) for key in names.guide}
-        with watch:
-            dense = names.encode_dense(batch, guide)
+        guide = {key: torch.cat([seen[job][key] for job in group]) for key in image_text.guide}
+        with timer:
+            dense = image_text.encode_dense(batch, guide)
         for job, features in zip(group, dense, strict=True):
             number, box = jobs[job]
-            mosaics[number].add(box, features)
-    return [mosaic.mean().flatten(0, 1) for mosaic in mosaics]
+            mergers[number].add(box, features)
+    return [merger.mean().flatten(0, 1) for merger in mergers]
 
 
-def _in_cells(window: tuple[int, int] | None, cell: int) -> tuple[int | None, int | None]:
-    """Crop and stride as whole cells."""
+def _in_patches(window: tuple[int, int] | None, patch: int) -> tuple[int | None, int | None]:
+    """Crop and stride as whole patches."""
     if window is None:
         return None, None
-    crop, stride = (cell * max(1, round(length / cell)) for length in window)
+    crop, stride = (patch * max(1, round(length / patch)) for length in window)
     return crop, stride
 
 

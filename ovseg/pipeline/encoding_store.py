@@ -10,24 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ovseg.container import container_bytes, read_container
 from ovseg.errors import BankMismatch
 from ovseg.files import digest, write_bytes
-from ovseg.matching.looks import Looks
+from ovseg.matching.appearance import PatchAppearance
 from ovseg.pipeline.encode import EncodedImage
-from ovseg.sealed import read_sealed, sealed_bytes
 
 __all__ = ["EncodingStore"]
 
 MOST_BYTES = 16 << 30
 """Encodings beyond this are not kept but made again; an image of 448 px takes about 8 MB."""
 _KIND, _VERSION = "encoded image", 2
-_LOOKS = tuple(field.name for field in fields(Looks))
+_LOOKS = tuple(field.name for field in fields(PatchAppearance))
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 class EncodingStore:
-    """A folder of encodings, features of the cells in half precision.
+    """A folder of encodings, features of the patches in half precision.
 
     What comes out is the same whether it was kept or has just been made: it is rounded either way.
 
@@ -49,7 +49,7 @@ class EncodingStore:
         if not path.is_file():
             return None
         try:
-            _, about, arrays = read_sealed(path, _KIND, _VERSION)
+            _, about, arrays = read_container(path, _KIND, _VERSION)
         except BankMismatch:
             return None
         return _unpacked(arrays, device) if about == self._about(key) else None
@@ -57,7 +57,7 @@ class EncodingStore:
     def put(self, key: str, encoded: EncodedImage) -> EncodedImage:
         """Keep an encoding, if there is room; returns it as :meth:`get` will."""
         arrays = _packed(encoded)
-        data = sealed_bytes(_KIND, _VERSION, self._about(key), arrays)
+        data = container_bytes(_KIND, _VERSION, self._about(key), arrays)
         path = self._path(key)
         there = path.stat().st_size if path.is_file() else 0
         if self._bytes - there + len(data) <= self._most:
@@ -75,7 +75,7 @@ class EncodingStore:
 def _packed(encoded: EncodedImage) -> Arrays:
     half = {"text": encoded.text, "tokens": encoded.tokens}
     half |= {f"visual/{name}": values for name, values in encoded.visual.items()}
-    single = {f"looks/{name}": getattr(encoded.looks, name) for name in _LOOKS}
+    single = {f"appearance/{name}": getattr(encoded.appearance, name) for name in _LOOKS}
     single |= {"whole": encoded.whole, "crops": encoded.crops}
     if encoded.foreground is not None:
         single["foreground"] = encoded.foreground
@@ -99,7 +99,7 @@ def _unpacked(arrays: Arrays, device: torch.device) -> EncodedImage:
         whole=tensors["whole"],
         crops=tensors["crops"],
         foreground=tensors.get("foreground"),
-        looks=Looks(**{name: tensors[f"looks/{name}"] for name in _LOOKS}),
+        appearance=PatchAppearance(**{name: tensors[f"appearance/{name}"] for name in _LOOKS}),
         tokens=tensors["tokens"],
         visual={
             name.removeprefix("visual/"): values

@@ -1,4 +1,4 @@
-"""Why a result is what it is: from the cells of a region back to the support regions that decided them."""
+"""Why a result is what it is: from the patches of a region back to the support regions that decided them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ovseg.files import file_sha256
 from ovseg.images import load_image
 from ovseg.outputs.explain_page import ExplainedRegion, SupportMatch
 from ovseg.outputs.support_sheet import drawn, small_picture
-from ovseg.pipeline.bank_use import BankInUse
-from ovseg.pipeline.cell_scores import cell_scores
+from ovseg.pipeline.bank_matching import BankMatcher
+from ovseg.pipeline.patch_scores import patch_scores
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.vocabulary import Vocabulary
 
@@ -28,7 +28,7 @@ LEAST = 0.005
 SHOWN = 3
 """Witnesses a region and space."""
 
-Winners = dict[str, tuple[torch.Tensor, torch.Tensor]]
+NearestPrototypes = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 class SupportPhotos:
@@ -39,9 +39,9 @@ class SupportPhotos:
         folders: Where its photos may lie now.
     """
 
-    def __init__(self, bank: BankInUse, folders: Sequence[Path] = ()) -> None:
+    def __init__(self, bank: BankMatcher, folders: Sequence[Path] = ()) -> None:
         self._bank = bank.bank
-        self._folders = (*_roots(self._bank.facts), *folders)
+        self._folders = (*_roots(self._bank.metadata), *folders)
 
     def thumbnail(self, region: int, *, around: bool = False) -> npt.NDArray[np.uint8] | None:
         """The photo of a region with the region drawn; None: not on this machine, or not as it was.
@@ -66,9 +66,9 @@ class SupportPhotos:
         return None
 
 
-def _roots(facts: Mapping[str, Any]) -> Iterator[Path]:
+def _roots(metadata: Mapping[str, Any]) -> Iterator[Path]:
     """Folders that a bank recorded, and the banks that were merged into it or added to it."""
-    left: list[Any] = [facts]
+    left: list[Any] = [metadata]
     while left:
         some = left.pop(0)
         if not isinstance(some, Mapping):
@@ -86,7 +86,7 @@ def explain_image(
     """Explain a segmentation, region by region.
 
     Returns:
-        (h, w) index of the region of each cell, and the regions, largest first.
+        (h, w) index of the region of each patch, and the regions, largest first.
 
     Raises:
         ValueError: The segmenter has no bank (a bug of the caller).
@@ -96,8 +96,8 @@ def explain_image(
         raise ValueError("there is nothing to explain without a bank")
     encoded = segmenter.encode(pixels)
     without = bank.own_supports(pixels)
-    named = segmenter.prepared(vocabulary)
-    said = cell_scores(encoded, named, segmenter.config, bank, without=without, explain=True)
+    classifier = segmenter.classifier_for(vocabulary)
+    said = patch_scores(encoded, classifier, segmenter.config, bank, without=without, explain=True)
     scores = said.scores
     ranked = scores.topk(min(2, scores.shape[1]), dim=1).indices
     labels = ranked[:, 0].reshape(encoded.grid).cpu().numpy()
@@ -110,10 +110,10 @@ def explain_image(
         means[label] = -1
         second = int(means.argmax())
         runner_up = (vocabulary.names[second], float(means[second])) if float(means[second]) > 0 else None
-        rival: Winners = {}
+        rival: NearestPrototypes = {}
         if runner_up is not None:
             wanted = torch.full((len(scores),), second - 1, device=scores.device)
-            rival = bank.winners(encoded, vocabulary, wanted, segmenter.config, without=without)
+            rival = bank.nearest_prototypes(encoded, vocabulary, wanted, segmenter.config, without=without)
         explained.append(
             ExplainedRegion(
                 label=label,
@@ -121,7 +121,7 @@ def explain_image(
                 score=float(scores[here, label].mean()),
                 share=float(here.float().mean()),
                 runner_up=runner_up,
-                support=_matches(bank, photos, said.winners, here),
+                support=_matches(bank, photos, said.nearest_prototypes, here),
                 rivals=_matches(bank, photos, rival, here),
             )
         )
@@ -145,11 +145,11 @@ def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list
 
 
 def _matches(
-    bank: BankInUse, photos: SupportPhotos, winners: Winners, here: torch.Tensor
+    bank: BankMatcher, photos: SupportPhotos, nearest_prototypes: NearestPrototypes, here: torch.Tensor
 ) -> tuple[SupportMatch, ...]:
-    """The support regions whose prototypes are nearest to most cells of a region, in each space."""
+    """The support regions whose prototypes are nearest to most patches of a region, in each space."""
     found = []
-    for space, (all_rows, all_scores) in winners.items():
+    for space, (all_rows, all_scores) in nearest_prototypes.items():
         rows, scores = all_rows[here].cpu().numpy(), all_scores[here].cpu().numpy()
         table = bank.bank.tables[space]
         support = np.where(rows >= 0, table.regions[np.maximum(rows, 0)], -1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.errors import UsageError
-from ovseg.pipeline.names import enriched
+from ovseg.pipeline.text_classifier import enriched
 from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary, vocabulary_names
 from ovseg.vocabulary.lexicon import background_words, lexicon
 
@@ -67,7 +67,7 @@ class NameReport:
             "name": self.spec.name,
             "words": list(self.spec.words),
             "kind": self.spec.kind,
-            "looks": list(self.spec.looks),
+            "appearance": list(self.spec.appearance),
             "negatives": list(self.spec.negatives),
             "attributes": [{"text": text, "cosine": cosine} for text, cosine in self.attributes],
             "templates": self.templates,
@@ -88,9 +88,9 @@ def known_words() -> tuple[str, ...]:
 
 
 def explain_names(
-    asked: Sequence[ClassSpec],
+    targets: Sequence[ClassSpec],
     vocabulary: Vocabulary | None,
-    names: ImageTextEncoder,
+    image_text: ImageTextEncoder,
     *,
     top: int = 8,
     templates: Sequence[str] = (),
@@ -100,31 +100,31 @@ def explain_names(
     Words are compared as they stand, without templates, which pull all words together.
 
     Args:
-        asked: The names.
+        targets: The names.
         vocabulary: The list that they will compete in, with or without them; None: they compete with each
             other.
-        names: The encoder of the role *names*.
+        image_text: The encoder of the image-text encoder.
         top: How many near words are returned.
         templates: Patterns of the encoder's template set, with ``{}`` for the word.
 
     Raises:
         UsageError: No names.
     """
-    if not asked:
+    if not targets:
         raise UsageError('no names given: write ovseg names "sofa"')
-    listed = vocabulary.classes if vocabulary else ()
-    given = {spec.name.casefold(): spec for spec in (*asked, *listed)}
-    specs = [given[spec.name.casefold()] for spec in asked]
-    rivals = [spec for spec in given.values() if vocabulary is None or spec in listed]
+    rival_classes = vocabulary.classes if vocabulary else ()
+    given = {spec.name.casefold(): spec for spec in (*targets, *rival_classes)}
+    specs = [given[spec.name.casefold()] for spec in targets]
+    rivals = [spec for spec in given.values() if vocabulary is None or spec in rival_classes]
 
     def embed(texts: Sequence[str]) -> torch.Tensor:
-        return F.normalize(names.encode_text(list(texts)).float().cpu(), dim=-1)
+        return F.normalize(image_text.encode_text(list(texts)).float().cpu(), dim=-1)
 
     reference = known_words()
     vectors = embed(reference)
     patterns = list(templates) or ["{}"]
     reports = []
-    for spec in enriched(specs, names):
+    for spec in enriched(specs, image_text):
         own = embed(spec.words)
         cosines = (own @ vectors.T).amax(0)
         apart = torch.tensor([word not in {w.casefold() for w in spec.words} for word in reference])
@@ -144,7 +144,7 @@ def explain_names(
         reports.append(
             NameReport(
                 spec=spec,
-                templates=str(getattr(names, "templates", "")) if templates else "",
+                templates=str(getattr(image_text, "templates", "")) if templates else "",
                 examples=tuple(pattern.replace("{}", spec.name) for pattern in patterns[:3]),
                 nearest=tuple(near(reference[i], float(cosines[i])) for i in order),
                 others=tuple(sorted(others, key=lambda entry: -entry.cosine)),

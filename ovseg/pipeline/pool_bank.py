@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_recipe import BankRecipe
-from ovseg.pipeline.bank_use import BankInUse
+from ovseg.pipeline.bank_matching import BankMatcher
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
 from ovseg.pipeline.sources import open_source
@@ -37,9 +37,9 @@ def bank_from_pool(
     paths: Sequence[Path],
     out: Path,
     *,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
     advance: Callable[[], None] = lambda: None,
-) -> BankInUse:
+) -> BankMatcher:
     """Build the bank of a run, or take the one that an earlier call built, and let the segmenter use it.
 
     With ``self`` every image is looked at twice: encodings are kept in ``OUT.encoded/`` in between.
@@ -50,7 +50,7 @@ def bank_from_pool(
         vocabulary: The classes.
         paths: All images of the run, whatever the shard.
         out: Its folder.
-        tell: Gets a line for each class.
+        on_message: Gets a line for each class.
         advance: Is told after each image of the first look.
 
     Raises:
@@ -60,11 +60,11 @@ def bank_from_pool(
     encoders, bank = segmenter.encoders, bank_beside(out)
     if pool == SELF:
         segmenter.keep_encodings(encodings_beside(out))
-        named = segmenter.prepared(vocabulary)
-        source = SelfPool(paths, vocabulary, named, segmenter.encode, segmenter.config, advance)
-        recipe = BankRecipe(vocabulary, source, encoders, config, encode=segmenter.encode, root=source.root)
+        classifier = segmenter.classifier_for(vocabulary)
+        source = SelfPool(paths, vocabulary, classifier, segmenter.encode, segmenter.config, advance)
+        spec = BankBuildSpec(vocabulary, source, encoders, config, encode=segmenter.encode, root=source.root)
     else:
         opened = open_source("retrieval", encoders, vocabulary.classes, pool=Path(pool))
-        recipe = BankRecipe(vocabulary, opened, encoders, config)
-    build_prototypes(recipe, bank, tell=tell)
+        spec = BankBuildSpec(vocabulary, opened, encoders, config)
+    build_prototypes(spec, bank, on_message=on_message)
     return segmenter.use_bank(bank)

@@ -14,15 +14,15 @@ from PIL import Image
 from ovseg.config import SegmentConfig
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, preset_note
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.images import load_image
-from ovseg.memory import Heap
-from ovseg.pipeline.bank_use import BankInUse, bank_vocabulary, pixel_hash, preset_of_bank
-from ovseg.pipeline.cell_scores import CellScores, cell_scores
+from ovseg.memory import Allocator
+from ovseg.pipeline.bank_matching import BankMatcher, bank_vocabulary, pixel_hash, preset_of_bank
 from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
-from ovseg.pipeline.names import NamedClasses
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.patch_scores import PatchScores, patch_scores
+from ovseg.pipeline.text_classifier import TextClassifier
+from ovseg.pipeline.timer import Timer
 from ovseg.prototypes import PrototypeBank, load_bank
 from ovseg.refinement import label_map
 from ovseg.types import Segmentation
@@ -63,10 +63,10 @@ class Segmenter:
         self.encoders = encoders
         self.config = config or SegmentConfig()
         self.note = note
-        self._watch = Stopwatch(encoders.device)
-        self._heap = Heap()
-        self._named: dict[str, NamedClasses] = {}
-        self.bank = None if bank is None else BankInUse(bank, encoders)
+        self._timer = Timer(encoders.device)
+        self._allocator = Allocator()
+        self._named: dict[str, TextClassifier] = {}
+        self.bank = None if bank is None else BankMatcher(bank, encoders)
         self.store: EncodingStore | None = None
 
     @classmethod
@@ -74,7 +74,7 @@ class Segmenter:
         cls,
         preset: str = "auto",
         *,
-        roles: Roles = Roles(),  # noqa: B008 (frozen)
+        roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
         device: str = "auto",
         dtype: str = "auto",
         config: SegmentConfig | None = None,
@@ -114,7 +114,7 @@ class Segmenter:
     @property
     def encoder_seconds(self) -> float:
         """Seconds spent in the encoders' forward passes so far."""
-        return self._watch.seconds
+        return self._timer.seconds
 
     def describe(self) -> dict[str, Any]:
         """Preset, device, weights with hashes and licences, settings: JSON-able, for run.json."""
@@ -145,7 +145,7 @@ class Segmenter:
         found = []
         for encoded, pixels in zip(self.encode_batch(images), images, strict=True):
             found.append(self.decide(encoded, pixels, vocabulary))
-            self._heap.settle()
+            self._allocator.trim()
         return found
 
     def encode(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
@@ -157,23 +157,23 @@ class Segmenter:
         """Encode (H, W, 3) uint8 RGB images, those of one size in one pass."""
         if self.store is None:
             spaces = () if self.bank is None else self.bank.spaces
-            return encode_images(images, self.encoders, self.config, self._watch, spaces)
+            return encode_images(images, self.encoders, self.config, self._timer, spaces)
         keys = [pixel_hash(pixels) for pixels in images]
         found = {key: kept for key in keys if (kept := self.store.get(key, self.encoders.device)) is not None}
         missing = {key: pixels for key, pixels in zip(keys, images, strict=True) if key not in found}
         made = encode_images(
-            list(missing.values()), self.encoders, self.config, self._watch, self.encoders.spaces
+            list(missing.values()), self.encoders, self.config, self._timer, self.encoders.spaces
         )
         found |= {key: self.store.put(key, encoded) for key, encoded in zip(missing, made, strict=True)}
         return [found[key] for key in keys]
 
-    def use_bank(self, bank: PrototypeBank | Path | str) -> BankInUse:
+    def use_bank(self, bank: PrototypeBank | Path | str) -> BankMatcher:
         """Let a bank take part from now on.
 
         Raises:
             BankMismatch: It was made by other encoders, or is no bank.
         """
-        self.bank = BankInUse(bank, self.encoders)
+        self.bank = BankMatcher(bank, self.encoders)
         return self.bank
 
     def keep_encodings(self, folder: Path) -> EncodingStore:
@@ -181,21 +181,21 @@ class Segmenter:
         encoders = self.encoders
         identity = {
             "ovseg": __version__,
-            "names": encoders.names.describe(),
-            "shape": encoders.shape.describe(),
-            "spaces": encoders.identities(),
+            "image_text": encoders.image_text.describe(),
+            "backbone": encoders.backbone.describe(),
+            "spaces": encoders.fingerprints(),
             "settings": self.config.encoding,
         }
         self.store = EncodingStore(folder, identity)
         return self.store
 
-    def prepared(self, vocabulary: Vocabulary) -> NamedClasses:
+    def classifier_for(self, vocabulary: Vocabulary) -> TextClassifier:
         """A vocabulary ready for this segmenter's encoders; prepared once."""
         key = vocabulary.hash
         if key not in self._named:
-            self._named[key] = NamedClasses.prepare(
+            self._named[key] = TextClassifier.prepare(
                 vocabulary,
-                self.encoders.names,
+                self.encoders.image_text,
                 synonyms=self.config.synonyms,
                 attributes=self.config.attributes,
             )
@@ -206,28 +206,30 @@ class Segmenter:
         self, encoded: EncodedImage, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary
     ) -> Segmentation:
         """Label an encoded image."""
-        named = self.prepared(vocabulary)
+        classifier = self.classifier_for(vocabulary)
         config = self.config
         without = () if self.bank is None else self.bank.own_supports(pixels)
-        said = cell_scores(encoded, named, config, self.bank, without=without, explain=config.keep_winners)
+        said = patch_scores(
+            encoded, classifier, config, self.bank, without=without, explain=config.keep_nearest
+        )
         height, width = encoded.grid
         grid = said.scores.T.reshape(-1, height, width)
         labels, confidence = label_map(
             grid, pixels, refine=config.refine, refine_side=config.refine_side, abstain=config.abstain
         )
         kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
-        details = _winners(said, encoded.grid)
-        return Segmentation(labels, confidence, named.vocabulary.names, scores=kept, details=details)
+        details = _nearest_prototypes(said, encoded.grid)
+        return Segmentation(labels, confidence, classifier.vocabulary.names, scores=kept, details=details)
 
 
-def _winners(said: CellScores, grid: tuple[int, int]) -> dict[str, Any]:
-    """``winners``: by space, (h, w) rows of the bank's table that spoke for the cells, and cosines."""
-    if not said.winners:
+def _nearest_prototypes(said: PatchScores, grid: tuple[int, int]) -> dict[str, Any]:
+    """By space, (h, w) rows of the bank's table that decided the patches, and their cosines."""
+    if not said.nearest_prototypes:
         return {}
     return {
-        "winners": {
+        "nearest_prototypes": {
             name: (rows.reshape(grid).cpu().numpy(), scores.reshape(grid).cpu().numpy())
-            for name, (rows, scores) in said.winners.items()
+            for name, (rows, scores) in said.nearest_prototypes.items()
         }
     }
 

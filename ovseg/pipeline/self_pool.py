@@ -1,9 +1,10 @@
 """The folder that is being segmented as its own pool: what is sure in one photo helps with the others.
 
-The photos of a class are those in which the text side, with foreground and looks, is surest of it: by the
-mean over a photo's best cells, not by a word for the whole photo, so that stuff is found too (an image-text
-encoder has no picture of "road", but some photos have a road that fits the word better than all the rest).
-Few photos are taken: the surest ones are nearly always right, and a wrong one makes a wrong prototype.
+The photos of a class are those in which the text scores, with foreground and appearance, is surest of it: by
+the mean over a photo's best patches, not by a word for the whole photo, so that stuff is found too (an
+image-text encoder has no picture of "road", but some photos have a road that fits the word better than all
+the rest). Few photos are taken: the surest ones are nearly always right, and a wrong one makes a wrong
+prototype.
 """
 
 from __future__ import annotations
@@ -22,26 +23,26 @@ from ovseg.errors import InputError
 from ovseg.files import digest, file_sha256
 from ovseg.images import load_image
 from ovseg.pipeline.encode import EncodedImage
-from ovseg.pipeline.name_scores import name_scores
-from ovseg.pipeline.names import NamedClasses
+from ovseg.pipeline.text_classifier import TextClassifier
+from ovseg.pipeline.text_scores import text_scores
 from ovseg.prototypes.config import PrototypeConfig
 from ovseg.support.base import Origin, SupportImage
 from ovseg.support.config import BankConfig
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-__all__ = ["SELF_BANK", "SelfPool", "sureness"]
+__all__ = ["SELF_BANK", "SelfPool", "margins"]
 
 SELF_BANK = BankConfig(shots=6, prototypes=PrototypeConfig(kinds=("image",)))
 """How a folder's own bank is built."""
-BEST_CELLS = 0.05
-"""Share of a photo's cells whose mean says how sure a class is there."""
+BEST_PATCHES = 0.05
+"""Share of a photo's patches whose mean says how sure a class is there."""
 
 Encode = Callable[[npt.NDArray[np.uint8]], EncodedImage]
 
 
-def sureness(scores: torch.Tensor) -> torch.Tensor:
-    """(N, K + 1) scores of one image's cells to (K + 1,): mean over each class's best cells."""
-    count = max(2, int(BEST_CELLS * len(scores)))
+def margins(scores: torch.Tensor) -> torch.Tensor:
+    """(N, K + 1) scores of one image's patches to (K + 1,): mean over each class's best patches."""
+    count = max(2, int(BEST_PATCHES * len(scores)))
     return scores.topk(min(count, len(scores)), dim=0).values.mean(dim=0)
 
 
@@ -53,7 +54,7 @@ class SelfPool:
         vocabulary: All classes, which compete.
         names: Makes prompts of them.
         encode: Pixels to their encoding.
-        config: Of the text side.
+        config: Of the text scores.
         advance: Is told after each photo of the first look.
 
     Attributes:
@@ -66,7 +67,7 @@ class SelfPool:
         self,
         paths: Sequence[Path],
         vocabulary: Vocabulary,
-        names: NamedClasses,
+        names: TextClassifier,
         encode: Encode,
         config: SegmentConfig,
         advance: Callable[[], None] = lambda: None,
@@ -111,7 +112,7 @@ class SelfPool:
                 self._hashes.pop(path, None)
                 continue
             with torch.inference_mode():
-                scores = name_scores(self._encode(pixels), self._named, self._config)
-            rows[index] = sureness(scores).cpu().numpy()
+                scores = text_scores(self._encode(pixels), self._named, self._config)
+            rows[index] = margins(scores).cpu().numpy()
             self._advance()
         return rows

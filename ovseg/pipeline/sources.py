@@ -44,7 +44,7 @@ def open_source(
         settings: An instance of the settings that the source declares; None: their defaults.
         inputs: Of which the source gets those that it names. ``support``: a folder; ``pool``: a pool,
             ``photos``: where its folders lie now, ``config``: a ``RetrievalConfig``; ``diffusion``: a
-            ``DiffusionConfig``, ``generated``: a folder; ``tell``. None counts as not given.
+            ``DiffusionConfig``, ``generated``: a folder; ``on_message``. None counts as not given.
 
     Raises:
         UnknownName: No source of that name.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Box", "Mosaic", "crop_guide", "in_groups", "sampled", "window_boxes"]
+__all__ = ["Box", "SlidingWindowMerger", "crop_features", "in_groups", "sampled", "window_boxes"]
 
 AT_ONCE = 16
 """Images or windows that go through an encoder together, at most."""
@@ -73,7 +73,7 @@ def in_groups(keys: Sequence[Hashable], most: int = AT_ONCE) -> list[list[int]]:
     return [group[i : i + most] for group in groups.values() for i in range(0, len(group), most)]
 
 
-class Mosaic:
+class SlidingWindowMerger:
     """The mean of overlapping windows on one grid.
 
     Args:
@@ -87,7 +87,7 @@ class Mosaic:
         self._count = torch.zeros(grid)
 
     def add(self, box: Box, features: torch.Tensor) -> None:
-        """Lay a window's (h', w', D) features on the cells whose centres it holds, bilinearly."""
+        """Lay a window's (h', w', D) features on the patches whose centres it holds, bilinearly."""
         rows, down = _centres(self._grid[0], self._size[0], box.top, box.bottom)
         columns, across = _centres(self._grid[1], self._size[1], box.left, box.right)
         if self._sum is None:
@@ -99,14 +99,14 @@ class Mosaic:
         """(h, w, D) float32.
 
         Raises:
-            ValueError: Some cell has its centre in no window.
+            ValueError: Some patch has its centre in no window.
         """
         if self._sum is None or not bool(self._count.all()):
             raise ValueError("the windows do not cover the image")
         return self._sum / self._count[..., None].to(self._sum.device)
 
 
-def crop_guide(features: torch.Tensor, box: Box, size: tuple[int, int]) -> torch.Tensor:
+def crop_features(features: torch.Tensor, box: Box, size: tuple[int, int]) -> torch.Tensor:
     """What a window sees of a whole image's features, at their resolution.
 
     Args:
@@ -115,22 +115,22 @@ def crop_guide(features: torch.Tensor, box: Box, size: tuple[int, int]) -> torch
         size: (H, W) in pixels of the image that it is a box in.
 
     Returns:
-        (B, h', w', D), cells as large as before, bilinear where the window does not begin with one.
+        (B, h', w', D), patches as large as before, bilinear where the window does not begin with one.
     """
     places = []
     spans = (
         (features.shape[1], size[0], box.top, box.bottom),
         (features.shape[2], size[1], box.left, box.right),
     )
-    for cells, length, start, end in spans:
-        count = max(1, round((end - start) * cells / length))
+    for patches, length, start, end in spans:
+        count = max(1, round((end - start) * patches / length))
         centres = torch.arange(count, dtype=torch.float64) + 0.5
         places.append((start + centres * (end - start) / count) / length)
     return torch.stack([sampled(image, *places) for image in features]).to(features.dtype)
 
 
 def sampled(features: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
-    """Features at places, linear between the centres of cells and constant beyond the outer ones.
+    """Features at places, linear between the centres of patches and constant beyond the outer ones.
 
     Args:
         features: (h, w, D).
@@ -145,20 +145,20 @@ def sampled(features: torch.Tensor, down: torch.Tensor, across: torch.Tensor) ->
     return torch.einsum("nh,mw,hwd->nmd", rows, columns, features.float())
 
 
-def _linear_weights(places: torch.Tensor, cells: int) -> torch.Tensor:
-    """(n, cells) float32 weights, rows summing to 1."""
-    position = (places * cells - 0.5).clamp(0, cells - 1)
-    low = position.floor().clamp(max=max(cells - 2, 0)).long()
+def _linear_weights(places: torch.Tensor, patches: int) -> torch.Tensor:
+    """(n, patches) float32 weights, rows summing to 1."""
+    position = (places * patches - 0.5).clamp(0, patches - 1)
+    low = position.floor().clamp(max=max(patches - 2, 0)).long()
     share = (position - low).float()
-    weights = torch.zeros(len(places), cells)
+    weights = torch.zeros(len(places), patches)
     weights.scatter_add_(1, low[:, None], 1 - share[:, None])
-    return weights.scatter_add_(1, (low + 1).clamp(max=cells - 1)[:, None], share[:, None])
+    return weights.scatter_add_(1, (low + 1).clamp(max=patches - 1)[:, None], share[:, None])
 
 
-def _centres(cells: int, length: int, start: int, end: int) -> tuple[slice, torch.Tensor]:
-    """Cells along one side whose centres lie in [start, end), and where in it, from 0 to 1."""
-    # In units of half a pixel per cell, centres and bounds are whole numbers: no rounding decides who is in.
-    first = max(0, -(-(2 * start * cells - length) // (2 * length)))
-    stop = min(cells, -(-(2 * end * cells - length) // (2 * length)))
-    places = (torch.arange(first, stop, dtype=torch.float64) + 0.5) * length / cells
+def _centres(patches: int, length: int, start: int, end: int) -> tuple[slice, torch.Tensor]:
+    """Patches along one side whose centres lie in [start, end), and where in it, from 0 to 1."""
+    # In units of half a pixel per patch, centres and bounds are whole numbers: no rounding decides who is in.
+    first = max(0, -(-(2 * start * patches - length) // (2 * length)))
+    stop = min(patches, -(-(2 * end * patches - length) // (2 * length)))
+    places = (torch.arange(first, stop, dtype=torch.float64) + 0.5) * length / patches
     return slice(first, stop), (places - start) / (end - start)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ovseg.prototypes.bank import KINDS, PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
     from ovseg.prototypes.clean import clean_background
     from ovseg.prototypes.config import PrototypeConfig
-    from ovseg.prototypes.edit import check_identities, merge_banks, select_classes, without_classes
+    from ovseg.prototypes.edit import check_fingerprints, merge_banks, select_classes, without_classes
     from ovseg.prototypes.file import load_bank, save_bank
     from ovseg.prototypes.make import SupportView, class_bank
     from ovseg.prototypes.text import text_table
@@ -24,7 +24,7 @@ else:
             "SupportRecord": "ovseg.prototypes.bank",
             "SupportRegion": "ovseg.prototypes.bank",
             "SupportView": "ovseg.prototypes.make",
-            "check_identities": "ovseg.prototypes.edit",
+            "check_fingerprints": "ovseg.prototypes.edit",
             "class_bank": "ovseg.prototypes.make",
             "clean_background": "ovseg.prototypes.clean",
             "load_bank": "ovseg.prototypes.file",
@@ -44,7 +44,7 @@ __all__ = [
     "SupportRecord",
     "SupportRegion",
     "SupportView",
-    "check_identities",
+    "check_fingerprints",
     "class_bank",
     "clean_background",
     "load_bank",

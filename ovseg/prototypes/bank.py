@@ -14,8 +14,8 @@ from ovseg.vocabulary import ClassSpec
 __all__ = ["KINDS", "PrototypeBank", "PrototypeTable", "SupportRecord", "SupportRegion"]
 
 KINDS = ("class", "image", "part", "region", "text")
-"""Of what a prototype is the mean: all foreground (or background) cells of its class, those of one image,
-a cluster of cells (k-means), a segment of one image. ``text``: the embedding of a name or an attribute."""
+"""Of what a prototype is the mean: all foreground (or background) patches of its class, those of one image,
+a cluster of patches (k-means), a segment of one image. ``text``: the embedding of a name or an attribute."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SupportRecord:
         class_index: Which class it was taken for.
         origin: ``asdict`` of its :class:`~ovseg.support.base.Origin`.
         size: (H, W) in pixels.
-        grid: (h, w) cells on which its regions are kept.
+        grid: (h, w) patches on which its regions are kept.
     """
 
     class_index: int
@@ -37,7 +37,7 @@ class SupportRecord:
 
 @dataclass(frozen=True)
 class SupportRegion:
-    """Cells of a support image that prototypes are made of.
+    """Patches of a support image that prototypes are made of.
 
     Attributes:
         support: Index of the image in ``PrototypeBank.supports``.
@@ -98,7 +98,7 @@ class PrototypeBank:
         tables: By name of the space.
         supports: Images that prototypes come from.
         regions: Their regions.
-        facts: How the bank was made, JSON-able: version, sources, settings, seed, templates hash.
+        metadata: How the bank was made, JSON-able: version, sources, settings, seed, templates hash.
 
     Raises:
         ValueError: An index points nowhere.
@@ -108,7 +108,7 @@ class PrototypeBank:
     tables: Mapping[str, PrototypeTable]
     supports: tuple[SupportRecord, ...] = ()
     regions: tuple[SupportRegion, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for record in self.supports:

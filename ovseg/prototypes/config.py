@@ -15,14 +15,14 @@ VISUAL_KINDS = ("class", "image", "part", "region")
 
 @dataclass(frozen=True)
 class PrototypeConfig:
-    """Which prototypes a class gets from its cells.
+    """Which prototypes a class gets from its patches.
 
     Attributes:
         kinds: Of foreground and background: the class mean, per-image means, parts, regions.
         parts: Most parts of a class (OVDiff's K).
-        cells_per_part: A part needs so many cells on average.
+        patches_per_part: A part needs so many patches on average.
         splits: Most regions into which the foreground of one image is split.
-        cells_per_split: A region needs so many cells on average.
+        patches_per_split: A region needs so many patches on average.
         background: Whether what is around the class makes prototypes too.
         clean: Cosine to another class's foreground prototype above which a background prototype is dropped;
             1 drops none.
@@ -38,9 +38,9 @@ class PrototypeConfig:
 
     kinds: tuple[str, ...] = VISUAL_KINDS
     parts: int = 32
-    cells_per_part: int = 8
+    patches_per_part: int = 8
     splits: int = 3
-    cells_per_split: int = 24
+    patches_per_split: int = 24
     background: bool = True
     clean: float = 0.85
     merge: float = 0.995
@@ -52,7 +52,7 @@ class PrototypeConfig:
         for kind in self.kinds:
             if kind not in VISUAL_KINDS:
                 raise ConfigError(f"kinds must be among {', '.join(VISUAL_KINDS)}, not {kind!r}")
-        for name in ("parts", "cells_per_part", "splits", "cells_per_split"):
+        for name in ("parts", "patches_per_part", "splits", "patches_per_split"):
             if not 1 <= getattr(self, name) <= 4096:
                 raise ConfigError(f"{name} must be between 1 and 4096, not {getattr(self, name)}")
         for name in ("clean", "merge"):

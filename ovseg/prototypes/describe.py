@@ -38,7 +38,7 @@ def describe_bank(bank: PrototypeBank) -> dict[str, Any]:
         "regions": len(bank.regions),
         "sources": _counted(bank, "source"),
         "licences": _counted(bank, "licence"),
-        "facts": dict(bank.facts),
+        "facts": dict(bank.metadata),
     }
 
 

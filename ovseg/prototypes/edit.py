@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ovseg.errors import BankMismatch, UsageError
-from ovseg.identity import same_identity
+from ovseg.fingerprint import same_fingerprint
 from ovseg.prototypes.bank import PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
 from ovseg.prototypes.clean import clean_background, keep_rows
 from ovseg.vocabulary import ClassSpec
 
 __all__ = [
-    "check_identities",
+    "check_fingerprints",
     "class_places",
     "encoder_label",
     "merge_banks",
@@ -32,7 +32,9 @@ def encoder_label(identity: Mapping[str, Any]) -> str:
     name = str(about.get("name", "an unnamed encoder"))
     weights = about.get("sha256")
     layer = (
-        f" layer {identity['layer']} {identity.get('facet', '')}" if identity.get("role") == "shape" else ""
+        f" layer {identity['layer']} {identity.get('facet', '')}"
+        if identity.get("role") == "backbone"
+        else ""
     )
     return f"{name}{layer} ({str(weights)[:12]})" if weights else f"{name}{layer}"
 
@@ -44,42 +46,42 @@ def recorded(bank: PrototypeBank, key: str) -> tuple[str, ...]:
         Each answer once, in order; none where nobody wrote it down.
     """
     found: dict[str, None] = {}
-    left: list[Any] = [bank.facts]
+    left: list[Any] = [bank.metadata]
     while left:
-        facts = left.pop(0)
-        if isinstance(facts, Mapping):
-            if isinstance(facts.get(key), str):
-                found[facts[key]] = None
-            parts = facts.get("merged")
+        metadata = left.pop(0)
+        if isinstance(metadata, Mapping):
+            if isinstance(metadata.get(key), str):
+                found[metadata[key]] = None
+            parts = metadata.get("merged")
             left += parts if isinstance(parts, list) else []
     return tuple(found)
 
 
-def check_identities(
-    bank: PrototypeBank, identities: Mapping[str, Mapping[str, Any]]
+def check_fingerprints(
+    bank: PrototypeBank, fingerprints: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, PrototypeTable]:
     """The tables of a bank that fit the encoders at hand.
 
     Args:
         bank: Any.
-        identities: By name of the space, what decides the values of features now.
+        fingerprints: By name of the space, what decides the values of features now.
 
     Raises:
         BankMismatch: A space of that name has other values, or none fits; the line names both encoders.
     """
     found = {}
     for name, table in bank.tables.items():
-        if name not in identities:
+        if name not in fingerprints:
             continue
-        if not same_identity(table.identity, identities[name]):
+        if not same_fingerprint(table.identity, fingerprints[name]):
             raise BankMismatch(
                 f"the bank's space {name} was made by {encoder_label(table.identity)}, here it is"
-                f" {encoder_label(identities[name])}: use the preset that made the bank, or build it anew"
+                f" {encoder_label(fingerprints[name])}: use the preset that made the bank, or build it anew"
             )
         found[name] = table
     if not found:
         made = ", ".join(f"{name} of {encoder_label(table.identity)}" for name, table in bank.tables.items())
-        here = ", ".join(f"{name} of {encoder_label(identity)}" for name, identity in identities.items())
+        here = ", ".join(f"{name} of {encoder_label(identity)}" for name, identity in fingerprints.items())
         raise BankMismatch(
             f"the bank has the spaces {made or 'none'}, the preset has {here or 'none'}:"
             " use the preset that made the bank, or build it anew"
@@ -88,14 +90,14 @@ def check_identities(
 
 
 def merge_banks(
-    banks: Sequence[PrototypeBank], *, clean: float = 1.0, facts: Mapping[str, Any] | None = None
+    banks: Sequence[PrototypeBank], *, clean: float = 1.0, metadata: Mapping[str, Any] | None = None
 ) -> PrototypeBank:
     """Join banks: classes of one name become one, whose prototypes are those of all.
 
     Args:
         banks: At least one; the first to have a class says what it is, others add words.
         clean: Threshold of ``clean_background`` over the whole; 1 cleans nothing.
-        facts: Of the result; by default those of all, in a list.
+        metadata: Of the result; by default those of all, in a list.
 
     Raises:
         BankMismatch: Two banks have a space of one name, made by different encoders.
@@ -120,17 +122,17 @@ def merge_banks(
         regions += [replace(region, support=region.support + first_support) for region in bank.regions]
         for name, table in bank.tables.items():
             known = parts.setdefault(name, [])
-            if known and not same_identity(known[0].identity, table.identity):
+            if known and not same_fingerprint(known[0].identity, table.identity):
                 raise BankMismatch(
                     f"the banks' spaces {name} were made by {encoder_label(known[0].identity)} and by"
                     f" {encoder_label(table.identity)}: build one of them anew"
                 )
             shifted = np.where(table.regions < 0, -1, table.regions + first_region).astype(np.int32)
             known.append(replace(table, classes=numbers[table.classes], regions=shifted))
-    if facts is None:
-        facts = {"merged": [dict(bank.facts) for bank in banks]}
+    if metadata is None:
+        metadata = {"merged": [dict(bank.metadata) for bank in banks]}
     tables = {name: _stacked(group) for name, group in parts.items()}
-    merged = PrototypeBank(tuple(classes), tables, tuple(supports), tuple(regions), facts)
+    merged = PrototypeBank(tuple(classes), tables, tuple(supports), tuple(regions), metadata)
     cleaned = clean_background(merged, clean)
     tables, used = _used_regions(cleaned.tables, cleaned.regions)
     return replace(cleaned, tables=tables, regions=used)
@@ -143,7 +145,7 @@ def _with_words(spec: ClassSpec, other: ClassSpec) -> ClassSpec:
         name=spec.name,
         synonyms=tuple(dict.fromkeys((*spec.synonyms, *(w for w in other.words if w != spec.name)))),
         attributes=tuple(dict.fromkeys((*spec.attributes, *other.attributes))),
-        looks=spec.looks or other.looks,
+        appearance=spec.appearance or other.appearance,
         negatives=tuple(dict.fromkeys((*spec.negatives, *other.negatives))),
         kind=spec.kind or other.kind,
     )

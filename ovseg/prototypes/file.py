@@ -1,4 +1,6 @@
-"""Bank files: the same bank gives the same bytes, and whatever is read is checked (see ``ovseg.sealed``)."""
+"""Bank files: the same bank gives the same bytes, and whatever is read is checked (see
+``ovseg.container``).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ovseg.container import read_container, write_container
 from ovseg.errors import BankMismatch, OvsegError
 from ovseg.prototypes.bank import KINDS, PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
 from ovseg.prototypes.header import class_from_json, class_to_json, record_from_json, record_to_json
-from ovseg.sealed import read_sealed, write_sealed
 
 __all__ = ["VERSION", "load_bank", "save_bank"]
 
@@ -57,9 +59,9 @@ def save_bank(bank: PrototypeBank, path: Path) -> None:
         "spaces": spaces,
         "kinds": list(KINDS),
         "supports": [record_to_json(record) for record in bank.supports],
-        "facts": dict(bank.facts),
+        "facts": dict(bank.metadata),
     }
-    write_sealed(path, "bank", VERSION, content, arrays)
+    write_container(path, "bank", VERSION, content, arrays)
 
 
 def load_bank(path: Path) -> PrototypeBank:
@@ -68,7 +70,7 @@ def load_bank(path: Path) -> PrototypeBank:
     Raises:
         BankMismatch: It is missing, no bank, of a newer version, cut short, altered, or makes no sense.
     """
-    _, content, arrays = read_sealed(path, "bank", VERSION)
+    _, content, arrays = read_container(path, "bank", VERSION)
     try:
         return _parse(content, arrays)
     except (ValueError, TypeError, KeyError, OverflowError, OvsegError) as error:
@@ -147,12 +149,12 @@ def _unpacked(
     """Regions from their packed bits, each on its image's grid and filled up to whole bytes."""
     if len(owners) and not 0 <= int(owners.min()) <= int(owners.max()) < len(supports):
         raise ValueError("a region belongs to no support image")
-    cells = [supports[owner].grid[0] * supports[owner].grid[1] for owner in owners.tolist()]
+    patches = [supports[owner].grid[0] * supports[owner].grid[1] for owner in owners.tolist()]
     # Compared before anything is unpacked: no more is made than the file holds.
-    if sum(-(-count // 8) for count in cells) != len(bits):
+    if sum(-(-count // 8) for count in patches) != len(bits):
         raise ValueError("its regions do not have the bits they should")
     regions, start = [], 0
-    for owner, count in zip(owners.tolist(), cells, strict=True):
+    for owner, count in zip(owners.tolist(), patches, strict=True):
         end = start + -(-count // 8)
         flat = np.unpackbits(bits[start:end])
         if flat[count:].any():

@@ -13,9 +13,9 @@ __all__ = ["class_from_json", "class_to_json", "record_from_json", "record_to_js
 
 MAX_SIDE = 2**20
 """Pixels of a support image along a side at most."""
-MAX_CELLS = 2**24
-"""Cells of a support image's grid at most."""
-_WORDS = ("synonyms", "attributes", "looks", "negatives")
+MAX_PATCHES = 2**24
+"""Patches of a support image's grid at most."""
+_WORDS = ("synonyms", "attributes", "appearance", "negatives")
 _ORIGIN = {"source", "name", "sha256", "licence", "details"}
 
 
@@ -61,7 +61,7 @@ def record_from_json(entry: Any) -> SupportRecord:
         raise ValueError(f"the hash of support image {origin['name']!r:.80} is none")
     height, width = _pair(entry["size"], MAX_SIDE)
     rows, columns = _pair(entry["grid"], MAX_SIDE)
-    if rows * columns > MAX_CELLS:
+    if rows * columns > MAX_PATCHES:
         raise ValueError(f"a support image has a grid of {rows} x {columns} cells")
     if type(entry["class"]) is not int:
         raise ValueError("the class of a support image is no number")

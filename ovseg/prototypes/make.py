@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ovseg.prototypes.bank import KINDS, PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
 from ovseg.prototypes.clean import distinct_rows
 from ovseg.prototypes.config import PrototypeConfig
-from ovseg.prototypes.pooling import agreement_weights, cluster_cells, masked_mean, part_count
+from ovseg.prototypes.pooling import agreement_weights, cluster_patches, masked_mean, part_count
 from ovseg.vocabulary import ClassSpec
 
 __all__ = ["SupportView", "class_bank"]
@@ -28,14 +28,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SupportView:
-    """What prototypes are made of: the cells of one support image.
+    """What prototypes are made of: the patches of one support image.
 
     Attributes:
         record: What the bank remembers of the image; its ``class_index`` is 0.
-        foreground: (h, w) bool, cells that are the class; at least one.
-        background: (h, w) bool, cells that surely are not; may be empty.
+        foreground: (h, w) bool, patches that are the class; at least one.
+        background: (h, w) bool, patches that surely are not; may be empty.
         features: By name of the space, (h * w, D) unit-length features.
-        tokens: (h * w, D) features of the *shape* role, by which the foreground is split into regions.
+        tokens: (h * w, D) features of the backbone, by which the foreground is split into regions.
     """
 
     record: SupportRecord
@@ -76,7 +76,7 @@ class _Regions:
 def class_bank(
     spec: ClassSpec,
     views: Sequence[SupportView],
-    identities: Mapping[str, Mapping[str, Any]],
+    fingerprints: Mapping[str, Mapping[str, Any]],
     config: PrototypeConfig,
     *,
     stuff: bool = False,
@@ -86,14 +86,14 @@ def class_bank(
     Args:
         spec: The class.
         views: Its support images; none gives a bank without prototypes.
-        identities: What decides the values of features, by name of the space.
+        fingerprints: What decides the values of features, by name of the space.
         config: Which prototypes.
         stuff: Whether the class is stuff: what is around it may be any stuff, and gives no prototypes.
     """
     regions = _Regions()
     splits = [_split(view, config) if "region" in config.kinds else [] for view in views]
     tables = {}
-    for space, identity in identities.items():
+    for space, identity in fingerprints.items():
         rows = list(_rows(space, views, splits, regions, config, foreground=True))
         if config.background and not stuff:
             rows += _rows(space, views, splits, regions, config, foreground=False)
@@ -103,10 +103,10 @@ def class_bank(
 
 
 def _split(view: SupportView, config: PrototypeConfig) -> list[Mask]:
-    """The foreground of an image in regions whose cells look alike; none where it is one region."""
+    """The foreground of an image in regions whose patches look alike; none where it is one region."""
     places = np.flatnonzero(view.foreground)
-    count = part_count(len(places), config.splits, config.cells_per_split)
-    labels = cluster_cells(view.tokens[places], count, config.seed)
+    count = part_count(len(places), config.splits, config.patches_per_split)
+    labels = cluster_patches(view.tokens[places], count, config.seed)
     if labels.max() == 0:
         return []
     masks = []
@@ -133,24 +133,24 @@ def _rows(
         return
     means = np.stack([masked_mean(views[i].features[space], masks[i].reshape(-1)) for i in images])
     numbers = [regions.number(i, masks[i]) for i in images]
-    cells = np.concatenate([views[i].features[space][masks[i].reshape(-1)] for i in images])
+    patches = np.concatenate([views[i].features[space][masks[i].reshape(-1)] for i in images])
     owners = np.concatenate([np.full(int(masks[i].sum()), rank) for rank, i in enumerate(images)])
     if "class" in config.kinds:
         trust = agreement_weights(means) if config.agreement and foreground else np.ones(len(images))
-        everything = np.ones(len(cells), np.bool_)
-        mean = masked_mean(cells, everything, trust[owners].astype(np.float32))
+        everything = np.ones(len(patches), np.bool_)
+        mean = masked_mean(patches, everything, trust[owners].astype(np.float32))
         yield _Row(mean, "class", foreground, numbers[int(np.argmax(means @ mean))])
     if "image" in config.kinds:
         for image_mean, number in zip(means, numbers, strict=True):
             yield _Row(image_mean, "image", foreground, number)
     if "part" in config.kinds:
-        count = part_count(len(cells), config.parts, config.cells_per_part)
-        labels = cluster_cells(cells, count, config.seed)
+        count = part_count(len(patches), config.parts, config.patches_per_part)
+        labels = cluster_patches(patches, count, config.seed)
         for label in range(int(labels.max()) + 1):
-            centre = masked_mean(cells, labels == label)
-            nearest = np.where(labels == label, cells @ centre, -np.inf)
+            centre = masked_mean(patches, labels == label)
+            nearest = np.where(labels == label, patches @ centre, -np.inf)
             rank = int(owners[int(np.argmax(nearest))])
-            # Where the part is seen best: its cells in the image that holds its medoid.
+            # Where the part is seen best: its patches in the image that holds its medoid.
             mask = np.zeros(masks[images[rank]].size, np.bool_)
             mask[np.flatnonzero(masks[images[rank]])[labels[owners == rank] == label]] = True
             number = regions.number(images[rank], mask.reshape(masks[images[rank]].shape))

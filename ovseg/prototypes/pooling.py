@@ -1,16 +1,16 @@
-"""Cells into vectors: masked means, and clusters of cells."""
+"""Patches into vectors: masked means, and clusters of patches."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["agreement_weights", "cluster_cells", "masked_mean", "part_count", "unit"]
+__all__ = ["agreement_weights", "cluster_patches", "masked_mean", "part_count", "unit"]
 
 Floats = npt.NDArray[np.float32]
 
 SAMPLE = 8192
-"""Cells of which clusters are found at most; the others join the nearest."""
+"""Patches of which clusters are found at most; the others join the nearest."""
 
 
 def unit(vectors: Floats) -> Floats:
@@ -20,21 +20,21 @@ def unit(vectors: Floats) -> Floats:
     return scaled
 
 
-def masked_mean(cells: Floats, mask: npt.NDArray[np.bool_], weights: Floats | None = None) -> Floats:
-    """Mean direction of the cells in a mask: OVDiff's prototype (Karazija et al., ECCV 2024, section 3.2).
+def masked_mean(patches: Floats, mask: npt.NDArray[np.bool_], weights: Floats | None = None) -> Floats:
+    """Mean direction of the patches in a mask: OVDiff's prototype (Karazija et al., ECCV 2024, section 3.2).
 
     Args:
-        cells: (N, D) unit-length features.
-        mask: (N,) bool, at least one cell.
-        weights: (N,) not negative, how much each cell counts; all the same by default.
+        patches: (N, D) unit-length features.
+        mask: (N,) bool, at least one patch.
+        weights: (N,) not negative, how much each patch counts; all the same by default.
 
     Returns:
         (D,) float32 of unit length.
 
     Raises:
-        ValueError: No cell in the mask, or cells that cancel each other out.
+        ValueError: No patch in the mask, or patches that cancel each other out.
     """
-    chosen = cells[mask].astype(np.float64)
+    chosen = patches[mask].astype(np.float64)
     if not len(chosen):
         raise ValueError("there is no cell in the mask")
     share = np.ones(len(chosen)) if weights is None else weights[mask].astype(np.float64)
@@ -67,37 +67,37 @@ def agreement_weights(means: Floats) -> Floats:
     return weights
 
 
-def part_count(cells: int, most: int, cells_per_part: int) -> int:
-    """min(most, cells / cells_per_part), at least 1."""
-    return max(1, min(most, cells // cells_per_part))
+def part_count(patches: int, most: int, patches_per_part: int) -> int:
+    """min(most, patches / patches_per_part), at least 1."""
+    return max(1, min(most, patches // patches_per_part))
 
 
-def cluster_cells(cells: Floats, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Group cells by k-means.
+def cluster_patches(patches: Floats, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Group patches by k-means.
 
     Args:
-        cells: (N, D) unit-length features, N at least 1.
-        count: Clusters at most; there are never more than distinct cells.
-        seed: Of the start, and of the cells that are drawn where there are more than ``SAMPLE``.
+        patches: (N, D) unit-length features, N at least 1.
+        count: Clusters at most; there are never more than distinct patches.
+        seed: Of the start, and of the patches that are drawn where there are more than ``SAMPLE``.
 
     Returns:
-        (N,) int64 labels, numbered from 0 in the order of their first cells.
+        (N,) int64 labels, numbered from 0 in the order of their first patches.
     """
-    sample = cells
-    if len(cells) > SAMPLE:
-        drawn = np.random.default_rng(seed).choice(len(cells), SAMPLE, replace=False)
-        sample = cells[np.sort(drawn)]
-    # One of many equal cells is as good as another, and k-means warns where they leave clusters empty.
+    sample = patches
+    if len(patches) > SAMPLE:
+        drawn = np.random.default_rng(seed).choice(len(patches), SAMPLE, replace=False)
+        sample = patches[np.sort(drawn)]
+    # One of many equal patches is as good as another, and k-means warns where they leave clusters empty.
     distinct, copies = np.unique(sample, axis=0, return_counts=True)
     count = min(count, len(distinct))
     if count <= 1:
-        return np.zeros(len(cells), np.int64)
+        return np.zeros(len(patches), np.int64)
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     # Threads would add up the clusters in the order in which they happen to finish.
     with threadpool_limits(limits=1):
         means = KMeans(count, n_init=1, random_state=seed, max_iter=100).fit(distinct, sample_weight=copies)
-        labels = means.predict(cells).tolist()
+        labels = means.predict(patches).tolist()
     order = {label: rank for rank, label in enumerate(dict.fromkeys(labels))}
     return np.array([order[label] for label in labels], np.int64)

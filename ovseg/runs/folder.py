@@ -11,8 +11,8 @@ from typing import Any
 from ovseg.errors import OutputError
 from ovseg.files import TEMPORARY_PREFIX, digest, file_sha256, write_json
 from ovseg.images import ImageFile
+from ovseg.runs.folder_lock import folder_lock
 from ovseg.runs.journal import Journal, Line, read_journal, write_journal
-from ovseg.runs.lock import folder_lock
 from ovseg.runs.manifest import differences
 
 __all__ = ["RunFolder", "open_run_folder"]

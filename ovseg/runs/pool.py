@@ -14,15 +14,21 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.lone import WithNames
+from ovseg.encoders.lone import HasImageText
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import TEMPORARY_PREFIX, file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
 from ovseg.images.perceptual import image_hash
 from ovseg.progress import Progress, Silent
-from ovseg.runs.lock import folder_lock
+from ovseg.runs.folder_lock import folder_lock
 from ovseg.support.pool.config import PoolConfig
-from ovseg.support.pool.file import names_identity, pool_items, read_pool, require_identity, write_pool
+from ovseg.support.pool.file import (
+    encoder_fingerprint,
+    pool_items,
+    read_pool,
+    require_fingerprint,
+    write_pool,
+)
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem, pool_of
 from ovseg.support.pool.views import encode_views, view_boxes, views
 
@@ -67,7 +73,7 @@ def parts_folder(out: Path) -> Path:
 def build_pool(
     folders: Sequence[Path],
     out: Path,
-    encoders: WithNames,
+    encoders: HasImageText,
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -88,7 +94,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A loaded preset, or its encoder of names alone.
+        encoders: A loaded preset, or its image-text encoder alone.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -127,7 +133,9 @@ def build_pool(
         if not items:
             raise InputError(f"none of {len(sources)} photos could be read; the first: {failed[0][2]}")
         items = [replace(i, entry=replace(i.entry, licence=licence(i.entry.path))) for i in items]
-        pool = pool_of(items, roots, names_identity(encoders.names), encoders.preset, config, failed)
+        pool = pool_of(
+            items, roots, encoder_fingerprint(encoders.image_text), encoders.preset, config, failed
+        )
         write_pool(out, pool)
         # Only a whole pool ends the need for its parts.
         shutil.rmtree(parts, ignore_errors=True)
@@ -146,7 +154,7 @@ def _sources(
             yield _Source(root, PurePosixPath(image.path.relative_to(folder)).as_posix(), image.path)
 
 
-def _existing(out: Path, encoders: WithNames, config: PoolConfig, *, overwrite: bool) -> Pool | None:
+def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrite: bool) -> Pool | None:
     """The pool that is at ``out``, if it can be brought up to date."""
     if not os.path.lexists(out):
         return None
@@ -157,7 +165,7 @@ def _existing(out: Path, encoders: WithNames, config: PoolConfig, *, overwrite: 
             return None
         raise
     try:
-        require_identity(out, pool, encoders.names)
+        require_fingerprint(out, pool, encoders.image_text)
         if pool.config != config:
             raise BankMismatch(
                 f"{out} was built with --crops {pool.config.crops}: use the same, or add --overwrite"
@@ -169,11 +177,11 @@ def _existing(out: Path, encoders: WithNames, config: PoolConfig, *, overwrite: 
     return pool
 
 
-def _read_parts(parts: Path, encoders: WithNames, config: PoolConfig) -> Iterator[Pool]:
+def _read_parts(parts: Path, encoders: HasImageText, config: PoolConfig) -> Iterator[Pool]:
     """Parts that fit; others were left by a build of other settings, or by a disk that was full."""
     for path in sorted(parts.glob("*.part")):
         with contextlib.suppress(BankMismatch):
-            pool = read_pool(path, encoders.names)
+            pool = read_pool(path, encoders.image_text)
             if pool.config == config:
                 yield pool
 
@@ -221,7 +229,7 @@ class _Build:
     def __init__(
         self,
         parts: Path,
-        encoders: WithNames,
+        encoders: HasImageText,
         config: PoolConfig,
         roots: tuple[str, ...],
         known: _Known,
@@ -308,14 +316,14 @@ class _Build:
         entry = PoolEntry(source.root, source.path, sha256, status.st_size, status.st_mtime_ns, (1, 1))
         if loaded is None:
             return _Read(source, entry)
-        squares = views(loaded.pixels, self._boxes, self._encoders.names.image_side)
+        squares = views(loaded.pixels, self._boxes, self._encoders.image_text.image_size)
         return _Read(source, replace(entry, size=loaded.size), image_hash(loaded.pixels), tuple(squares))
 
     def _items(self, group: Sequence[_Read]) -> list[PoolItem]:
         """Encode what is to be encoded of a group."""
         items = []
         squares = [square for read in group for square in read.squares]
-        names, device = self._encoders.names, self._encoders.device
+        names, device = self._encoders.image_text, self._encoders.device
         features = encode_views(squares, names, device, self._batch) if squares else None
         for read in group:
             if read.entry is None:
@@ -333,7 +341,7 @@ class _Build:
         """Write a part."""
         if not items:
             return
-        names = self._encoders.names
-        pool = pool_of(items, self._roots, names_identity(names), self._encoders.preset, self._config)
+        names = self._encoders.image_text
+        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.preset, self._config)
         write_pool(self._parts / f"{self._number:06d}.part", pool)
         self._number += 1

@@ -68,7 +68,7 @@ class AutoSource:
         generation: Opens the source that generates; called for the first class that needs it.
         generator: What describes that source, as far as it can be told without opening it.
         config: When a pool holds a class.
-        tell: Gets a line a class that says what was taken and why.
+        on_message: Gets a line a class that says what was taken and why.
     """
 
     name = "auto"
@@ -79,13 +79,13 @@ class AutoSource:
         generation: Callable[[], SupportSource],
         generator: dict[str, Any],
         config: AutoConfig | None = None,
-        tell: Callable[[str], None] = lambda line: None,
+        on_message: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.config = config or AutoConfig()
         self._retrieval = retrieval
         self._open = generation
         self._generator = generator
-        self._tell = tell
+        self._on_message = on_message
         self._opened: SupportSource | None = None
 
     def choose(self, spec: ClassSpec, shots: int) -> Choice:
@@ -109,10 +109,10 @@ class AutoSource:
         """
         choice = self.choose(spec, shots)
         if choice.source == "retrieval":
-            self._tell(f"{spec.name}: retrieved, since {choice.reason}")
+            self._on_message(f"{spec.name}: retrieved, since {choice.reason}")
             found: Iterator[SupportImage] = iter(choice.photos)
         else:
-            self._tell(f"{spec.name}: generated, since {choice.reason}")
+            self._on_message(f"{spec.name}: generated, since {choice.reason}")
             found = self._generation(spec, choice).images(spec, shots)
         for image in found:
             details = image.origin.details | {"auto": choice.reason}
@@ -145,7 +145,7 @@ def open_auto(
     config: RetrievalConfig | None = None,
     diffusion: DiffusionConfig | None = None,
     generated: Path | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
     auto: AutoConfig | None = None,
 ) -> AutoSource:
     """The source as ``open_source`` opens it; arguments as of ``open_retrieval`` and ``open_generation``."""
@@ -153,9 +153,9 @@ def open_auto(
     return AutoSource(
         open_retrieval(encoders=encoders, classes=classes, pool=pool, photos=photos, config=config),
         lambda: open_generation(
-            encoders=encoders, classes=classes, diffusion=model, generated=generated, tell=tell
+            encoders=encoders, classes=classes, diffusion=model, generated=generated, on_message=on_message
         ),
         describe_before_opening(model),
         auto,
-        tell,
+        on_message,
     )

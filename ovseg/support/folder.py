@@ -10,8 +10,8 @@ from typing import Any
 from ovseg.errors import InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import SUFFIXES, load_image
+from ovseg.support.annotations import MASK, MASKS, annotations_path, mask_paths, read_annotation
 from ovseg.support.base import Origin, SupportImage
-from ovseg.support.marks import MASK, MASKS, marks_path, mask_paths, read_mark
 from ovseg.vocabulary import ClassSpec
 
 __all__ = ["LICENCE", "FolderSource", "class_folders"]
@@ -86,7 +86,7 @@ class FolderSource:
         found = {}
         for owner in sorted(self._folders):
             for photo in self._photos(owner):
-                files = [photo, *(p for p in (*mask_paths(photo), marks_path(photo)) if p.is_file())]
+                files = [photo, *(p for p in (*mask_paths(photo), annotations_path(photo)) if p.is_file())]
                 found[self._relative(photo)] = [owner, _licence(photo), *map(file_sha256, files)]
         return found
 
@@ -108,7 +108,7 @@ class FolderSource:
         height, width = loaded.pixels.shape[:2]
         if (height, width) != loaded.size:
             raise InputError(f"{photo} has more pixels than ovseg works with: scale it and its marks down")
-        mark = read_mark(photo, (height, width))
+        mark = read_annotation(photo, (height, width))
         details = {"mark": "none"} if mark is None else {"mark": "given"}
         origin = Origin(self.name, self._relative(photo), file_sha256(photo), _licence(photo), details)
         return SupportImage(loaded.pixels, origin, mark=mark)

@@ -37,7 +37,7 @@ def background_words() -> tuple[str, ...]:
 
 
 def enrich(
-    specs: Sequence[ClassSpec], encode_text: TextEncoder | None, nearness: float = NEAREST
+    specs: Sequence[ClassSpec], encode_text: TextEncoder | None, synonym_cosine: float = NEAREST
 ) -> tuple[ClassSpec, ...]:
     """Give each class what it is missing from the lexicon.
 
@@ -48,7 +48,7 @@ def enrich(
     Args:
         specs: As the user gave them.
         encode_text: Texts to (T, D) unit-length embeddings; None: only words that the lexicon has are known.
-        nearness: Least cosine at which two texts of that space mean the same.
+        synonym_cosine: Least cosine at which two texts of that space mean the same.
     """
     entries = lexicon()
     by_word = {word.casefold(): entry for entry in entries for word in entry.words}
@@ -56,7 +56,7 @@ def enrich(
         next((by_word[w.casefold()] for w in spec.words if w.casefold() in by_word), None) for spec in specs
     ]
     unknown = [spec.name for spec, entry in zip(specs, known, strict=True) if entry is None]
-    nearest = iter(_nearest(unknown, entries, encode_text, nearness))
+    nearest = iter(_nearest(unknown, entries, encode_text, synonym_cosine))
     enriched = []
     for spec, entry in zip(specs, known, strict=True):
         source = entry or next(nearest)
@@ -65,7 +65,7 @@ def enrich(
                 spec,
                 kind=spec.kind or source.kind,
                 attributes=spec.attributes or (entry.attributes if entry else ()),
-                looks=spec.looks or source.looks,
+                appearance=spec.appearance or source.appearance,
             )
         enriched.append(spec)
     return tuple(enriched)
@@ -77,5 +77,5 @@ def _nearest(
     """For each name the entry of like meaning, or None."""
     if not names or encode_text is None:
         return [None] * len(names)
-    nearness = encode_text(names) @ encode_text([entry.name for entry in entries]).T
-    return [entries[int(row.argmax())] if row.max() >= least else None for row in nearness]
+    synonym_cosine = encode_text(names) @ encode_text([entry.name for entry in entries]).T
+    return [entries[int(row.argmax())] if row.max() >= least else None for row in synonym_cosine]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ovseg.errors import ConfigError, UsageError
 from ovseg.files import digest
-from ovseg.vocabulary.looks import parse_look
+from ovseg.vocabulary.appearance import parse_appearance
 
 Kind = Literal["thing", "stuff"]
 
@@ -20,8 +20,8 @@ class ClassSpec:
         name: What the class is called in outputs.
         synonyms: Other words for the same class; each is a text prompt of its own beside the name.
         attributes: What one sees of it: parts, looks, materials, typical company (AttrSeg, NeurIPS 2023).
-        looks: Attributes that pixels can be asked for directly, as ``aspect: words``: ``colour``, ``place``,
-            ``texture`` (see ``ovseg.vocabulary.looks``).
+        appearance: Attributes that pixels can be asked for directly, as ``aspect: words``: ``colour``,
+            ``place``, ``texture`` (see ``ovseg.vocabulary.appearance``).
         negatives: Words that are mistaken for the class and count against it.
         kind: ``"thing"`` (countable object), ``"stuff"`` (amorphous region), or None: not known.
 
@@ -33,7 +33,7 @@ class ClassSpec:
     name: str
     synonyms: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
-    looks: tuple[str, ...] = ()
+    appearance: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
     kind: Kind | None = None
 
@@ -42,9 +42,9 @@ class ClassSpec:
             raise UsageError("a class name is empty: give every class a name")
         if self.kind not in ("thing", "stuff", None):
             raise UsageError(f"class {self.name!r}: kind must be 'thing' or 'stuff', not {self.kind!r}")
-        for entry in self.looks:
+        for entry in self.appearance:
             try:
-                parse_look(entry)
+                parse_appearance(entry)
             except ConfigError as error:
                 raise ConfigError(f"class {self.name!r}: {error}") from error
 

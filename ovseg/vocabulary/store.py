@@ -10,7 +10,7 @@ from ovseg.errors import ConfigError, InputError, UnknownName, reason
 from ovseg.prompts import prompts_dir
 from ovseg.vocabulary.model import ClassSpec, Kind, Vocabulary
 
-_CLASS_KEYS = {"name", "synonyms", "attributes", "looks", "negatives", "kind"}
+_CLASS_KEYS = {"name", "synonyms", "attributes", "appearance", "negatives", "kind"}
 _TOP_KEYS = {"class", "background", "has_background", "title", "description"}
 
 
@@ -23,7 +23,7 @@ def load_vocabulary(name: str) -> Vocabulary:
     """Load a shipped vocabulary by name, or one of the user's by the path of its TOML file.
 
     The file holds ``background = ["wall", …]`` (words for everything else), ``has_background``, and a table
-    ``[[class]]`` per class with ``name`` and optionally ``synonyms``, ``attributes``, ``looks``,
+    ``[[class]]`` per class with ``name`` and optionally ``synonyms``, ``attributes``, ``appearance``,
     ``negatives`` (lists of words) and ``kind`` (``"thing"`` or ``"stuff"``).
 
     Raises:
@@ -75,7 +75,7 @@ def class_from_table(entry: dict[str, Any], source: str) -> ClassSpec:
     kind = entry.get("kind")
     if kind not in (None, "thing", "stuff"):
         raise ConfigError(f"{where}: kind must be 'thing' or 'stuff', not {kind!r}")
-    lists = {key: _words(entry, key, where) for key in ("synonyms", "attributes", "looks", "negatives")}
+    lists = {key: _words(entry, key, where) for key in ("synonyms", "attributes", "appearance", "negatives")}
     try:
         return ClassSpec(name=name, kind=cast("Kind | None", kind), **lists)
     except ConfigError as error:

@@ -77,7 +77,8 @@ class WeightCard:
             first seen, and checked from then on.
         size_bytes: Of that file, where known.
         commercial: Whether the licence allows commercial use; None: not on record.
-        spec: How ``--clip``, ``--shape`` and ``--look`` name the model; empty for a part of one.
+        spec: How ``--image-text-encoder``, ``--backbone`` and ``--prototype-backbone`` name the model; empty
+            for a part of one.
     """
 
     name: str

@@ -10,7 +10,7 @@ from pathlib import Path
 from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
 from ovseg.weights.cards import HubFiles, WeightCard
-from ovseg.weights.lock import WeightLock
+from ovseg.weights.hash_record import HashRecord
 
 WEIGHT_NAMES = (
     "open_clip_model.safetensors",
@@ -41,7 +41,7 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def find_in_cache(at: HubFiles, lock: WeightLock) -> Path | None:
+def find_in_cache(at: HubFiles, lock: HashRecord) -> Path | None:
     """Path of the first file if all files are in the hub's cache; asks no network."""
     folder = _snapshot(at, lock)
     if folder is None:
@@ -87,13 +87,13 @@ def chosen_files(names: Sequence[str], *, weights: bool = True) -> tuple[str, ..
     return (best, *beside) if best else ()
 
 
-def download(card: WeightCard, cache_dir: Path, tell: Callable[[str], None] = lambda _: None) -> Path:
+def download(card: WeightCard, cache_dir: Path, on_message: Callable[[str], None] = lambda _: None) -> Path:
     """Fetch a card's files into the hub's cache, check their hashes, and record what no source gave.
 
     Args:
         card: Weights on the hub.
         cache_dir: ovseg's cache, for the lock file.
-        tell: Called with the name of each file before it is fetched.
+        on_message: Called with the name of each file before it is fetched.
 
     Raises:
         WeightsUnavailable: The hub is shut off, out of reach or wants a licence accepted, or gave a file of
@@ -107,7 +107,7 @@ def download(card: WeightCard, cache_dir: Path, tell: Callable[[str], None] = la
         )
     from huggingface_hub import HfApi, hf_hub_download, hf_hub_url
 
-    at, lock = card.at, WeightLock(cache_dir)
+    at, lock = card.at, HashRecord(cache_dir)
     endpoint = os.environ.get("HF_ENDPOINT") or None
     revision = lock.revision(at) or at.revision or "main"
     files = at.files or lock.files(at)
@@ -123,7 +123,7 @@ def download(card: WeightCard, cache_dir: Path, tell: Callable[[str], None] = la
         raise WeightsUnavailable(f"{at} has nothing that ovseg reads: {wanted}")
     hashes: dict[str, str] = {}
     for file in files:
-        tell(file)
+        on_message(file)
         with _answers(card, at):
             url = hf_hub_url(at.repo, file, revision=revision, endpoint=endpoint)
             said = api.get_hf_file_metadata(url=url)
@@ -179,7 +179,7 @@ def _lfs(etag: str | None) -> str | None:
     return etag if etag and len(etag) == 64 else None
 
 
-def _snapshot(at: HubFiles, lock: WeightLock) -> Path | None:
+def _snapshot(at: HubFiles, lock: HashRecord) -> Path | None:
     """Folder of the repository's files at the wanted revision, if the cache has it."""
     repo = hub_cache() / _folder(at)
     revision = lock.revision(at) or at.revision or "main"

@@ -1,7 +1,7 @@
 """Weights on the hub that presets and flags use by name.
 
 A revision and a hash stand here only where public sources that agree with each other give both; the other
-weights are recorded when they are first seen (:mod:`ovseg.weights.lock`).
+weights are recorded when they are first seen (:mod:`ovseg.weights.hash_record`).
 """
 
 from __future__ import annotations

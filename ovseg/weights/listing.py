@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import CARDS, HubFiles, WeightCard
+from ovseg.weights.hash_record import HashRecord
 from ovseg.weights.locate import find_file
-from ovseg.weights.lock import WeightLock
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def weight_status(card: WeightCard) -> WeightStatus:
     path = find_file(card)
     sha256, revision, size = card.sha256 or "", "", card.size_bytes
     if isinstance(card.at, HubFiles):
-        lock = WeightLock(default_cache_dir())
+        lock = HashRecord(default_cache_dir())
         revision = lock.revision(card.at) or card.at.revision or ""
         sha256 = sha256 or lock.sha256(card.at, card.file) or ""
     if size is None and path is not None:

@@ -11,8 +11,8 @@ from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
 from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import HubFiles, LocalFile, PackageFile, WeightCard
+from ovseg.weights.hash_record import HashRecord
 from ovseg.weights.hub import find_in_cache, snapshot_folder, snapshot_revision
-from ovseg.weights.lock import WeightLock
 
 
 def find_file(card: WeightCard) -> Path | None:
@@ -25,7 +25,7 @@ def find_file(card: WeightCard) -> Path | None:
             paths = (Path(folder) / file for folder in folders)
             return next((path for path in paths if path.is_file()), None)
         case HubFiles():
-            return find_in_cache(card.at, WeightLock(default_cache_dir()))
+            return find_in_cache(card.at, HashRecord(default_cache_dir()))
         case LocalFile(path=path):
             return path if path.is_file() else None
 
@@ -54,7 +54,7 @@ def require_checked(card: WeightCard) -> Path:
     found = sha256_of(path)
     known = card.sha256
     if isinstance(card.at, HubFiles):
-        lock = WeightLock(default_cache_dir())
+        lock = HashRecord(default_cache_dir())
         file = path.relative_to(snapshot_folder(path)).as_posix()
         known = known or lock.sha256(card.at, file)
         if known is None:
@@ -82,7 +82,7 @@ def require_described(card: WeightCard) -> Path:
     path = find_file(card)
     if path is None or not isinstance(card.at, HubFiles):
         raise WeightsUnavailable(f"{card.what} is not on this machine: run  {card.install}")
-    folder, lock = snapshot_folder(path), WeightLock(default_cache_dir())
+    folder, lock = snapshot_folder(path), HashRecord(default_cache_dir())
     for file in lock.files(card.at):
         if sha256_of(folder / file) != lock.sha256(card.at, file):
             raise WeightsUnavailable(
@@ -97,7 +97,7 @@ def is_complete(card: WeightCard) -> bool:
     Which files describe a model is known for certain only once they were recorded at a download.
     """
     if isinstance(card.at, HubFiles) and not card.at.weights:
-        recorded = WeightLock(default_cache_dir()).files(card.at)
+        recorded = HashRecord(default_cache_dir()).files(card.at)
         return bool(recorded) and find_file(card) is not None
     return find_file(card) is not None
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovseg.errors import UnknownName, UsageError
-from ovseg.identity import WEIGHTS
+from ovseg.fingerprint import WEIGHTS
 from ovseg.plugin_settings import canonical_query
 from ovseg.registry import registry_of
 

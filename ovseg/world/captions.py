@@ -107,7 +107,7 @@ def _article(words: str) -> str:
     return "an " if words[0] in "aeiou" else "a "
 
 
-def facts(text: str) -> frozenset[str]:
+def metadata(text: str) -> frozenset[str]:
     """What a caption says: names of things and stuff, and things with their colours."""
     words = text.rstrip(".").split()
     said = {word for word in words if word in THINGS or word in STUFF}

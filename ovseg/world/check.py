@@ -64,12 +64,14 @@ def held_out_scenes(count: int, seed: int = SEED, config: SceneConfig = SCENES) 
 
 
 def naming(encoders: Encoders, count: int, seed: int = SEED) -> dict[str, float]:
-    """Share of pictures of one thing that the *names* role calls by its name, among all things."""
-    words = encoders.names.prompt_head(THINGS)
+    """Share of pictures of one thing that the image-text encoder calls by its name, among all things."""
+    words = encoders.image_text.prompt_head(THINGS)
     found = {}
     for name, config in PICTURES.items():
         pixels, labels = singles(config, count, seed)
-        features = encoders.names.encode_image(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255)
+        features = encoders.image_text.encode_image(
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        )
         found[name] = float((words(features).argmax(1).cpu().numpy() == labels).mean())
     return found
 
@@ -108,13 +110,13 @@ def discovery(
     """IoU of the best region by normalized cut with the only object, in each of ``count`` scenes.
 
     Args:
-        encoders: Of the role *shape*.
+        encoders: Of the patch-feature backbone.
         count: Scenes.
         config: How objects are found; None: as suits the encoder. Scenes are seen at their own size.
         seed: Of the scenes.
     """
     scene = SceneConfig(side=SIDE, scale=(0.35, 0.6), reach=0.0)
-    config = config or DiscoveryConfig.for_encoder(encoders.shape.family)
+    config = config or DiscoveryConfig.for_encoder(encoders.backbone.family)
     discoverer = Discoverer(encoders, replace(config, image_size=SIDE))
     found = np.zeros(count)
     for number, one in enumerate(held_out_scenes(count, seed, scene)):
@@ -163,12 +165,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=0, help="of each name that the pipeline is asked for")
     parser.add_argument("--kept", type=Path, default=Path("out/world-samples"), help="folder that keeps them")
     parser.add_argument("--sheet", type=Path, help="also write a sheet of them, as JPEG")
-    asked = parser.parse_args()
+    targets = parser.parse_args()
     torch.set_num_threads(1)
     segmenter = Segmenter.from_preset("world", config=SEGMENT)
-    for name, share in naming(segmenter.encoders, asked.pictures).items():
+    for name, share in naming(segmenter.encoders, targets.pictures).items():
         print(f"named right, {name}: {share:.3f}", flush=True)
-    scenes = held_out_scenes(asked.scenes)
+    scenes = held_out_scenes(targets.scenes)
     for classes in (THINGS, FEW, STUFF):
         mean, each = mean_iou(segmenter, scenes, classes)
         print(
@@ -178,27 +180,27 @@ def main() -> None:
     tower = segmenter.encoders
     pipeline = load_lone_shape(f"local-dir:{WEIGHTS / 'diffusion'}", device=tower.device)
     for name, iou in {
-        "image tower": discovery(tower, asked.scenes),
-        "image tower, DINOv2's settings": discovery(tower, asked.scenes, DiscoveryConfig()),
-        "diffusion pipeline": discovery(pipeline, asked.scenes),
+        "image tower": discovery(tower, targets.scenes),
+        "image tower, DINOv2's settings": discovery(tower, targets.scenes, DiscoveryConfig()),
+        "diffusion pipeline": discovery(pipeline, targets.scenes),
     }.items():
         print(
             f"objects found by the {name}: {(iou >= 0.5).mean():.3f}, mean IoU {iou.mean():.3f}", flush=True
         )
-    if asked.samples:
+    if targets.samples:
         for style, config in {
             "training": SAMPLES,
             "held-out": replace(SAMPLES, held_out_styles=True),
         }.items():
-            pixels, labels = singles(config, asked.pictures, SEED)
+            pixels, labels = singles(config, targets.pictures, SEED)
             print(f"judge, {style} styles: {(judged(load_judge(), pixels) == labels).mean():.3f}", flush=True)
-        found = sampled(WEIGHTS / "diffusion", asked.samples, asked.kept, segmenter.encoders)
+        found = sampled(WEIGHTS / "diffusion", targets.samples, targets.kept, segmenter.encoders)
         each = {name: round(float(share), 2) for name, share in zip(THINGS, found.right.mean(1), strict=True)}
         print(f"samples recognised: {found.right.mean():.3f} {each}")
         share = found.right[found.used].mean() if found.used.any() else float("nan")
         print(f"samples kept as support: {found.used.mean():.3f}, of these recognised: {share:.3f}")
-        if asked.sheet is not None:
-            write_sheet(found, asked.sheet)
+        if targets.sheet is not None:
+            write_sheet(found, targets.sheet)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def draw_scenes(folder: Path) -> list[str]:
 
 
 def demo_bank(
-    out: Path, tell: Callable[[str], None], classes: Sequence[str] = FEW
+    out: Path, on_message: Callable[[str], None], classes: Sequence[str] = FEW
 ) -> tuple[Path, PrototypeBank]:
     """Build the bank of the demonstration in the folder ``OUT-bank``; returns its file, and it.
 
@@ -56,5 +56,5 @@ def demo_bank(
 
     banks = Banks(load_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
     banks.out.mkdir(parents=True, exist_ok=True)
-    bank = banks.generated(BankConfig(shots=SHOTS, image_size=SIDE), tell)
+    bank = banks.generated(BankConfig(shots=SHOTS, image_size=SIDE), on_message)
     return banks.out / "generated.bank", bank

@@ -147,14 +147,21 @@ def train(
 def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "judge", steps=1400, batch=128, rate=1.5e-3)
-    asked = parser.parse_args()
+    targets = parser.parse_args()
     config = loop_config(
-        asked,
+        targets,
         warmup=50,
         ema=0.98,
         save_every=400,
     )
-    train(Painter(asked.seed, drawings(), SIDE), config, asked.out, asked.work, asked.device, asked.workers)
+    train(
+        Painter(targets.seed, drawings(), SIDE),
+        config,
+        targets.out,
+        targets.work,
+        targets.device,
+        targets.workers,
+    )
 
 
 if __name__ == "__main__":

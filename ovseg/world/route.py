@@ -27,7 +27,7 @@ from ovseg.pipeline.benchmarks.banks import FILTER_MASS
 from ovseg.pipeline.encode import EncodedImage, encode_images
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.sources import open_source
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.timer import Timer
 from ovseg.prototypes import PrototypeBank, merge_banks
 from ovseg.runs.pool import build_pool
 from ovseg.support.config import BankConfig
@@ -45,7 +45,7 @@ SUPPORT_SEED, POOL_SEED = 500_009, 700_001
 
 POOL_SIZE = 2000
 
-ALONE = replace(SEGMENT, bank_text=False, backdrop="prototypes")
+ALONE = replace(SEGMENT, text_with_bank=False, background_score="prototypes")
 """The bank decides alone, its background prototypes among it, as in OVDiff."""
 
 READINGS: dict[str, SegmentConfig] = {"bank alone": ALONE, "bank and names": SEGMENT}
@@ -61,12 +61,12 @@ class EncodedScenes:
 
     def __init__(self, encoders: Encoders, scenes: Sequence[Scene]) -> None:
         self.encoders, self.scenes = encoders, scenes
-        watch = Stopwatch(encoders.device)
+        timer = Timer(encoders.device)
         with torch.inference_mode():
             self.encoded: list[EncodedImage] = [
                 found
                 for scene in scenes
-                for found in encode_images([scene.pixels], encoders, SEGMENT, watch, encoders.spaces)
+                for found in encode_images([scene.pixels], encoders, SEGMENT, timer, encoders.spaces)
             ]
 
     def measure(
@@ -153,7 +153,9 @@ class Banks:
             overwrite=True,
         )
 
-    def generated(self, config: BankConfig, tell: Callable[[str], None] = lambda line: None) -> PrototypeBank:
+    def generated(
+        self, config: BankConfig, on_message: Callable[[str], None] = lambda line: None
+    ) -> PrototypeBank:
         """Pictures that the world's diffusion pipeline makes of the names."""
         from ovseg.world.generate import generation
 
@@ -164,7 +166,7 @@ class Banks:
             vocabulary.classes,
             diffusion=generation(self.pipeline, config.shots),
             generated=self.out / "generated",
-            tell=tell,
+            on_message=on_message,
         )
         return build_bank(
             vocabulary,
@@ -173,7 +175,7 @@ class Banks:
             encoders=self.encoders,
             config=config,
             overwrite=True,
-            tell=tell,
+            on_message=on_message,
         )
 
 
@@ -221,53 +223,53 @@ def main() -> None:
     parser.add_argument(
         "--preset",
         default="world",
-        help='encoders; "world --look local-dir:FOLDER" adds features of a diffusion model',
+        help='encoders; "world --prototype-backbone local-dir:FOLDER" adds features of a diffusion model',
     )
     parser.add_argument("--shots", type=int, default=16)
     parser.add_argument("--classes", default=",".join(THINGS))
     parser.add_argument("--pool", type=int, default=POOL_SIZE, help="scenes of the unlabelled pool")
     parser.add_argument("--sources", default="ceiling,retrieved,generated")
     parser.add_argument("--ablate", default="", help="source whose bank is changed, one setting at a time")
-    asked = parser.parse_args()
+    targets = parser.parse_args()
     torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    classes = tuple(asked.classes.split(","))
-    encoders = load_preset(asked.preset)
-    scenes = EncodedScenes(encoders, held_out_scenes(asked.scenes))
-    config = BankConfig(shots=asked.shots, image_size=SIDE)
-    banks = Banks(encoders, classes, asked.out)
+    targets.out.mkdir(parents=True, exist_ok=True)
+    classes = tuple(targets.classes.split(","))
+    encoders = load_preset(targets.preset)
+    scenes = EncodedScenes(encoders, held_out_scenes(targets.scenes))
+    config = BankConfig(shots=targets.shots, image_size=SIDE)
+    banks = Banks(encoders, classes, targets.out)
     build: dict[str, Callable[[BankConfig], PrototypeBank]] = {
         "ceiling": banks.ceiling,
-        "retrieved": lambda c: banks.retrieved(c, asked.pool),
+        "retrieved": lambda c: banks.retrieved(c, targets.pool),
         "generated": banks.generated,
     }
     rows: list[dict[str, object]] = []
 
-    def tell(name: str, reading: str, settings: SegmentConfig, bank: PrototypeBank | None) -> None:
+    def on_message(name: str, reading: str, settings: SegmentConfig, bank: PrototypeBank | None) -> None:
         result = scenes.measure(classes, settings, bank)
         iou = [round(float(v), 4) if np.isfinite(v) else None for v in result.iou]
         rows.append({"support": name, "reading": reading, "miou": round(float(result.miou), 4), "iou": iou})
         print(f"| {name} | {reading} | {100 * result.miou:.1f} | {100 * result.iou[0]:.1f} |", flush=True)
-        write_json(asked.out / "route.json", {"classes": classes, "scenes": asked.scenes, "rows": rows})
+        write_json(targets.out / "route.json", {"classes": classes, "scenes": targets.scenes, "rows": rows})
 
     print("| support | reading | mIoU | background |\n| --- | --- | ---: | ---: |", flush=True)
-    tell("none", "names", SEGMENT, None)
-    tell("none", "names, category filter", replace(SEGMENT, category_mass=FILTER_MASS), None)
+    on_message("none", "names", SEGMENT, None)
+    on_message("none", "names, category filter", replace(SEGMENT, category_top_p=FILTER_MASS), None)
     made: dict[str, PrototypeBank] = {}
-    for source in filter(None, asked.sources.split(",")):
+    for source in filter(None, targets.sources.split(",")):
         made[source] = build[source](config)
         for reading, settings in READINGS.items():
-            tell(source, reading, settings, made[source])
-        filtered = replace(SEGMENT, category_mass=FILTER_MASS)
-        tell(source, "bank and names, category filter", filtered, made[source])
+            on_message(source, reading, settings, made[source])
+        filtered = replace(SEGMENT, category_top_p=FILTER_MASS)
+        on_message(source, "bank and names, category filter", filtered, made[source])
     if "retrieved" in made and "generated" in made:
         joined = both(made["generated"], made["retrieved"], config)
         for reading, settings in READINGS.items():
-            tell("generated and retrieved", reading, settings, joined)
-    for name, change in ABLATIONS.items() if asked.ablate else ():
-        bank = build[asked.ablate](change(config))
+            on_message("generated and retrieved", reading, settings, joined)
+    for name, change in ABLATIONS.items() if targets.ablate else ():
+        bank = build[targets.ablate](change(config))
         for reading, settings in READINGS.items():
-            tell(f"{asked.ablate}, {name}", reading, settings, bank)
+            on_message(f"{targets.ablate}, {name}", reading, settings, bank)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ def texture(name: str, side: int, rng: np.random.Generator) -> Array:
     return drawn
 
 
-def noise(height: int, width: int, cell: tuple[float, float], rng: np.random.Generator) -> Array:
-    """(height, width) smooth noise of about unit deviation, in grains of ``cell`` (rows, columns) pixels."""
+def noise(height: int, width: int, patch: tuple[float, float], rng: np.random.Generator) -> Array:
+    """(height, width) smooth noise of about unit deviation, in grains of ``patch`` (rows, columns) pixels."""
     small = rng.standard_normal(
-        (max(2, round(height / cell[0]) + 1), max(2, round(width / cell[1]) + 1)), np.float32
+        (max(2, round(height / patch[0]) + 1), max(2, round(width / patch[1]) + 1)), np.float32
     )
     if small.shape == (height, width):
         return small
@@ -87,12 +87,12 @@ def _snow(side: int, rng: np.random.Generator) -> Array:
 
 def _stone(side: int, rng: np.random.Generator) -> Array:
     step = int(rng.integers(10, 14))
-    cells = side // step + 3
-    jitter = rng.uniform(0.15, 0.85, (cells, cells, 2)).astype(np.float32)
-    centres = (np.moveaxis(np.mgrid[:cells, :cells], 0, -1) - 1 + jitter).reshape(-1, 2) * step
+    patches = side // step + 3
+    jitter = rng.uniform(0.15, 0.85, (patches, patches, 2)).astype(np.float32)
+    centres = (np.moveaxis(np.mgrid[:patches, :patches], 0, -1) - 1 + jitter).reshape(-1, 2) * step
     y, x = np.mgrid[:side, :side].astype(np.float32)
-    base = (y // step * cells + x // step).astype(int)
-    near = np.stack([base + i * cells + j for i in range(3) for j in range(3)])
+    base = (y // step * patches + x // step).astype(int)
+    near = np.stack([base + i * patches + j for i in range(3) for j in range(3)])
     gaps = np.hypot(centres[near, 0] - y, centres[near, 1] - x)
     order = np.sort(gaps, 0)
     tone = rng.uniform(0.1, 1, len(centres)).astype(np.float32)

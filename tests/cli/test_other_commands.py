@@ -135,7 +135,7 @@ def test_doctor_says_what_discover_can_do_without_words(ovseg: Any, monkeypatch:
 
     found = findings(DINO_B8)
     assert (found["presets"]["state"], found["discover"]["state"]) == ("problem", "ok")
-    assert found["discover"]["text"] == "finds objects with the shape encoder of default"
+    assert found["discover"]["text"] == "finds objects with the backbone of default"
     assert findings()["discover"]["state"] == "note"
 
 
@@ -205,7 +205,7 @@ def test_missing_models_end_with_4_and_the_command(ovseg: Any, tmp_path: Path) -
     assert result.exit_code == 4
     assert "run  ovseg models download default" in result.stderr
     result = ovseg(
-        "discover", tmp_path, "-o", tmp_path / "out", "--preset", "offline", "--shape", "dinov2-vitl14"
+        "discover", tmp_path, "-o", tmp_path / "out", "--preset", "offline", "--backbone", "dinov2-vitl14"
     )
     assert result.exit_code == 4
     assert "run  ovseg models download dinov2-vitl14" in result.stderr

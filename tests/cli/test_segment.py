@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ovseg.cli.overlay import value_at
+from ovseg.cli.config_merge import value_at
 from ovseg.cli.segment import segment
 from ovseg.cli.settings import DEFAULTS, FLAGS
 

@@ -16,14 +16,14 @@ SQUARE = (60, 40, 140, 110)
 
 
 class ColourShape:
-    """A *shape* encoder: a cell's feature is its mean colour around grey."""
+    """A backbone: a patch's feature is its mean colour around grey."""
 
     patch = 14
     family = "other"
 
     def encode(self, images: torch.Tensor, wanted: Iterable[tuple[int, str]]) -> dict[Any, torch.Tensor]:
-        cells = torch.nn.functional.avg_pool2d(images - 0.5, self.patch).permute(0, 2, 3, 1)
-        return dict.fromkeys(wanted, cells)
+        patches = torch.nn.functional.avg_pool2d(images - 0.5, self.patch).permute(0, 2, 3, 1)
+        return dict.fromkeys(wanted, patches)
 
     def saliency(self, tokens: torch.Tensor) -> None:
         return None

@@ -24,7 +24,7 @@ def dense_eigenpairs(weights: Array, count: int = 1) -> tuple[Array, Array]:
 
 
 def sides_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    """IoU of two bipartitions of the same cells: of their worse side, with sides matched the better way."""
+    """IoU of two bipartitions of the same patches: of their worse side, with sides matched the better way."""
 
     def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
         union = (a | b).sum()

@@ -13,7 +13,7 @@ def scene(
     seed: int = 0,
     length: int = 32,
 ) -> torch.Tensor:
-    """(h, w, length) features: a background and one kind of thing for each XYXY box of cells."""
+    """(h, w, length) features: a background and one kind of thing for each XYXY box of patches."""
     generator = torch.Generator().manual_seed(seed)
     kinds = torch.linalg.qr(torch.randn(length, len(boxes) + 1, generator=generator)).Q.T
     labels = torch.zeros(shape, dtype=torch.long)

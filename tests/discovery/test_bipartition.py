@@ -53,7 +53,7 @@ def test_the_mean_is_that_of_kept_cells() -> None:
 
 
 def test_the_best_ncut_value_is_found_where_the_mean_is_not_the_gap() -> None:
-    # Five cells against three; the vector's mean would put the fourth on the wrong side.
+    # Five patches against three; the vector's mean would put the fourth on the wrong side.
     features = torch.block_diag(torch.ones(5, 1), torch.ones(3, 1))[None]
     vector = torch.tensor([[0.0, 0.0, 0.0, 0.0, 5.0, 6.0, 6.0, 6.0]])
     affinity = build_affinity(features, 0.5, 1e-3)

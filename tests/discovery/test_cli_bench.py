@@ -34,7 +34,7 @@ def refuse(*_: object) -> Any:
 def ovseg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """With a preset whose words are not on this machine."""
     words = replace(WORLD_NAMES, at=LocalFile(tmp_path / "words"))
-    card = PresetCard("colours", "colours", (words,), refuse, shape=Part((), lambda *_: colour_encoders()))
+    card = PresetCard("colours", "colours", (words,), refuse, backbone=Part((), lambda *_: colour_encoders()))
     monkeypatch.setattr(PRESETS, "_entries", {"colours": card})
 
     def invoke(*arguments: object) -> Any:

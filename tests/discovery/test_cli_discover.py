@@ -148,12 +148,12 @@ def test_a_shape_encoder_needs_no_preset(
         )
     )
     out = tmp_path / "out"
-    flags = ("--shape", f"local-dir:{model}", "--image-size", 160, "--layer", 0, "--limit", 1)
+    flags = ("--backbone", f"local-dir:{model}", "--image-size", 160, "--layer", 0, "--limit", 1)
     result = ovseg("discover", photos, "-o", out, "-f", "boxes", *flags)
     assert result.exit_code == 0, result.stderr
-    assert "no preset, shapes by" in result.stderr
+    assert "no preset, backbone" in result.stderr
     about = json.loads((out / "run.json").read_text())["config"]["segmenter"]
-    assert about["preset"] == f"none, --shape local-dir:{model}"
+    assert about["preset"] == f"none, --backbone local-dir:{model}"
     assert [weights["sha256"] for weights in about["weights"]] == [file_sha256(model / "model.safetensors")]
     chosen = about["config"]["discovery"]
     assert (chosen["facet"], chosen["layer"], chosen["tau"]) == ("key", 0, 0.2)

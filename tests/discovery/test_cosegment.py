@@ -35,7 +35,7 @@ def test_pairs_of_images_give_what_the_whole_matrix_gives(seed: int, sizes: list
     seeds, reference = by_the_paper(features, weights)
     assert list(found.seeds) == seeds
     assert torch.allclose(found.reference, reference, atol=1e-5)
-    for values, near in zip(features, found.nearness, strict=True):
+    for values, near in zip(features, found.similarity, strict=True):
         assert torch.allclose(near, F.normalize(values, dim=1) @ reference, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ import torch
 from reference import planted_features
 from scenes import scene
 
-from ovseg.discovery import DiscoveryConfig, at_size, connected_pieces, refine_mask, spectral_segments
+from ovseg.discovery import DiscoveryConfig, at_size, connected_regions, refine_mask, spectral_segments
 from ovseg.discovery.candidates import agreement, level_regions, overlaps, strongest
 from ovseg.discovery.evidence import fuse, resample
 from ovseg.discovery.objectness import Measures, feature_gap, frame_contact, objectness
@@ -118,8 +118,8 @@ def test_groups_that_are_hardly_linked_are_all_found(noise: float) -> None:
 def test_pieces_that_do_not_touch_are_told_apart() -> None:
     segments = np.array([[0, 0, 1, 0], [1, 1, 0, 0], [2, 1, 1, 1]])
     expected = [[0, 0, 2, 1], [3, 3, 1, 1], [4, 3, 3, 3]]
-    assert connected_pieces(segments).tolist() == expected
-    assert connected_pieces(np.zeros((2, 3), np.int64)).max() == 0
+    assert connected_regions(segments).tolist() == expected
+    assert connected_regions(np.zeros((2, 3), np.int64)).max() == 0
 
 
 def test_segments_of_nothing() -> None:

@@ -15,7 +15,7 @@ from ovseg.discovery.eigen import eigenvectors, second_eigenvectors
 
 
 def test_two_groups_by_hand() -> None:
-    # Groups of a and b cells, all pairs within weigh 1 and across e. On vectors constant on the groups the
+    # Groups of a and b patches, all pairs within weigh 1 and across e. On vectors constant on the groups the
     # random walk is a 2 x 2 matrix whose trace is 1 + (1 - λ): λ = b e / (a + b e) + a e / (b + a e).
     a, b, e = 3, 5, 0.01
     features = torch.tensor([[1.0, 0.0]] * a + [[0.0, 1.0]] * b)[None]
@@ -101,13 +101,13 @@ def test_sign_is_fixed_by_the_largest_entry() -> None:
 
 
 def test_graphs_without_structure_have_defined_answers() -> None:
-    # One cell: no second eigenvector. Equal cells: the complete graph, whose other eigenvalues are all 1.
+    # One patch: no second eigenvector. Equal patches: the complete graph, whose other eigenvalues are all 1.
     single = eigenvectors(build_affinity(torch.ones(1, 1, 4), 0.2, 1e-5))
     assert (single.vectors.shape, single.values.item()) == ((1, 1, 1), 1.0)
     equal = eigenvectors(build_affinity(torch.ones(1, 50, 4), 0.2, 1e-5))
     assert equal.values.item() == pytest.approx(1, abs=1e-5)
     assert bool(torch.isfinite(equal.vectors).all())
-    # No links at all: every cell has features of its own, even its own link is missing for zeros.
+    # No links at all: every patch has features of its own, even its own link is missing for zeros.
     for features in (torch.eye(16)[None], torch.zeros(1, 16, 4)):
         assert bool(torch.isfinite(eigenvectors(build_affinity(features, 0.2, 1e-5)).vectors).all())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg.discovery.grow import box_seeds, nearest_mark_cells, walk
+from ovseg.discovery.grow import box_seeds, nearest_annotated_patches, walk
 from ovseg.discovery.support import SupportConfig, SupportEvidence, find_support_regions
 
 GRID = (8, 12)
@@ -22,9 +22,9 @@ def scene(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return tokens.flatten(0, 1), truth.flatten()
 
 
-def only(*cells: tuple[int, int]) -> torch.Tensor:
+def only(*patches: tuple[int, int]) -> torch.Tensor:
     mark = torch.zeros(GRID, dtype=torch.bool)
-    for row, column in cells:
+    for row, column in patches:
         mark[row, column] = True
     return mark.flatten()
 
@@ -39,7 +39,7 @@ def test_one_cell_of_each_kind_grows_to_the_square():
 
 
 def test_shares_are_those_of_the_linear_system_by_hand():
-    # Three cells in a row, all alike: the middle one is as near to either mark.
+    # Three patches in a row, all alike: the middle one is as near to either mark.
     tokens = torch.ones(3, 4)
     share = walk(tokens, (1, 3), torch.tensor([True, False, False]), torch.tensor([False, False, True]))
     torch.testing.assert_close(share, torch.tensor([1.0, 0.5, 0.0]))
@@ -69,10 +69,10 @@ def test_seeds_of_a_box_lie_on_its_object():
 
 def test_cells_go_with_the_mark_that_they_are_like():
     tokens, truth = scene()
-    torch.testing.assert_close(nearest_mark_cells(tokens, only((4, 5)), only((0, 0), (7, 11))), truth)
-    torch.testing.assert_close(nearest_mark_cells(tokens, only((4, 5)), only()), truth)
+    torch.testing.assert_close(nearest_annotated_patches(tokens, only((4, 5)), only((0, 0), (7, 11))), truth)
+    torch.testing.assert_close(nearest_annotated_patches(tokens, only((4, 5)), only()), truth)
     # A mark stays what it is, whatever it looks like.
-    kept = nearest_mark_cells(tokens, only((4, 5), (0, 3)), only((3, 4)))
+    kept = nearest_annotated_patches(tokens, only((4, 5), (0, 3)), only((3, 4)))
     assert bool(kept[only((0, 3))])
     assert not bool(kept[only((3, 4))])
 

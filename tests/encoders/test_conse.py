@@ -22,15 +22,15 @@ class Sentences:
     """Texts to axes of a space of four dimensions."""
 
     def __init__(self) -> None:
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
 
     def __call__(self, texts):
-        self.asked.append(list(texts))
+        self.calls.append(list(texts))
         return torch.eye(4)[[AXES[text] for text in texts]]
 
 
 class Net(nn.Module):
-    """Features are the mean colour of each cell of 16 pixels, the logits ten times that."""
+    """Features are the mean colour of each patch of 16 pixels, the logits ten times that."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def encoder(sentences: Sentences | None = None, **options) -> ConseEncoder:
 
 
 def flag() -> torch.Tensor:
-    """(1, 3, 32, 48): red, green and blue columns of one cell each, two rows of cells."""
+    """(1, 3, 32, 48): red, green and blue columns of one patch each, two rows of patches."""
     image = torch.zeros(1, 3, 32, 48)
     for channel in range(3):
         image[:, channel, :, 16 * channel : 16 * (channel + 1)] = 1
@@ -89,12 +89,12 @@ def test_votes_are_a_softmax_over_the_prompts():
     share = near / (near + 2 * far), far / (near + 2 * far)
     expected = torch.tensor([[share[0], share[1], share[1]], [share[1], share[0], share[1]], [1 / 3] * 3])
     torch.testing.assert_close(head.votes, expected)
-    torch.testing.assert_close(head.chance, expected.mean(0))
+    torch.testing.assert_close(head.class_prior, expected.mean(0))
 
 
 def test_a_class_that_is_like_no_prompt_asked_for_votes_for_the_others():
     plain = encoder(text_temperature=0.5).prompt_head(["red", "green", "odd"]).votes
-    votes = encoder(text_temperature=0.5).prompt_head(["red", "green", "odd"], asked=1).votes
+    votes = encoder(text_temperature=0.5).prompt_head(["red", "green", "odd"], target_count=1).votes
     torch.testing.assert_close(votes[0], plain[0], rtol=0, atol=1e-6)  # red itself: its similarity is 1
     # Green and blue are nothing like red: what they gave it goes to the others as they share them.
     assert votes[1:, 0].max() < 1e-4
@@ -104,7 +104,7 @@ def test_a_class_that_is_like_no_prompt_asked_for_votes_for_the_others():
 
 def test_without_anything_else_every_vote_stays():
     plain = encoder().prompt_head(["red", "green"]).votes
-    torch.testing.assert_close(encoder().prompt_head(["red", "green"], asked=2).votes, plain)
+    torch.testing.assert_close(encoder().prompt_head(["red", "green"], target_count=2).votes, plain)
 
 
 def test_the_head_is_the_mean_of_votes_under_the_class_probabilities():
@@ -129,13 +129,13 @@ def test_each_text_is_encoded_once_and_order_is_kept():
     found = names.encode_text(["blue", "red", "blue"])
     torch.testing.assert_close(found, torch.eye(4)[[2, 0, 2]])
     torch.testing.assert_close(names.encode_text(["green", "red"]), torch.eye(4)[[1, 0]])
-    assert sentences.asked == [["blue", "red"], ["green"]]
+    assert sentences.calls == [["blue", "red"], ["green"]]
 
 
 def asked_for_classes(cache: Path) -> tuple[int, torch.Tensor]:
     sentences = Sentences()
     found = encoder(sentences, cache_dir=cache).class_embeddings
-    return len(sentences.asked), found
+    return len(sentences.calls), found
 
 
 def test_class_embeddings_are_kept_between_runs(tmp_path: Path):

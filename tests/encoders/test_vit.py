@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
-from ovseg.encoders.shape import VisualEncoder
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, dinov2_state, family_of
 from ovseg.errors import ConfigError
 

@@ -13,8 +13,8 @@ from evaluation_fakes import ColourSegmenter, vocabulary_of
 import ovseg.evaluation.runner as runner
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.predictions import SegmenterPredictor
+from ovseg.evaluation.protocols import protocol_for
 
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
 halt = int(sys.argv[3]) if len(sys.argv) > 3 else None
@@ -26,7 +26,7 @@ runner.evaluate(
     data,
     SegmenterPredictor(ColourSegmenter(seconds=0.01, halt=halt), vocabulary, data),
     vocabulary,
-    dialect_for("ovseg", "folder", background=True),
+    protocol_for("ovseg", "folder", background=True),
     out,
     settings=runner.EvaluationSettings(
         batch_size=3, save_predictions=True, bootstrap=BootstrapSettings(replicates=100)

@@ -24,10 +24,10 @@ CLASSES = ("background", "cat", "dog")
 @pytest.fixture
 def presets(monkeypatch):
     """Presets asked for; every one is the colour segmenter."""
-    asked = []
+    calls = []
 
     def from_preset(preset, **settings):
-        asked.append((preset, settings))
+        calls.append((preset, settings))
         segmenter = ColourSegmenter(name=preset)
         segmenter.note = f"preset {preset}"
         return segmenter
@@ -37,7 +37,7 @@ def presets(monkeypatch):
     module.__path__ = [str(Path(ovseg.__file__).parent / "pipeline")]
     module.Segmenter = SimpleNamespace(from_preset=from_preset)
     monkeypatch.setitem(sys.modules, "ovseg.pipeline", module)
-    return asked
+    return calls
 
 
 def call(*arguments, code=0):
@@ -90,23 +90,23 @@ def test_voc_by_a_vocabulary_file(presets, tmp_path):
     assert "not the official split" in results["notes"][0]
 
 
-@pytest.mark.parametrize("dialect", ["sclip", "tcl"])
-def test_window_dialects_need_windows(presets, tmp_path, dialect):
+@pytest.mark.parametrize("protocol", ["sclip", "tcl"])
+def test_window_dialects_need_windows(presets, tmp_path, protocol):
     painted_folder(tmp_path / "data", CLASSES, 1)
     arguments = ("folder", "--root", tmp_path / "data", "--background", "-o", tmp_path / "out")
-    result = call(*arguments, "--dialect", dialect, "--preset", "colours", code=2)
-    assert f"dialect {dialect} wants windows" in result.stderr
+    result = call(*arguments, "--protocol", protocol, "--preset", "colours", code=2)
+    assert f"protocol {protocol} wants windows" in result.stderr
     assert "which preset colours has not" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("dialect", ["ovseg", "sclip", "tcl"])
-def test_predictions_are_scored_under_any_dialect(tmp_path, dialect):
+@pytest.mark.parametrize("protocol", ["ovseg", "sclip", "tcl"])
+def test_predictions_are_scored_under_any_dialect(tmp_path, protocol):
     painted_folder(tmp_path / "data", CLASSES, 2)
     arguments = ("folder", "--root", tmp_path / "data", "--background", "-o", tmp_path / "out")
-    call(*arguments, "--predictions", tmp_path / "data/masks", "--dialect", dialect)
+    call(*arguments, "--predictions", tmp_path / "data/masks", "--protocol", protocol)
     results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["dialect"]["name"] == dialect
+    assert results["protocol"]["name"] == protocol
     assert results["miou"] == 1
 
 

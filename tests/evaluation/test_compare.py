@@ -9,8 +9,8 @@ from ovseg.errors import UsageError
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.compare import compare, comparison_markdown
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.predictions import SegmenterPredictor
+from ovseg.evaluation.protocols import protocol_for
 from ovseg.evaluation.runner import EvaluationSettings, evaluate
 
 CLASSES = ("background", "cat", "dog")
@@ -21,8 +21,8 @@ def run(root, out, *, shift=0, limit=None):
     data = load_folder(root, background=True).limited(limit)
     vocabulary = vocabulary_of(data.foreground)
     predictor = SegmenterPredictor(ColourSegmenter(shift=shift), vocabulary, data)
-    dialect = dialect_for("ovseg", "folder", background=True)
-    evaluate(data, predictor, vocabulary, dialect, out, settings=EvaluationSettings(bootstrap=FEW))
+    protocol = protocol_for("ovseg", "folder", background=True)
+    evaluate(data, predictor, vocabulary, protocol, out, settings=EvaluationSettings(bootstrap=FEW))
     return out
 
 

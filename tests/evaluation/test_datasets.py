@@ -289,7 +289,7 @@ def test_the_real_voc_sample_is_read_as_it_is(shared_data: Path):
 
 @pytest.mark.parametrize(
     ("name", "background", "images", "classes"),
-    [("coco_mini", True, 294, 81), ("msrc_mini", False, 296, 23), ("camvid_mini", False, 59, 11)],
+    [("coco_panoptic_mini", False, 200, 133), ("msrc_mini", False, 296, 23), ("camvid_mini", False, 59, 11)],
 )
 def test_the_real_folders_are_read_as_they_are(shared_data: Path, name, background, images, classes):
     dataset = load_folder(shared_data / name, background=background)

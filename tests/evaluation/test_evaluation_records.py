@@ -14,11 +14,11 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 from ovseg.errors import InputError, OutputError
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.journal import Header, Journal, read_header, read_records
 from ovseg.evaluation.pictures import Ranking, render
 from ovseg.evaluation.prediction_folder import FolderPredictor
 from ovseg.evaluation.predictions import Prediction, SegmenterPredictor
+from ovseg.evaluation.protocols import protocol_for
 from ovseg.evaluation.record import ImageRecord, measure
 from ovseg.evaluation.runner import EvaluationSettings, evaluate
 from ovseg.evaluation.table import read_results
@@ -71,9 +71,9 @@ def test_random_predictions_score_what_scikit_learn_says(tmp_path):
         Image.fromarray(labels).save(tmp_path / "random" / f"{sample.name}.png")
         true.append(truth[truth != 255])
         predicted.append(labels[truth != 255])
-    vocabulary, dialect = vocabulary_of(CLASSES[1:]), dialect_for("ovseg", "folder", background=True)
-    predictor = FolderPredictor(tmp_path / "random", data, vocabulary, dialect)
-    results = evaluate(data, predictor, vocabulary, dialect, tmp_path / "out").results
+    vocabulary, protocol = vocabulary_of(CLASSES[1:]), protocol_for("ovseg", "folder", background=True)
+    predictor = FolderPredictor(tmp_path / "random", data, vocabulary, protocol)
+    results = evaluate(data, predictor, vocabulary, protocol, tmp_path / "out").results
 
     matrix = sklearn_confusion(np.concatenate(true), np.concatenate(predicted), labels=[0, 1, 2, 3, 255])[:4]
     hits, rows, columns = np.diag(matrix), matrix.sum(axis=1), matrix[:, :4].sum(axis=0)
@@ -116,10 +116,10 @@ def finished(tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 3)
     data = load_folder(tmp_path / "data", background=True)
     vocabulary = vocabulary_of(data.foreground)
-    dialect = dialect_for("ovseg", "folder", background=True)
+    protocol = protocol_for("ovseg", "folder", background=True)
     run = EvaluationSettings(bootstrap=BootstrapSettings(replicates=5))
     predictor = SegmenterPredictor(ColourSegmenter(), vocabulary, data)
-    evaluate(data, predictor, vocabulary, dialect, tmp_path / "out", settings=run)
+    evaluate(data, predictor, vocabulary, protocol, tmp_path / "out", settings=run)
     return tmp_path / "out"
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from ovseg.errors import DatasetError, OutputError, UsageError
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.merge import merge
 from ovseg.evaluation.predictions import SegmenterPredictor
+from ovseg.evaluation.protocols import protocol_for
 from ovseg.evaluation.runner import EvaluationSettings, evaluate
 
 CLASSES = ("background", "cat", "dog")
@@ -29,9 +29,9 @@ def run(root, out, *, background=True, segmenter=None, limit=None, **settings):
     data = load_folder(root, background=background).limited(limit)
     vocabulary = vocabulary_of(data.foreground, background=background)
     predictor = SegmenterPredictor(segmenter or ColourSegmenter(), vocabulary, data)
-    dialect = dialect_for("ovseg", "folder", background=background)
+    protocol = protocol_for("ovseg", "folder", background=background)
     settings = EvaluationSettings(**({"bootstrap": FEW} | settings))
-    return evaluate(data, predictor, vocabulary, dialect, out, settings=settings).results
+    return evaluate(data, predictor, vocabulary, protocol, out, settings=settings).results
 
 
 def test_perfect_predictions_score_one(tmp_path):
@@ -79,7 +79,7 @@ def test_results_say_what_they_depend_on(tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 3)
     run(tmp_path / "data", tmp_path / "out", limit=2)
     results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["dialect"]["name"] == "ovseg"
+    assert results["protocol"]["name"] == "ovseg"
     assert results["hashes"]["vocabulary"] == vocabulary_of(CLASSES[1:]).hash
     assert results["predictor"]["preset"] == "colours"
     assert results["ovseg"] == {"version": "0.1.0", "commit": "abc"}

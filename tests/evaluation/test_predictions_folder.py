@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 from ovseg.errors import InputError, UsageError
 from ovseg.evaluation.datasets import DATASETS
 from ovseg.evaluation.datasets.folder import load_folder
-from ovseg.evaluation.dialects import dialect_for
 from ovseg.evaluation.prediction_folder import FolderPredictor
 from ovseg.evaluation.predictions import SegmenterPredictor
+from ovseg.evaluation.protocols import protocol_for
 from ovseg.evaluation.runner import EvaluationSettings, evaluate
 from ovseg.evaluation.soft_scores import decide, read_scores
 from ovseg.vocabulary import ClassSpec, Vocabulary
@@ -22,11 +22,11 @@ from ovseg.vocabulary import ClassSpec, Vocabulary
 CLASSES = ("background", "cat", "dog")
 
 
-def predictor(folder, data, *, dialect="ovseg", vocabulary=None):
+def predictor(folder, data, *, protocol="ovseg", vocabulary=None):
     vocabulary = vocabulary or vocabulary_of(data.foreground, background=data.has_background)
     name = data.card.name
     return FolderPredictor(
-        folder, data, vocabulary, dialect_for(dialect, name, background=data.has_background)
+        folder, data, vocabulary, protocol_for(protocol, name, background=data.has_background)
     )
 
 
@@ -45,15 +45,15 @@ def test_saved_predictions_score_the_same_when_read_back(tmp_path):
     painted_folder(tmp_path / "data", CLASSES, 4, noise=0.2)
     data = load_folder(tmp_path / "data", background=True)
     vocabulary = vocabulary_of(data.foreground)
-    dialect = dialect_for("ovseg", "folder", background=True)
+    protocol = protocol_for("ovseg", "folder", background=True)
     first = evaluate(
-        data, SegmenterPredictor(ColourSegmenter(), vocabulary, data), vocabulary, dialect, tmp_path / "a",
+        data, SegmenterPredictor(ColourSegmenter(), vocabulary, data), vocabulary, protocol, tmp_path / "a",
         settings=EvaluationSettings(save_predictions=True),
     ).results  # fmt: skip
     with Image.open(tmp_path / "a/predictions/photo000.png") as image:
         assert image.mode == "P"
-    again = FolderPredictor(tmp_path / "a", data, vocabulary, dialect)
-    second = evaluate(data, again, vocabulary, dialect, tmp_path / "b").results
+    again = FolderPredictor(tmp_path / "a", data, vocabulary, protocol)
+    second = evaluate(data, again, vocabulary, protocol, tmp_path / "b").results
     for name in ("miou", "per_class", "intervals", "sizes", "boundary_iou"):
         assert first[name] == second[name]
     assert first["hashes"]["predictions"] == second["hashes"]["predictions"]
@@ -64,14 +64,14 @@ def test_saved_predictions_of_a_set_without_background(tmp_path):
     truths = trees.voc(tmp_path / "data")
     data = DATASETS.get("voc20").load(tmp_path / "data")
     vocabulary = vocabulary_of(data.foreground, background=False)
-    dialect = dialect_for("ovseg", "voc20", background=False)
+    protocol = protocol_for("ovseg", "voc20", background=False)
     settings = EvaluationSettings(save_predictions=True)
     first = evaluate(
-        data, SegmenterPredictor(ColourSegmenter(), vocabulary, data), vocabulary, dialect, tmp_path / "a",
+        data, SegmenterPredictor(ColourSegmenter(), vocabulary, data), vocabulary, protocol, tmp_path / "a",
         settings=settings,
     ).results  # fmt: skip
-    again = FolderPredictor(tmp_path / "a/predictions", data, vocabulary, dialect)
-    assert evaluate(data, again, vocabulary, dialect, tmp_path / "b").results["miou"] == first["miou"]
+    again = FolderPredictor(tmp_path / "a/predictions", data, vocabulary, protocol)
+    assert evaluate(data, again, vocabulary, protocol, tmp_path / "b").results["miou"] == first["miou"]
     assert len(truths) == 3
 
 
@@ -145,7 +145,7 @@ def test_soft_scores_follow_the_dialects_threshold(tmp_path):
     (tmp_path / "p").mkdir()
     save_file({"scores": scores.astype(np.float32)}, tmp_path / "p/a.safetensors")
     assert read(tmp_path / "p", data)[0].tolist() == [[1, 1], [0, 2]]
-    voc = dialect_for("sclip", "voc21", background=True)  # threshold 0.2
+    voc = protocol_for("sclip", "voc21", background=True)  # threshold 0.2
     found = FolderPredictor(tmp_path / "p", data, vocabulary_of(CLASSES[1:]), voc)
     prediction = found.load(data.samples[0], (2, 2))
     assert prediction.labels.tolist() == [[0, 1], [0, 0]]

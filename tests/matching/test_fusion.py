@@ -11,26 +11,35 @@ from hypothesis import strategies as st
 from ovseg.config import SegmentConfig
 from ovseg.matching import Evidence, fuse
 
-PLAIN = SegmentConfig(gate=0, mass=1, other_things=1, other_stuff=1, lift=1, cover=0, looks=0, thing_looks=0)
-"""Settings under which little but the text side is left, so that cases can be worked out by hand."""
+PLAIN = SegmentConfig(
+    image_gate=0,
+    thing_stuff_prior=1,
+    background_thing_weight=1,
+    background_stuff_weight=1,
+    prior_correction=1,
+    stuff_bias=0,
+    stuff_appearance=0,
+    thing_appearance=0,
+)
+"""Settings under which little but the text scores is left, so that cases can be worked out by hand."""
 
 
 def evidence(
     text: list[list[float]],
     *,
     image: list[float] | None = None,
-    chance: list[float] | None = None,
+    class_prior: list[float] | None = None,
     foreground: list[float] | None = None,
-    looks: list[list[float]] | None = None,
+    appearance: list[list[float]] | None = None,
 ) -> Evidence:
     rows = torch.tensor(text)
     groups = rows.shape[1]
     return Evidence(
         text=rows,
         image=torch.tensor(image or [1 / groups] * groups),
-        chance=torch.tensor(chance or [1 / groups] * groups),
+        class_prior=torch.tensor(class_prior or [1 / groups] * groups),
         foreground=None if foreground is None else torch.tensor(foreground),
-        looks=torch.zeros_like(rows) if looks is None else torch.tensor(looks),
+        appearance=torch.zeros_like(rows) if appearance is None else torch.tensor(appearance),
     )
 
 
@@ -73,7 +82,7 @@ def test_foreground_and_text_are_weighed_as_odds():
 
 
 def test_stuff_gains_where_every_pixel_has_a_name():
-    seen, config = evidence([[0.5, 0.5]], foreground=[0.5]), replace(PLAIN, cover=math.log(3))
+    seen, config = evidence([[0.5, 0.5]], foreground=[0.5]), replace(PLAIN, stuff_bias=math.log(3))
     close(fused(seen, [False, True], 2, config, background=False), [[0, 1 / 4, 3 / 4]])
     close(fused(seen, [False, True], 2, config), [[0, 1 / 2, 1 / 2]])
     # Among things alone there is nothing to gain.
@@ -82,7 +91,7 @@ def test_stuff_gains_where_every_pixel_has_a_name():
 
 def test_no_mass_leaves_the_kind_to_the_foreground():
     seen = evidence([[0.99, 0.01]], foreground=[0.3])
-    close(fused(seen, [False, True], 2, replace(PLAIN, mass=0)), [[0, 0.3, 0.7]])
+    close(fused(seen, [False, True], 2, replace(PLAIN, thing_stuff_prior=0)), [[0, 0.3, 0.7]])
 
 
 def test_foreground_says_nothing_where_there_is_one_kind():
@@ -94,14 +103,14 @@ def test_foreground_says_nothing_where_there_is_one_kind():
 
 def test_stuff_is_told_apart_relative_to_chance():
     # 0.2 where 0.1 is usual says more than 0.6 where 0.6 is usual; both are lifted by the floor of 0.001.
-    seen = evidence([[0.2, 0.6]], chance=[0.1, 0.6])
+    seen = evidence([[0.2, 0.6]], class_prior=[0.1, 0.6])
     close(fused(seen, [True, True], 2), [[0, 2.001 / 3.002, 1.001 / 3.002]])
-    close(fused(seen, [True, True], 2, replace(PLAIN, lift=0)), [[0, 0.5, 0.5]])
+    close(fused(seen, [True, True], 2, replace(PLAIN, prior_correction=0)), [[0, 0.5, 0.5]])
 
 
 def test_looks_count_among_stuff_and_by_their_own_weight_among_things():
-    seen = evidence([[0.5, 0.5]], looks=[[math.log(4.0), 0.0]])
-    for stuff, key in ((True, "looks"), (False, "thing_looks")):
+    seen = evidence([[0.5, 0.5]], appearance=[[math.log(4.0), 0.0]])
+    for stuff, key in ((True, "stuff_appearance"), (False, "thing_appearance")):
         kinds = [stuff, stuff]
         close(fused(seen, kinds, 2, PLAIN), [[0, 0.5, 0.5]])
         close(fused(seen, kinds, 2, replace(PLAIN, **{key: 1.0})), [[0, 0.8, 0.2]])
@@ -110,24 +119,27 @@ def test_looks_count_among_stuff_and_by_their_own_weight_among_things():
 
 def test_only_the_best_of_many_background_stuffs_is_a_rival():
     seen = evidence([[0.25, 0.25, 0.25, 0.25]])
-    one = evidence([[0.25, 0.25]], chance=[0.25, 0.25])
+    one = evidence([[0.25, 0.25]], class_prior=[0.25, 0.25])
     close(fused(one, [True, True], 1), [[0.5, 0.5]])
     found = fused(
-        replace(seen, looks=torch.tensor([[0, 0.0, -1, -2]])), [True] * 4, 1, replace(PLAIN, looks=1)
+        replace(seen, appearance=torch.tensor([[0, 0.0, -1, -2]])),
+        [True] * 4,
+        1,
+        replace(PLAIN, stuff_appearance=1),
     )
     close(found, [[0.5, 0.5]])
 
 
 def test_weights_of_background_words():
-    things = fused(evidence([[0.5, 0.5]]), [False, False], 1, replace(PLAIN, other_things=0.25))
+    things = fused(evidence([[0.5, 0.5]]), [False, False], 1, replace(PLAIN, background_thing_weight=0.25))
     close(things, [[0.2, 0.8]])
-    stuff = fused(evidence([[0.5, 0.5]]), [True, True], 1, replace(PLAIN, other_stuff=0.25))
+    stuff = fused(evidence([[0.5, 0.5]]), [True, True], 1, replace(PLAIN, background_stuff_weight=0.25))
     close(stuff, [[0.2, 0.8]])
 
 
 def test_the_gate_lowers_things_that_the_whole_image_does_not_show():
     seen = evidence([[0.4, 0.4, 0.2]], image=[0.8, 0.2, 0.9])
-    config = replace(PLAIN, gate=0.5)
+    config = replace(PLAIN, image_gate=0.5)
     # Factors 1, (1/4) ** 0.5 and 1 for the background word, on 0.4, 0.4 and 0.2.
     close(fused(seen, [False] * 3, 2, config), [[0.25, 0.5, 0.25]])
     close(fused(seen, [False] * 3, 2, config, background=False), [[0, 0.5, 0.5]])
@@ -137,26 +149,35 @@ def test_the_gate_lowers_things_that_the_whole_image_does_not_show():
 @st.composite
 def cases(draw):
     """Any evidence, from plain to degenerate: zeros, certainty, one kind only, no foreground."""
-    groups, cells = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    groups, patches = draw(st.integers(1, 5)), draw(st.integers(1, 3))
     number = st.sampled_from([0.0, 1e-30, 1e-12, 1e-6, 0.1, 0.5, 1.0])
     row = st.lists(number, min_size=groups, max_size=groups)
-    rows = st.lists(row, min_size=cells, max_size=cells)
+    rows = st.lists(row, min_size=patches, max_size=patches)
     seen = Evidence(
         text=torch.tensor(draw(rows)),
         image=torch.tensor(draw(row)),
-        chance=torch.tensor(draw(row)),
+        class_prior=torch.tensor(draw(row)),
         foreground=draw(
-            st.none() | st.lists(st.floats(0, 1, width=32), min_size=cells, max_size=cells).map(torch.tensor)
+            st.none()
+            | st.lists(st.floats(0, 1, width=32), min_size=patches, max_size=patches).map(torch.tensor)
         ),
-        looks=torch.tensor(draw(st.lists(st.lists(st.floats(-6, 6), min_size=groups, max_size=groups),
-                                         min_size=cells, max_size=cells))),
+        appearance=torch.tensor(draw(st.lists(st.lists(st.floats(-6, 6), min_size=groups, max_size=groups),
+                                         min_size=patches, max_size=patches))),
     )  # fmt: skip
     stuff = torch.tensor(draw(st.lists(st.booleans(), min_size=groups, max_size=groups)))
     weight = st.sampled_from([0.0, 0.2, 1.0, 3.0])
     config = SegmentConfig(
         **{
             key: draw(weight)
-            for key in ("gate", "mass", "other_things", "other_stuff", "lift", "looks", "thing_looks")
+            for key in (
+                "image_gate",
+                "thing_stuff_prior",
+                "background_thing_weight",
+                "background_stuff_weight",
+                "prior_correction",
+                "stuff_appearance",
+                "thing_appearance",
+            )
         }
     )
     return seen, stuff, draw(st.integers(1, groups)), draw(st.booleans()), config
@@ -176,9 +197,9 @@ def test_scores_are_probabilities_whatever_the_evidence(case):
 
 
 def test_evidence_is_not_changed():
-    seen = evidence([[0.3, 0.3, 0.4]], foreground=[0.0], looks=[[1.0, 0, 0]])
-    before = seen.text.clone(), seen.foreground.clone(), seen.looks.clone()
+    seen = evidence([[0.3, 0.3, 0.4]], foreground=[0.0], appearance=[[1.0, 0, 0]])
+    before = seen.text.clone(), seen.foreground.clone(), seen.appearance.clone()
     fused(seen, [False, True, True], 1, SegmentConfig())
     assert all(
-        torch.equal(a, b) for a, b in zip(before, (seen.text, seen.foreground, seen.looks), strict=True)
+        torch.equal(a, b) for a, b in zip(before, (seen.text, seen.foreground, seen.appearance), strict=True)
     )

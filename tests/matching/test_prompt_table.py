@@ -14,7 +14,7 @@ def test_names_synonyms_and_attributes_belong_to_their_class():
     assert table.prompts == ("cat", "kitten", "whiskers", "dog", "puppy", "collar", "fox")
     assert table.owners.tolist() == [0, 0, 0, 1, 1, 1, 2]
     assert table.classes == 2
-    assert table.asked == 6
+    assert table.target_count == 6
 
 
 def test_a_text_that_two_claim_goes_to_the_first():
@@ -23,7 +23,7 @@ def test_a_text_that_two_claim_goes_to_the_first():
 
 
 def test_negatives_and_background_words_are_groups_of_their_own():
-    wall = ClassSpec("wall", kind="stuff", looks=("colour: white",))
+    wall = ClassSpec("wall", kind="stuff", appearance=("colour: white",))
     table = prompt_table(
         Vocabulary((CAT, DOG)), [wall, ClassSpec("kitten"), ClassSpec("fox"), ClassSpec("sea")]
     )
@@ -70,7 +70,7 @@ def test_words_and_attributes_are_gathered_in_two_steps():
 def test_batches_are_gathered_alike():
     table = prompt_table(Vocabulary((CAT, DOG)), [ClassSpec("wall")])
     values = torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(0))
-    for together in ("sum", "max", "mean"):
-        found = table.by_group(values, together, 0.3)
+    for reduction in ("sum", "max", "mean"):
+        found = table.by_group(values, reduction, 0.3)
         torch.testing.assert_close(found.sum(-1), torch.ones(2, 3))
-        torch.testing.assert_close(found[1, 2], table.by_group(values[1, 2], together, 0.3))
+        torch.testing.assert_close(found[1, 2], table.by_group(values[1, 2], reduction, 0.3))

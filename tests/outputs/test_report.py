@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,8 +16,10 @@ from PIL import Image
 
 from ovseg.errors import OutputError
 from ovseg.outputs import FORMATS, RunContext
+from ovseg.outputs.fragments import Fragments
+from ovseg.outputs.pages import render
 from ovseg.outputs.report import writer as report
-from ovseg.outputs.report.facts import details, duration
+from ovseg.outputs.report.content import duration
 from ovseg.outputs.report.totals import Totals
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
@@ -133,15 +136,15 @@ def test_totals_and_what_is_found_nowhere(context: RunContext, make_item: MakeIt
     _, page = make_page(context, items)
     shown = re.sub(r"\s+", " ", page.text)
     assert "cat288 %0.93" in shown  # 2 images, 14 of 16 pixels, (2 * 0.5 + 12 * 1.0) / 14
-    assert "Found nowhere: grass, <script>." in shown
+    assert "Not found in any image: grass, <script>." in shown
 
 
 def test_many_classes_that_are_nowhere_are_folded_away(tmp_path: Path, make_item: MakeItem) -> None:
     names = ["cat", *(f"thing {number}" for number in range(60))]
     context = RunContext(tmp_path, Vocabulary(tuple(map(ClassSpec, names))))
     html, page = make_page(context, [make_item([[0, 1]], names=("background", *names))])
-    assert "Found nowhere 60 classes" in re.sub(r"\s+", " ", page.text)
-    folded = re.search(r"<details><summary>Found nowhere.*?</details>", html, re.DOTALL)
+    assert "Not found in any image 60 classes" in re.sub(r"\s+", " ", page.text)
+    folded = re.search(r"<details><summary>Not found in any image.*?</details>", html, re.DOTALL)
     assert folded is not None
     assert "thing 59" in folded[0]
     assert " open" not in folded[0]
@@ -158,6 +161,38 @@ def test_only_the_first_images_have_pictures(
     assert "here are 2 more by name" in page.text
     assert "2 more are in images.jsonl." in page.text
     assert "6 images segmented" in page.text
+
+
+def test_images_are_read_one_at_a_time_while_the_page_is_written(
+    context: RunContext, make_item: MakeItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = shown = most_ahead = 0
+    fragments = Fragments.read
+
+    def counting(self: Fragments, stems: Iterable[PurePosixPath]) -> Iterator[Any]:
+        nonlocal read
+        for fragment in fragments(self, stems):
+            read += 1
+            yield fragment
+
+    def watching(path: Path, template: str, **values: Any) -> Path:
+        nonlocal read, shown, most_ahead
+        read = 0  # the totals are known
+        for piece in render(template, **values):
+            shown += piece.count("data-name=")
+            most_ahead = max(most_ahead, read - shown)
+        return path
+
+    monkeypatch.setattr(report, "PICTURES", 30)
+    monkeypatch.setattr(report, "write_page", watching)
+    monkeypatch.setattr(Fragments, "read", counting)
+    items = [make_item([[0, 1]], stem=f"{i}", index=i) for i in range(60)]
+    writer = FORMATS.get("html")(context)
+    for item in items:
+        writer.write(item)
+    writer.finish([item.stem for item in items], {})
+    assert read == shown == 60
+    assert most_ahead == 1
 
 
 def test_unknown_confidence_is_left_out(context: RunContext, make_item: MakeItem) -> None:
@@ -184,10 +219,11 @@ def test_a_lost_fragment_is_one_clear_line(context: RunContext) -> None:
         FORMATS.get("html")(context).finish([PurePosixPath("gone")], {})
 
 
-def test_many_failures_are_cut_and_counted() -> None:
-    html = details({"failures": [{"path": f"{i}.jpg", "reason": "no"} for i in range(900)]})
-    assert "900 images, the first 500 here, all in run.json" in html
-    assert html.count("<tr>") == 501
+def test_many_failures_are_cut_and_counted(context: RunContext) -> None:
+    _, page = make_page(context, [], {"failures": [{"path": f"{i}.jpg", "reason": "no"} for i in range(900)]})
+    assert "900 images, the first 500 here, all in run.json" in page.text
+    assert "499.jpg" in page.text
+    assert "500.jpg" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_used_images_come_first_and_nothing_is_markup(tmp_path: Path):
 
 
 def test_a_caption_is_short_and_its_tooltip_has_everything(tmp_path: Path):
-    facts = {
+    metadata = {
         "source": "diffusion",
         "prompt": 'a "good" picture of a cat',
         "negative_prompt": "blurry",
@@ -73,19 +73,19 @@ def test_a_caption_is_short_and_its_tooltip_has_everything(tmp_path: Path):
         "margin": 0.56999,
     }
     name = "diffusion-624a889bed88/cat-07f92787a28a/0000000044.png"
-    write_sheet(tmp_path, 0, "cat", "", [SheetEntry(GREY, name, facts, 0.71)])
+    write_sheet(tmp_path, 0, "cat", "", [SheetEntry(GREY, name, metadata, 0.71)])
     page = (tmp_path / "0001-cat.html").read_text()
     tooltip, caption = page.split('<figcaption title="')[1].split("</figcaption>")[0].split('">', 1)
     assert caption == (
         "…/0000000044.png<br>score 0.71<br>"
-        '<span class="soft">source diffusion, prompt a &quot;good&quot; picture of a cat, seed 44, '
+        '<span class="soft">source diffusion, prompt a &#34;good&#34; picture of a cat, seed 44, '
         "margin 0.57, model sd15</span>"
     )
     lines = unescape(tooltip).splitlines()
     assert lines[0] == name
     assert "negative_prompt: blurry" in lines
     assert 'made_with: {"torch": "2.14.1"}' in lines
-    assert len(lines) == 1 + len(facts)
+    assert len(lines) == 1 + len(metadata)
 
 
 def test_the_index_leads_to_the_sheets(tmp_path: Path):

@@ -19,7 +19,7 @@ import torch
 from fake_encoders import fake_encoders
 
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_recipe import BankRecipe
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.prototypes import PrototypeConfig
 from ovseg.support.config import BankConfig
 from ovseg.support.folder import FolderSource
@@ -31,15 +31,15 @@ IMAGES = 9
 
 def build(support: Path, out: Path, seconds: float) -> None:
     encoders = fake_encoders()
-    encode = encoders.shape.encode
+    encode = encoders.backbone.encode
 
     def slowly(*arguments: Any, **options: Any) -> Any:
         time.sleep(seconds)
         return encode(*arguments, **options)
 
-    encoders.shape.encode = slowly  # type: ignore[method-assign]
+    encoders.backbone.encode = slowly  # type: ignore[method-assign]
     config = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))
-    build_prototypes(BankRecipe(CLASSES, FolderSource(support, CLASSES.classes), encoders, config), out)
+    build_prototypes(BankBuildSpec(CLASSES, FolderSource(support, CLASSES.classes), encoders, config), out)
 
 
 def start(support: Path, out: Path, seconds: float) -> int:

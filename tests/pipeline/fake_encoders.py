@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import GuideKey, ImageTextEncoder, ShapeEncoder, Space
+from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.vit import Facet
 
@@ -21,8 +21,8 @@ def colour_of(text: str) -> torch.Tensor:
     return torch.tensor(COLOURS.get(text, GREY))
 
 
-def cells(images: torch.Tensor, side: int) -> torch.Tensor:
-    """(B, 3, H, W) to (B, H / side, W / side, 3): the mean colour of each cell."""
+def patches(images: torch.Tensor, side: int) -> torch.Tensor:
+    """(B, 3, H, W) to (B, H / side, W / side, 3): the mean colour of each patch."""
     return F.avg_pool2d(images, side).permute(0, 2, 3, 1)
 
 
@@ -31,7 +31,7 @@ class ColourHead:
 
     def __init__(self, colours: torch.Tensor) -> None:
         self.colours = colours
-        self.chance = torch.full((len(colours),), 1 / len(colours))
+        self.class_prior = torch.full((len(colours),), 1 / len(colours))
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         distance = (features[..., None, :] - self.colours).square().sum(-1)
@@ -39,12 +39,12 @@ class ColourHead:
 
 
 class ColourNames:
-    dense_sides = (96, 128)
-    image_side = 64
+    dense_scales = (96, 128)
+    image_size = 64
     multiple = 8
     window: tuple[int, int] | None = None
-    nearness: float | None = 0.75
-    guide: tuple[GuideKey, ...] = ()
+    synonym_cosine: float | None = 0.75
+    guide: tuple[FeatureKey, ...] = ()
 
     def __init__(self) -> None:
         self.images: list[tuple[int, ...]] = []
@@ -56,7 +56,7 @@ class ColourNames:
 
     def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
         self.images.append(tuple(images.shape))
-        return cells(images, self.multiple)
+        return patches(images, self.multiple)
 
     def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
         # One axis a text: no word is near another, so the lexicon gives only what it has for the word itself.
@@ -71,7 +71,7 @@ class ColourNames:
     def describe(self) -> dict[str, Any]:
         return {"name": "colour words"}
 
-    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ColourHead:
+    def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> ColourHead:
         self.heads += 1
         return ColourHead(torch.stack([colour_of(text) for text in prompts]))
 
@@ -85,7 +85,7 @@ class ColourShape:
     def encode(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
-        return {pair: cells(images, self.patch) - 0.4 for pair in wanted}
+        return {pair: patches(images, self.patch) - 0.4 for pair in wanted}
 
     def saliency(self, tokens: torch.Tensor) -> torch.Tensor | None:
         if not self._decoder:
@@ -100,6 +100,6 @@ class ColourShape:
 def fake_encoders(*, decoder: bool = True) -> Encoders:
     # Named by their protocols, so that the type checker holds the doubles to them.
     names: ImageTextEncoder = ColourNames()
-    shape: ShapeEncoder = ColourShape(decoder)
-    spaces = (Space("colours", "shape"), Space("words", "names"))
+    shape: Backbone = ColourShape(decoder)
+    spaces = (Space("colours", "backbone"), Space("words", "image_text"))
     return Encoders("fake", names, shape, torch.device("cpu"), (), spaces=spaces)

@@ -16,16 +16,16 @@ import ovseg
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
 from ovseg.pipeline.bank_builder import build_prototypes, sheets_folder
-from ovseg.pipeline.bank_recipe import BankRecipe
 from ovseg.pipeline.bank_report import BankBuild
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.banks import add_classes
 from ovseg.pipeline.sources import open_source
-from ovseg.pipeline.support_views import mark_on_grid
+from ovseg.pipeline.support_encoder import annotation_on_grid
 from ovseg.prototypes import KINDS, PrototypeConfig, load_bank
 from ovseg.support.base import UNKNOWN
 from ovseg.support.config import BankConfig
+from ovseg.support.filters import PhotoFilter
 from ovseg.support.folder import FolderSource
-from ovseg.support.listed import Listed
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 CONFIG = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))
@@ -38,13 +38,15 @@ def support(tmp_path: Path) -> Path:
 
 
 def build(support: Path, out: Path, vocabulary: Vocabulary = CLASSES, **options: Any) -> BankBuild:
-    made_of = {name: options.pop(name) for name in ("config", "listed") if name in options}
-    return build_prototypes(replace(recipe(support, vocabulary), **made_of), out, **options)
+    made_of = {name: options.pop(name) for name in ("config", "photo_filter") if name in options}
+    return build_prototypes(replace(build_spec(support, vocabulary), **made_of), out, **options)
 
 
-def recipe(support: Path, vocabulary: Vocabulary = CLASSES, encoders: Encoders | None = None) -> BankRecipe:
+def build_spec(
+    support: Path, vocabulary: Vocabulary = CLASSES, encoders: Encoders | None = None
+) -> BankBuildSpec:
     source = FolderSource(support, vocabulary.classes)
-    return BankRecipe(vocabulary, source, encoders or fake_encoders(), CONFIG)
+    return BankBuildSpec(vocabulary, source, encoders or fake_encoders(), CONFIG)
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -86,8 +88,8 @@ def test_every_support_image_is_on_record(support: Path, tmp_path: Path) -> None
         (1, "Green_Frog/b.png", "CC0"),
     ]
     assert bank.supports[0].size == (64, 96)
-    assert bank.facts["settings"]["shots"] == CONFIG.shots
-    assert bank.facts["source"]["source"] == "folder"
+    assert bank.metadata["settings"]["shots"] == CONFIG.shots
+    assert bank.metadata["source"]["source"] == "folder"
 
 
 def test_regions_follow_mask_box_point_and_attention(support: Path, tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ def test_regions_follow_mask_box_point_and_attention(support: Path, tmp_path: Pa
         height, width = region.mask.shape
         truth = np.zeros((64, 96), bool)
         truth[y0:y1, x0:x1] = True
-        cells = truth.reshape(height, 64 // height, width, 96 // width).mean((1, 3)) >= 0.5
-        overlap = (region.mask & cells).sum() / (region.mask | cells).sum()
+        patches = truth.reshape(height, 64 // height, width, 96 // width).mean((1, 3)) >= 0.5
+        overlap = (region.mask & patches).sum() / (region.mask | patches).sum()
         assert overlap > 0.7, bank.supports[region.support].origin["name"]
 
 
@@ -113,7 +115,7 @@ def test_a_picture_twice_and_a_wrong_one_are_rejected_with_a_reason(support: Pat
     (support / "tomato" / "c.png").write_bytes((support / "tomato" / "a.png").read_bytes())
     photo(support / "Green_Frog" / "z.png", "whale", (16, 16, 48, 48))
     lines: list[str] = []
-    built = build(support, tmp_path / "x.bank", tell=lines.append)
+    built = build(support, tmp_path / "x.bank", on_message=lines.append)
     assert built.reports[0].rejected == (("tomato/c.png", "the same picture as tomato/a.png"),)
     [(name, reason)] = built.reports[1].rejected
     assert name == "Green_Frog/z.png"
@@ -131,10 +133,10 @@ def test_a_picture_twice_and_a_wrong_one_are_rejected_with_a_reason(support: Pat
 
 
 def test_lists_choose_images(support: Path, tmp_path: Path) -> None:
-    built = build(support, tmp_path / "x.bank", listed=Listed(deny=("*/b.png",)))
+    built = build(support, tmp_path / "x.bank", photo_filter=PhotoFilter(deny=("*/b.png",)))
     assert [record.origin["name"] for record in built.bank.supports] == ["tomato/a.png", "Green_Frog/a.png"]
     sha256 = built.bank.supports[0].origin["sha256"]
-    only = build(support, tmp_path / "y.bank", listed=Listed(allow=(sha256[:12], "Green_Frog/b*")))
+    only = build(support, tmp_path / "y.bank", photo_filter=PhotoFilter(allow=(sha256[:12], "Green_Frog/b*")))
     assert [record.origin["name"] for record in only.bank.supports] == ["tomato/a.png", "Green_Frog/b.png"]
 
 
@@ -176,12 +178,12 @@ def test_a_stopped_build_goes_on_and_gives_the_same_bytes(support: Path, tmp_pat
         raise Killed
 
     with pytest.raises(Killed):
-        build(support, out, tell=stop)
+        build(support, out, on_message=stop)
     assert not out.exists()
     work = out.with_name("x.bank.work")
     assert [path.name for path in sorted(work.iterdir())] == ["class-000000.bank", "plan.json"]
     lines: list[str] = []
-    built = build(support, out, tell=lines.append)
+    built = build(support, out, on_message=lines.append)
     assert built.resumed == 1
     assert [line[:5] for line in lines] == ["[2/2]"]
     assert files(out) == files(tmp_path / "whole" / "x.bank")
@@ -196,14 +198,14 @@ def test_damaged_work_and_work_of_another_plan_are_not_used(support: Path, tmp_p
         raise Killed
 
     with pytest.raises(Killed):
-        build(support, out, tell=stop)
+        build(support, out, on_message=stop)
     kept = out.with_name("x.bank.work") / "class-000000.bank"
     kept.write_bytes(kept.read_bytes()[:-3])
     assert build(support, out).resumed == 0
     assert out.read_bytes() == (tmp_path / "whole" / "x.bank").read_bytes()
     out.unlink()
     with pytest.raises(Killed):
-        build(support, out, tell=stop, config=replace(CONFIG, shots=1))
+        build(support, out, on_message=stop, config=replace(CONFIG, shots=1))
     assert build(support, out).resumed == 0
     assert out.read_bytes() == (tmp_path / "whole" / "x.bank").read_bytes()
 
@@ -232,7 +234,7 @@ def test_a_finished_bank_is_kept_and_another_one_refused(support: Path, tmp_path
 def test_a_preset_without_spaces_is_refused(support: Path, tmp_path: Path) -> None:
     encoders = replace(fake_encoders(), spaces=())
     with pytest.raises(UsageError, match="no features for prototypes"):
-        build_prototypes(recipe(support, encoders=encoders), tmp_path / "x.bank")
+        build_prototypes(build_spec(support, encoders=encoders), tmp_path / "x.bank")
 
 
 def test_added_classes_come_once_even_after_a_kill(support: Path, tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_added_classes_come_once_even_after_a_kill(support: Path, tmp_path: Path
     whales = Vocabulary((ClassSpec("whale", kind="thing"),))
 
     def add() -> BankBuild:
-        return add_classes(out, recipe(more, whales), out)
+        return add_classes(out, build_spec(more, whales), out)
 
     add()
     first = out.read_bytes()
@@ -260,9 +262,9 @@ def test_adding_with_other_encoders_is_refused(support: Path, tmp_path: Path) ->
     out = tmp_path / "x.bank"
     build(support, out)
     encoders = fake_encoders()
-    encoders.shape.describe = lambda: {"name": "other colours"}  # type: ignore[method-assign]
+    encoders.backbone.describe = lambda: {"name": "other colours"}  # type: ignore[method-assign]
     with pytest.raises(BankMismatch, match=r"colours .*other colours"):
-        add_classes(out, recipe(support, encoders=encoders), out)
+        add_classes(out, build_spec(support, encoders=encoders), out)
 
 
 def test_the_door_in_python(support: Path, tmp_path: Path) -> None:
@@ -288,33 +290,33 @@ def test_marks_are_shares_of_what_is_said_of_a_cell() -> None:
     mark = np.full((4, 6), UNKNOWN, np.uint8)
     mark[:2, :2] = [[1, 1], [0, 0]]
     mark[2, 2] = 1
-    shares = mark_on_grid(mark, (2, 3)).reshape(2, 3).numpy()
+    shares = annotation_on_grid(mark, (2, 3)).reshape(2, 3).numpy()
     np.testing.assert_array_equal(shares, [[0.5, np.nan, np.nan], [np.nan, 1, np.nan]])
 
 
 def test_a_mark_too_small_for_any_cell_still_counts() -> None:
     mark = np.full((20, 20), UNKNOWN, np.uint8)
     mark[3, 3] = 1
-    shares = mark_on_grid(mark, (2, 2)).numpy()
+    shares = annotation_on_grid(mark, (2, 2)).numpy()
     np.testing.assert_array_equal(shares, [1, np.nan, np.nan, np.nan])
-    assert mark_on_grid(np.full((4, 4), UNKNOWN, np.uint8), (2, 2)).isnan().all()
+    assert annotation_on_grid(np.full((4, 4), UNKNOWN, np.uint8), (2, 2)).isnan().all()
 
 
 def test_facts_are_plain_json(support: Path, tmp_path: Path) -> None:
     bank = build(support, tmp_path / "x.bank").bank
-    assert json.loads(json.dumps(dict(bank.facts))) == dict(bank.facts)
+    assert json.loads(json.dumps(dict(bank.metadata))) == dict(bank.metadata)
 
 
 def test_text_prototypes_use_the_templates_that_the_encoder_has(support: Path, tmp_path: Path) -> None:
     encoders = fake_encoders()
-    names: Any = encoders.names
-    names.mean, names.own_scale = (0.5, 0.5, 0.5), 1.0
+    names: Any = encoders.image_text
+    names.mean, names.logit_scale = (0.5, 0.5, 0.5), 1.0
     names.encode_words = lambda words, templates=None: names.encode_text([f"a {word}" for word in words])
     plain = names.describe()
     names.describe = lambda: plain | {"templates": "simple"}
-    bank = build_prototypes(recipe(support, encoders=encoders), tmp_path / "x.bank").bank
+    bank = build_prototypes(build_spec(support, encoders=encoders), tmp_path / "x.bank").bank
     texts = bank.tables["text"]
     rows = [row for row in range(len(texts)) if texts.texts[row] == "frog"]
     np.testing.assert_array_equal(texts.vectors[rows[0]], names.encode_text(["a frog"])[0].numpy())
     assert len(str(texts.identity["templates_sha256"])) == 64
-    assert "templates_sha256" not in fake_encoders().identities()["text"]
+    assert "templates_sha256" not in fake_encoders().fingerprints()["text"]

@@ -19,7 +19,7 @@ from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import InputError
 from ovseg.pipeline import Segmenter
-from ovseg.pipeline.bank_recipe import BankRecipe
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.prototypes import load_bank
 
 Invoke = Callable[..., Any]
@@ -55,7 +55,7 @@ def test_a_bank_of_generated_pictures(bank: Invoke, tiny_folder: Path, tmp_path:
     assert "cat: 3 of 3 generated pictures kept" in result.stderr
     made = load_bank(out)
     assert [spec.name for spec in made.classes] == ["cat", "dog"]
-    assert made.facts["source"]["model"]["name"] == "tiny"
+    assert made.metadata["source"]["model"]["name"] == "tiny"
     assert {record.class_index for record in made.supports} == {0, 1}
     for record in made.supports:
         details = record.origin["details"]
@@ -94,10 +94,10 @@ def test_made_anew_it_is_the_same_to_the_byte(bank: Invoke, tiny_folder: Path, t
 def test_the_number_of_pictures_is_ovdiffs_unless_said(
     bank: Invoke, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
-    def build(recipe: BankRecipe, out: Path, **_: Any) -> None:
-        asked.append(recipe.config.shots)
+    def build(build_spec: BankBuildSpec, out: Path, **_: Any) -> None:
+        calls.append(build_spec.config.shots)
         raise InputError("enough")
 
     monkeypatch.setattr("ovseg.pipeline.bank_builder.build_prototypes", build)
@@ -105,7 +105,7 @@ def test_the_number_of_pictures_is_ovdiffs_unless_said(
     at = words.index("--shots")
     for shots in (words[at : at + 2], ()):
         bank(*words[:at], *words[at + 2 :], *shots)
-    assert asked == [3, 32]
+    assert calls == [3, 32]
 
 
 def test_a_model_that_is_not_here(bank: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_auto_needs_no_model_where_the_pool_holds_all(
     small = ("--image-size", 64, "--parts", 2)
     result = bank("build", "-c", "frog", "--source", "auto", "--pool", pool, "-o", out, *small)
     assert result.exit_code == 0, result.stderr
-    assert load_bank(out).facts["source"]["generation"]["model"] is None
+    assert load_bank(out).metadata["source"]["generation"]["model"] is None
     other = bank(
         "build", "-c", "frog, cat", "--source", "auto", "--pool", pool, "-o", tmp_path / "b.bank", *small
     )

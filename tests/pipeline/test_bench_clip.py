@@ -1,4 +1,4 @@
-"""The benchmark of a dialect on a small untrained tower."""
+"""The benchmark of a protocol on a small untrained tower."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ovseg.cli.app import application
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
 from ovseg.errors import UnknownName
-from ovseg.evaluation.dialects import dialect_for
-from ovseg.pipeline.benchmarks.clip import time_dialect, voc_words
+from ovseg.evaluation.protocols import protocol_for
+from ovseg.pipeline.benchmarks.clip import time_protocol, voc_words
 
 CPU = torch.device("cpu")
 
@@ -38,14 +38,14 @@ def test_whole_and_bare_see_the_same_windows():
     clip = LoadedClip(tiny_model(), tokenize, MEAN, STD, {"sha256": "seed 0"})
     names, plain = clip_pair(clip, variant="proxyclip", device=CPU, dtype=torch.float32)
     assert names._model is plain._model
-    dialect = dialect_for("sclip", "voc21", background=True)
-    words, dataset = voc_words(dialect)
+    protocol = protocol_for("sclip", "voc21", background=True)
+    words, dataset = voc_words(protocol)
     assert (len(words), len(words.background), len(dataset.classes)) == (20, 26, 21)
     shape = CountingShape()
     photos = [np.full((75, 100, 3), 90, np.uint8)]
     ticks = []
-    timing = time_dialect(
-        names, plain, shape, photos, words, dataset, dialect, repeats=2, tick=lambda: ticks.append(1)
+    timing = time_protocol(
+        names, plain, shape, photos, words, dataset, protocol, repeats=2, tick=lambda: ticks.append(1)
     )
     # 75 by 100 becomes 336 by 448: two windows, seen at recording, at warming up, and twice in each repeat.
     assert (timing.images, timing.windows, len(ticks)) == (1, 2, 2)
@@ -65,9 +65,9 @@ def test_unknown_architectures_are_refused_with_near_ones():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--dialect", "ovseg"], "no windows"),
+        (["--protocol", "ovseg"], "no windows"),
         (["--size", "10"], "500x375"),
-        (["--clip", "ViT-B16"], "ViT-B-16"),
+        (["--image-text-encoder", "ViT-B16"], "ViT-B-16"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_measure(arguments, told):

@@ -73,17 +73,17 @@ def test_build_says_what_it_found_and_where_the_bank_is(bank: Invoke, support: P
 def test_the_margin_of_retrieval_reaches_the_source(
     bank: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def opened(name: str, *_: Any, **settings: Any) -> None:
-        asked.append((name, settings["config"].margin))
+        calls.append((name, settings["config"].margin))
         raise UsageError("seen")
 
     monkeypatch.setattr(sources, "open_source", opened)
     flags = ("--source", source, "--pool", tmp_path / "x.pool", "-c", "tomato", "-o", tmp_path / "x.bank")
     assert bank("build", *flags).exit_code == 2
     assert bank("build", *flags, "--retrieval-margin", 1.5).exit_code == 2
-    assert asked == [(source, RetrievalConfig().margin), (source, 1.5)]
+    assert calls == [(source, RetrievalConfig().margin), (source, 1.5)]
 
 
 def test_folders_name_the_classes_where_none_are_given(made: Path) -> None:
@@ -156,7 +156,7 @@ def test_names_of_the_environment_keep_their_spaces(
     monkeypatch.setenv("OVSEG_JSON", "1")
     result = bank("build", "--support", support, "-o", tmp_path / "x.bank", *SMALL)
     assert [entry["name"] for entry in json.loads(result.stdout)["classes"]] == ["tomato", "green frog"]
-    made = load_bank(tmp_path / "x.bank").facts["settings"]["prototypes"]
+    made = load_bank(tmp_path / "x.bank").metadata["settings"]["prototypes"]
     assert (made["parts"], made["seed"]) == (4, 3)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ovseg.config import SegmentConfig
 from ovseg.encoders.base import Space
-from ovseg.pipeline.encode import encode_image, encode_images, shape_size
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.encode import backbone_size, encode_image, encode_images
+from ovseg.pipeline.timer import Timer
 
 CONFIG = SegmentConfig()
 
@@ -23,17 +23,18 @@ CONFIG = SegmentConfig()
         ((448, 448), (448, 448)),
         ((1, 1), (448, 448)),
         ((3000, 3000), (448, 448)),
-        ((480, 640), (448, 602)),  # 32 by 42.7 cells
+        ((480, 640), (448, 602)),  # 32 by 42.7 patches
         ((640, 480), (602, 448)),
-        # 2400 cells hold no more than a strip of 2400 by one.
+        # 2400 patches hold no more than a strip of 2400 by one.
         ((1, 20000), (14, 33600)),
         ((20000, 1), (33600, 14)),
-        # 10 : 1: 448 by 4480 pixels would be 10240 cells; 15.5 by 155 cells are 2400, and 15 rows leave 155.
+        # 10 : 1: 448 by 4480 pixels would be 10240 patches; 15.5 by 155 patches are 2400, and 15 rows leave
+        # 155.
         ((100, 1000), (14 * 15, 14 * 155)),
     ],
 )
 def test_sizes_for_the_shape_encoder(image, expected):
-    assert shape_size(*image, 14, CONFIG) == expected
+    assert backbone_size(*image, 14, CONFIG) == expected
 
 
 @given(
@@ -44,17 +45,17 @@ def test_sizes_for_the_shape_encoder(image, expected):
     st.integers(16, 5000),
 )
 @settings(max_examples=300)
-def test_the_grid_keeps_to_its_limit_and_to_the_shape_of_the_image(height, width, patch, side, cells):
-    config = SegmentConfig(image_size=side, max_cells=cells)
-    found = shape_size(height, width, patch, config)
+def test_the_grid_keeps_to_its_limit_and_to_the_shape_of_the_image(height, width, patch, side, patches):
+    config = SegmentConfig(image_size=side, max_patches=patches)
+    found = backbone_size(height, width, patch, config)
     assert found[0] % patch == found[1] % patch == 0
     rows, columns = found[0] // patch, found[1] // patch
     assert rows >= 1
     assert columns >= 1
-    assert rows * columns <= cells
+    assert rows * columns <= patches
     assert (rows <= columns) == (height <= width) or rows == columns
     if height != width:
-        assert shape_size(width, height, patch, config) == found[::-1]
+        assert backbone_size(width, height, patch, config) == found[::-1]
 
 
 def stripes() -> np.ndarray:
@@ -67,16 +68,16 @@ def stripes() -> np.ndarray:
 def encoded(decoder: bool = True, **options):
     encoders = fake_encoders(decoder=decoder)
     config = SegmentConfig(image_size=96, **options)
-    return encode_image(stripes(), encoders, config, Stopwatch(encoders.device)), encoders
+    return encode_image(stripes(), encoders, config, Timer(encoders.device)), encoders
 
 
 def test_everything_lies_on_the_grid_of_the_shape_encoder():
-    found, _ = encoded(spread=0)
+    found, _ = encoded(affinity_scale=0)
     assert found.grid == (12, 24)
     assert found.text.shape == (288, 3)
     assert found.whole.shape == (3,)
     assert found.foreground.shape == (288,)
-    assert found.looks.colour.shape == (288, 11)
+    assert found.appearance.colour.shape == (288, 11)
     text = found.text.reshape(12, 24, 3)
     torch.testing.assert_close(text[:, :11], torch.tensor([1.0, 0, 0]).expand(12, 11, 3), atol=0.01, rtol=0)
     torch.testing.assert_close(text[:, 13:], torch.tensor([0, 0, 1.0]).expand(12, 11, 3), atol=0.01, rtol=0)
@@ -86,12 +87,12 @@ def test_everything_lies_on_the_grid_of_the_shape_encoder():
 
 def test_the_names_encoder_sees_its_own_sizes():
     _, encoders = encoded()
-    assert encoders.names.images == [(1, 3, 96, 192), (1, 3, 128, 256), (1, 3, 64, 64)]
+    assert encoders.image_text.images == [(1, 3, 96, 192), (1, 3, 128, 256), (1, 3, 64, 64)]
 
 
 def test_settings_may_say_other_sizes_and_windows():
-    found, encoders = encoded(spread=0, sides=(64, 96, 128), window=(64, 32), crops=2)
-    assert encoders.names.images == [
+    found, encoders = encoded(affinity_scale=0, scales=(64, 96, 128), window=(64, 32), crops=2)
+    assert encoders.image_text.images == [
         *([(3, 3, 64, 64)]),
         *([(10, 3, 64, 64)]),
         *([(16, 3, 64, 64), (5, 3, 64, 64)]),
@@ -103,12 +104,12 @@ def test_settings_may_say_other_sizes_and_windows():
 
 
 def test_spreading_mixes_only_cells_that_are_alike():
-    plain, spread = encoded(spread=0)[0], encoded(spread=200.0)[0]
+    plain, spread = encoded(affinity_scale=0)[0], encoded(affinity_scale=200.0)[0]
     half = torch.arange(288).reshape(12, 24)[:, 2:10].flatten()
     torch.testing.assert_close(spread.text[half], plain.text[half], atol=0.01, rtol=0)
-    # Place is the same for all cells of a half once their descriptions are mixed.
-    assert spread.looks.place[half].std(0).max() < 0.01
-    assert plain.looks.place[half].std(0).max() > 0.1
+    # Place is the same for all patches of a half once their descriptions are mixed.
+    assert spread.appearance.place[half].std(0).max() < 0.01
+    assert plain.appearance.place[half].std(0).max() > 0.1
 
 
 def test_an_encoder_without_decoder_gives_no_foreground():
@@ -124,7 +125,7 @@ def same(one, other):
     for name in ("text", "whole", "foreground", "tokens"):
         torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=1e-5, rtol=1e-5)
     for name in ("colour", "place", "texture"):
-        torch.testing.assert_close(getattr(one.looks, name), getattr(other.looks, name))
+        torch.testing.assert_close(getattr(one.appearance, name), getattr(other.appearance, name))
     assert one.visual.keys() == other.visual.keys() == {"colours", "words", "seen"}
     for name, values in one.visual.items():
         torch.testing.assert_close(values, other.visual[name], atol=1e-5, rtol=1e-5)
@@ -135,17 +136,19 @@ def same(one, other):
 def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
     encoders = fake_encoders()
     look = ColourShape()
-    encoders = replace(encoders, look=look, spaces=(*encoders.spaces, Space("seen", "look")))
-    encoders.names.window = window
-    encoders.names.guide = ((-1, "token"),) if guided else ()
+    encoders = replace(
+        encoders, prototype_backbone=look, spaces=(*encoders.spaces, Space("seen", "prototype_backbone"))
+    )
+    encoders.image_text.window = window
+    encoders.image_text.guide = ((-1, "token"),) if guided else ()
     config = SegmentConfig(image_size=96)
     # Two of one size, one that shares its windows' size, one that shares nothing.
     photos = [photo(100, 160, 0), photo(90, 230, 1), photo(100, 160, 2), photo(300, 50, 3)]
-    alone = [encode_image(p, encoders, config, Stopwatch(encoders.device), encoders.spaces) for p in photos]
-    encoders.names.images.clear()
-    together = encode_images(photos, encoders, config, Stopwatch(encoders.device), encoders.spaces)
-    for one, other in zip(alone, together, strict=True):
+    alone = [encode_image(p, encoders, config, Timer(encoders.device), encoders.spaces) for p in photos]
+    encoders.image_text.images.clear()
+    reduction = encode_images(photos, encoders, config, Timer(encoders.device), encoders.spaces)
+    for one, other in zip(alone, reduction, strict=True):
         same(one, other)
-    assert encoders.names.images[-1][0] == 4, "the whole images go in one pass"
-    assert max(shape[0] for shape in encoders.names.images[:-1]) >= 2
-    assert encode_images([], encoders, config, Stopwatch(encoders.device)) == []
+    assert encoders.image_text.images[-1][0] == 4, "the whole images go in one pass"
+    assert max(shape[0] for shape in encoders.image_text.images[:-1]) >= 2
+    assert encode_images([], encoders, config, Timer(encoders.device)) == []

@@ -15,7 +15,7 @@ from ovseg.encoders.presets import Encoders
 from ovseg.pipeline import Segmenter
 from ovseg.pipeline.encode import EncodedImage, encode_image
 from ovseg.pipeline.encoding_store import EncodingStore
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.pipeline.timer import Timer
 
 CONFIG = SegmentConfig(image_size=64)
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
@@ -29,7 +29,7 @@ def keeper(folder: Path, encoders: Encoders, config: SegmentConfig = CONFIG) -> 
 
 def encodings(keeper: Segmenter, pixels: np.ndarray = PIXELS) -> int:
     """How many images the encoder saw while one was asked for."""
-    names = keeper.encoders.names
+    names = keeper.encoders.image_text
     assert isinstance(names, ColourNames)
     before = len(names.images)
     keeper.encode(pixels)
@@ -37,7 +37,7 @@ def encodings(keeper: Segmenter, pixels: np.ndarray = PIXELS) -> int:
 
 
 def encoded(encoders: Encoders) -> EncodedImage:
-    return encode_image(PIXELS, encoders, CONFIG, Stopwatch(encoders.device), spaces=encoders.spaces)
+    return encode_image(PIXELS, encoders, CONFIG, Timer(encoders.device), spaces=encoders.spaces)
 
 
 @pytest.mark.parametrize("decoder", [True, False])
@@ -54,7 +54,7 @@ def test_what_is_kept_is_what_was_encoded(tmp_path: Path, decoder: bool) -> None
         for name in ("text", "whole", "tokens"):
             torch.testing.assert_close(getattr(found, name), getattr(made, name), atol=1e-3, rtol=1e-3)
             assert torch.equal(getattr(kept, name), getattr(again, name))
-        torch.testing.assert_close(found.looks.colour, made.looks.colour)
+        torch.testing.assert_close(found.appearance.colour, made.appearance.colour)
         assert (found.foreground is None) == (not decoder)
 
 
@@ -71,7 +71,7 @@ def test_other_settings_and_damage_make_it_anew(tmp_path: Path) -> None:
     [path] = tmp_path.iterdir()
     assert encodings(keeper(tmp_path, encoders, replace(CONFIG, image_size=72))) > 0
     # How scores become labels has no part in an encoding.
-    assert encodings(keeper(tmp_path, encoders, replace(CONFIG, gate=0.1))) == 0
+    assert encodings(keeper(tmp_path, encoders, replace(CONFIG, image_gate=0.1))) == 0
     whole = path.read_bytes()
     for damaged in (whole[:-1], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], b""):
         path.write_bytes(damaged)

@@ -69,7 +69,7 @@ def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) 
     from fake_encoders import fake_encoders
 
     made = own_bank(photos, tmp_path / "own.bank")[1]
-    assert made.facts["root"] == str(photos.resolve())
+    assert made.metadata["root"] == str(photos.resolve())
     assert all(set(record.origin["details"]) == {"sureness", "score", "pixels"} for record in made.supports)
 
     def finds(bank: PrototypeBank, *folders: Path) -> bool:  # noqa: F811
@@ -80,8 +80,8 @@ def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) 
     merged = merge_banks([made, made])
     assert finds(made)
     assert finds(merged)
-    assert finds(replace(made, facts={"added": [dict(merged.facts)]}))
-    assert not finds(replace(made, facts={"root": 3, "merged": 4, "added": [5]}))
+    assert finds(replace(made, metadata={"added": [dict(merged.metadata)]}))
+    assert not finds(replace(made, metadata={"root": 3, "merged": 4, "added": [5]}))
     moved = photos.rename(tmp_path / "moved")
     assert not finds(made)
     assert finds(made, moved)
@@ -105,7 +105,7 @@ def test_the_page_is_one_file_that_loads_nothing(page: Path) -> None:
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
     assert "Runner-up" in text
     assert "<figcaption>green frog: Green_Frog/" in text
-    assert "<figcaption>around " in text
+    assert "<figcaption>background of " in text
     assert "similarity 0." in text or "similarity 1." in text
 
 
@@ -146,6 +146,9 @@ def test_a_browser_shows_the_region_that_is_clicked(page: Path, tmp_path: Path) 
     }</script>"""
     probed = tmp_path / "probe.html"
     text = page.read_text().replace("</body>", f"{probe}</body>")
+    # The policy lets no script run but the page's own.
+    text, found = re.subn(r"script-src 'sha256-[^']+'", "script-src 'unsafe-inline'", text)
+    assert found == 1
     probed.write_text(text)
     assert BROWSER is not None
     command = [BROWSER, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000"]

@@ -1,4 +1,4 @@
-"""Commands that ask a preset for names alone, with a preset whose shape encoder is not on this machine."""
+"""Commands that ask a preset for names alone, with a preset whose backbone is not on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from ovseg.cli.app import application
 from ovseg.encoders.preset_card import preset_of
 from ovseg.encoders.presets import PRESETS
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.weights.cards import LocalFile
 
@@ -32,7 +32,7 @@ def ovseg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
         replace(card_for(clip), name="words"),
         replace(card_for("dino-vitb8"), name="shapes", at=LocalFile(tmp_path / "none")),
     )
-    roles = Roles(clip, cards[1].spec, dense_variant="proxyclip")
+    roles = ModelChoice(clip, cards[1].spec, dense_variant="proxyclip")
     monkeypatch.setattr(PRESETS, "_entries", {"half": preset_of("half", "words alone", roles, cards)})
 
     def invoke(*arguments: object) -> Any:
@@ -90,9 +90,9 @@ def test_samples_are_judged(ovseg: Invoke, tmp_path: Path) -> None:
 
 
 def test_what_wants_shapes_too_says_so(ovseg: Invoke, photos: Path, tmp_path: Path) -> None:
-    asked = ("-c", "cat", "-o", tmp_path / "out", "--preset", "half")
+    calls = ("-c", "cat", "-o", tmp_path / "out", "--preset", "half")
     for command in (("segment", photos), ("bank", "build", "--source", "folder", "--support", photos.parent)):
-        result = ovseg(*command, *asked)
+        result = ovseg(*command, *calls)
         assert result.exit_code == 4
         assert "preset half needs weights that are not on this machine (shapes)" in result.stderr
 
@@ -101,9 +101,9 @@ def test_only_the_weights_of_names_are_missed(ovseg: Invoke, photos: Path, tmp_p
     (tmp_path / "clip" / "open_clip_model.safetensors").unlink()
     result = ovseg("pool", "build", photos, "-o", tmp_path / "photos.pool", "--preset", "half")
     assert result.exit_code == 4
-    assert "preset half needs weights for its names encoder that are not on this machine (words)" in (
+    assert "preset half needs weights for its image-text encoder that are not on this machine (words)" in (
         result.stderr
     )
     result = ovseg("pool", "build", photos, "-o", tmp_path / "photos.pool")
     assert result.exit_code == 4
-    assert "no preset has the weights of its names encoder on this machine" in result.stderr
+    assert "no preset has the weights of its image-text encoder on this machine" in result.stderr

@@ -21,7 +21,7 @@ from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders.preset_card import preset_of
 from ovseg.encoders.presets import PRESETS, choose_preset
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
@@ -59,7 +59,7 @@ def photo() -> Any:
 
 @pytest.mark.parametrize("variant", ["proxyclip", "naclip"])
 def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp_path: Path) -> None:
-    roles = Roles(f"local-dir:{models / 'clip'}", f"local-dir:{models / 'shape'}", None, variant)
+    roles = ModelChoice(f"local-dir:{models / 'clip'}", f"local-dir:{models / 'shape'}", None, variant)
     config = SegmentConfig(image_size=64)
     segmenter = Segmenter.from_preset("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
     result = segmenter.segment(photo, ["cat", "dog=dog,puppy"])
@@ -70,19 +70,23 @@ def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp
     about = segmenter.describe()
     assert about["preset"].startswith("custom")
     assert [len(weights["sha256"]) for weights in about["weights"]] == [64, 64]
-    assert [space.name for space in segmenter.encoders.spaces] == ["shape-token", "words"]
+    assert [space.name for space in segmenter.encoders.spaces] == ["backbone-token", "words"]
 
 
 def test_a_pipeline_is_the_first_space_of_prototypes(models: Path) -> None:
-    roles = Roles(*(f"local-dir:{models / name}" for name in ("clip", "shape", "pipeline")))
+    roles = ModelChoice(*(f"local-dir:{models / name}" for name in ("clip", "shape", "pipeline")))
     encoders = choose_preset("auto", roles).load(CPU, torch.float32, None)
-    assert [space.name for space in encoders.spaces] == ["look-query", "shape-token", "words"]
-    identity = encoders.identity(encoders.spaces[0])
+    assert [space.name for space in encoders.spaces] == [
+        "prototype_backbone-query",
+        "backbone-token",
+        "words",
+    ]
+    identity = encoders.fingerprint(encoders.spaces[0])
     assert identity["encoder"]["timestep"] == 200
 
 
 def test_a_folder_finds_objects(models: Path, photo: Any) -> None:
-    roles = Roles(*(f"local-dir:{models / name}" for name in ("clip", "shape")))
+    roles = ModelChoice(*(f"local-dir:{models / name}" for name in ("clip", "shape")))
     finder = Discoverer(choose_preset("auto", roles).load(CPU, torch.float32, None))
     found = finder.discover(photo)
     assert all(region.mask.shape == (64, 96) for region in found.regions)
@@ -104,12 +108,12 @@ def test_objects_are_found_without_an_encoder_of_names(
     # With other models over the preset's, whether its own loader knows roles or not.
     shape = f"local-dir:{models / 'shape'}"
     for name in (f"local-dir:{folder}", "world"):
-        card = choose_preset(name, Roles(shape=shape))
+        card = choose_preset(name, ModelChoice(backbone=shape))
         alone = card.load_shape(CPU, torch.float32, None)
         assert alone.preset == card.name
         assert [weights.spec for weights in alone.cards] == [shape]
-    other = choose_preset("world", Roles(clip=f"local-dir:{models / 'clip'}"))
-    assert other.load_shape(CPU, torch.float32, None).shape.family == "clip"
+    other = choose_preset("world", ModelChoice(image_text_encoder=f"local-dir:{models / 'clip'}"))
+    assert other.load_shape(CPU, torch.float32, None).backbone.family == "clip"
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
@@ -122,7 +126,7 @@ def test_the_weights_of_dino_are_enough_to_discover(
     shape, clip = f"local-dir:{models / 'shape'}", tmp_path / "clip.safetensors"
     words = replace(card_for("ViT-B-16:openai"), name="words", at=LocalFile(clip))
     cards = (words, replace(card_for(shape), name="dino"))
-    card = preset_of("half", "words that are not here", Roles("ViT-B-16:openai", shape), cards)
+    card = preset_of("half", "words that are not here", ModelChoice("ViT-B-16:openai", shape), cards)
     monkeypatch.setattr(PRESETS, "_entries", {"half": card})
     Image.fromarray(photo).save(tmp_path / "photo.png")
     arguments = ["discover", str(tmp_path / "photo.png"), "-f", "boxes", "--image-size", "64"]
@@ -135,7 +139,7 @@ def test_the_weights_of_dino_are_enough_to_discover(
         assert [weights["name"] for weights in about["weights"]] == ["dino"]
     with pytest.raises(WeightsUnavailable, match=r"\(words\)"):
         choose_preset("half")
-    away = replace(card, shape=replace(card.shape, cards=(replace(cards[1], at=LocalFile(clip)),)))
+    away = replace(card, backbone=replace(card.backbone, cards=(replace(cards[1], at=LocalFile(clip)),)))
     monkeypatch.setattr(PRESETS, "_entries", {"half": away})
     result = CliRunner().invoke(application(), [*arguments, "--preset", "half", "-o", str(tmp_path / "none")])
     assert result.exit_code == 4
@@ -151,7 +155,7 @@ def small_preset(models: Path, folder: Path) -> Path:
         "version": 1,
         "summary": "small",
         "licence": "Apache-2.0",
-        "roles": {"clip": "clip", "shape": "shape", "dense_variant": "value"},
+        "roles": {"image_text_encoder": "clip", "backbone": "shape", "dense_variant": "value"},
         "sha256": {"shape/model.safetensors": file_sha256(folder / "shape" / "model.safetensors")},
     }
     (folder / "preset.json").write_text(json.dumps(table))
@@ -163,9 +167,9 @@ def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_
     weights = folder / "shape" / "model.safetensors"
     encoders = choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
     assert encoders.preset == "small"
-    assert encoders.names.describe()["variant"] == "value"
-    other = choose_preset(f"local-dir:{folder}", Roles(dense_variant="sclip"))
-    assert other.load(CPU, torch.float32, tmp_path).names.describe()["variant"] == "sclip"
+    assert encoders.image_text.describe()["variant"] == "value"
+    other = choose_preset(f"local-dir:{folder}", ModelChoice(dense_variant="sclip"))
+    assert other.load(CPU, torch.float32, tmp_path).image_text.describe()["variant"] == "sclip"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
         choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
@@ -190,7 +194,7 @@ def test_banks_and_pools_are_made_with_a_preset_in_a_folder(models: Path, photo:
         ["cat"], tmp_path / "support", tmp_path / "b.bank",
         preset=preset, device="cpu", cache_dir=tmp_path, config=config,
     )  # fmt: skip
-    assert again.facts["preset"] == "small"
+    assert again.metadata["preset"] == "small"
     made = ["pool", "build", str(tmp_path / "support"), "-o", str(tmp_path / "a.pool"), *flags]
     result = CliRunner().invoke(application(), made, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 from ovseg.config import SegmentConfig
 from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders, choose_preset
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import BankMismatch
 from ovseg.pipeline import Segmenter
-from ovseg.pipeline.bank_recipe import BankRecipe
+from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.banks import add_classes, build_bank
 from ovseg.pipeline.sources import as_source
 from ovseg.prototypes import load_bank, merge_banks
@@ -68,7 +68,7 @@ def support(tmp_path: Path) -> Path:
 
 
 def loaded(models: Path, shape: str = "shape") -> Encoders:
-    roles = Roles(f"local-dir:{models / 'clip'}", f"local-dir:{models / shape}", dense_variant="value")
+    roles = ModelChoice(f"local-dir:{models / 'clip'}", f"local-dir:{models / shape}", dense_variant="value")
     return choose_preset("auto", roles).load(CPU, torch.float32, models / "cache")
 
 
@@ -78,8 +78,8 @@ def bank_of(encoders: Encoders, support: Path, out: Path, classes: str = "cat, d
 
 def test_facets_go_by_what_a_model_is(models: Path) -> None:
     save_shape(models / "dino", "augreg")
-    assert [space.name for space in loaded(models).spaces] == ["shape-key", "words"]
-    assert [space.name for space in loaded(models, "dino").spaces] == ["shape-token", "words"]
+    assert [space.name for space in loaded(models).spaces] == ["backbone-key", "words"]
+    assert [space.name for space in loaded(models, "dino").spaces] == ["backbone-token", "words"]
 
 
 def test_a_bank_fits_the_folders_that_made_it_under_any_name(
@@ -88,13 +88,13 @@ def test_a_bank_fits_the_folders_that_made_it_under_any_name(
     bank = bank_of(loaded(models), support, tmp_path / "a.bank")
     again = models.rename(tmp_path / "moved")
     encoders = loaded(again)
-    assert bank.tables["shape-key"].identity != encoders.identities()["shape-key"]
+    assert bank.tables["backbone-key"].identity != encoders.fingerprints()["backbone-key"]
     config = SegmentConfig(image_size=64)
     segmenter = Segmenter(encoders, config, bank=tmp_path / "a.bank")
     assert segmenter.segment(support / "cat" / "1.png", ["cat", "dog"]).labels.shape == (64, 96)
     other = bank_of(encoders, support, tmp_path / "b.bank")
     joined = merge_banks([bank, other])
-    assert len(joined.tables["shape-key"]) >= len(bank.tables["shape-key"])
+    assert len(joined.tables["backbone-key"]) >= len(bank.tables["backbone-key"])
 
 
 def test_other_weights_in_a_folder_of_the_same_name_are_refused(
@@ -103,7 +103,7 @@ def test_other_weights_in_a_folder_of_the_same_name_are_refused(
     bank_of(loaded(models), support, tmp_path / "a.bank")
     (models / "shape").rename(models / "before")
     save_shape(models / "shape", "dino", seed=1)
-    with pytest.raises(BankMismatch, match="shape-key was made by local-dir"):
+    with pytest.raises(BankMismatch, match="backbone-key was made by local-dir"):
         Segmenter(loaded(models), bank=tmp_path / "a.bank")
     Segmenter(loaded(models, "before"), bank=tmp_path / "a.bank")
 
@@ -113,12 +113,12 @@ def test_a_pool_fits_the_folder_that_made_it_under_any_name(
 ) -> None:
     build_pool([support], tmp_path / "a.pool", loaded(models))
     again = loaded(models.rename(tmp_path / "moved"))
-    assert len(read_pool(tmp_path / "a.pool", again.names)) == 4
+    assert len(read_pool(tmp_path / "a.pool", again.image_text)) == 4
     assert build_pool([support], tmp_path / "a.pool", again).encoded == 0
     (tmp_path / "moved" / "clip").rename(tmp_path / "moved" / "before")
     save_folder(tmp_path / "moved" / "clip", tiny_model(seed=1))
     with pytest.raises(BankMismatch, match="was made by another encoder"):
-        read_pool(tmp_path / "a.pool", loaded(tmp_path / "moved").names)
+        read_pool(tmp_path / "a.pool", loaded(tmp_path / "moved").image_text)
 
 
 def test_banks_of_a_facet_that_went_by_the_name_stay_good(
@@ -128,16 +128,16 @@ def test_banks_of_a_facet_that_went_by_the_name_stay_good(
     more.mkdir()
     (support / "dog").rename(more / "dog")
     # As a folder had it whose name did not say DINO.
-    before = replace(encoders, spaces=(Space("shape-token", "shape"), Space("words", "names")))
+    before = replace(encoders, spaces=(Space("backbone-token", "backbone"), Space("words", "image_text")))
     bank_of(before, support, tmp_path / "a.bank", "cat")
     segmenter = Segmenter(encoders, SegmentConfig(image_size=64), bank=tmp_path / "a.bank")
     assert segmenter.bank is not None
-    assert {space.name for space in segmenter.bank.spaces} == {"shape-token", "words"}
+    assert {space.name for space in segmenter.bank.spaces} == {"backbone-token", "words"}
     assert segmenter.segment(support / "cat" / "1.png").labels.shape == (64, 96)
     dog = Vocabulary(parse_classes(["dog"]))
-    recipe = BankRecipe(dog, as_source(more, encoders, dog.classes), encoders, SMALL)
-    add_classes(tmp_path / "a.bank", recipe, tmp_path / "a.bank")
+    build_spec = BankBuildSpec(dog, as_source(more, encoders, dog.classes), encoders, SMALL)
+    add_classes(tmp_path / "a.bank", build_spec, tmp_path / "a.bank")
     grown = load_bank(tmp_path / "a.bank")
-    assert set(grown.tables) == {"shape-token", "words", "text"}
+    assert set(grown.tables) == {"backbone-token", "words", "text"}
     for table in grown.tables.values():
         assert set(table.classes.tolist()) == {0, 1}

@@ -20,7 +20,7 @@ ANGLES = {"sofa": 0, "couch": 5, "settee": 8, "chair": 20, "bed": 45, "table": 6
 class Compass:
     """Words are directions in a plane; unknown ones point back."""
 
-    nearness = None
+    synonym_cosine = None
     templates = "simple"
 
     def encode_text(self, texts: list[str]) -> torch.Tensor:
@@ -35,8 +35,8 @@ def _few_words(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def ask(*asked: ClassSpec, vocabulary: Vocabulary | None = None, **options: Any) -> list[Any]:
-    return explain_names(asked, vocabulary, Compass(), **options)  # type: ignore[arg-type]
+def ask(*targets: ClassSpec, vocabulary: Vocabulary | None = None, **options: Any) -> list[Any]:
+    return explain_names(targets, vocabulary, Compass(), **options)  # type: ignore[arg-type]
 
 
 def test_near_words_come_in_order_without_the_classes_own():
@@ -73,7 +73,7 @@ def test_names_without_a_list_compete_with_each_other():
 
 def test_attributes_looks_and_templates_are_told():
     spec = ClassSpec(
-        "sofa", attributes=("soft seat", "blue sky"), looks=("place: bottom",), negatives=("bed",)
+        "sofa", attributes=("soft seat", "blue sky"), appearance=("place: bottom",), negatives=("bed",)
     )
     (report,) = ask(spec, templates=("a {}.", "the {}."))
     assert report.examples == ("a sofa.", "the sofa.")
@@ -82,7 +82,7 @@ def test_attributes_looks_and_templates_are_told():
     assert dict(report.attributes)["blue sky"] == pytest.approx(-1.0)
     table = json.loads(json.dumps(report.to_dict()))
     assert table["negatives"] == ["bed"]
-    assert table["looks"] == ["place: bottom"]
+    assert table["appearance"] == ["place: bottom"]
     assert table["kind"] == "thing"  # from the lexicon
 
 

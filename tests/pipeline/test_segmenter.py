@@ -15,7 +15,7 @@ from ovseg.errors import InputError, UnknownName, UsageError
 from ovseg.pipeline import Segmenter
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-CONFIG = SegmentConfig(image_size=96, max_cells=400, refine_side=64)
+CONFIG = SegmentConfig(image_size=96, max_patches=400, refine_side=64)
 
 
 def things(*names: str, has_background: bool = True) -> Vocabulary:
@@ -81,29 +81,29 @@ def test_who_is_not_sure_abstains():
 def test_one_encoding_serves_many_decisions():
     segmenter = make()
     encoded = segmenter.encode(picture())
-    seen = len(segmenter.encoders.names.images)
+    seen = len(segmenter.encoders.image_text.images)
     assert seen == 3  # two sides of dense features and the whole
     for names in (("tomato", "whale"), ("frog",), ("whale", "tomato")):
         found = segmenter.decide(encoded, picture(), things(*names))
         alone = make().segment(picture(), things(*names))
         np.testing.assert_array_equal(found.labels, alone.labels)
         np.testing.assert_array_equal(found.confidence, alone.confidence)
-    assert len(segmenter.encoders.names.images) == seen
+    assert len(segmenter.encoders.image_text.images) == seen
 
 
 def test_a_vocabulary_is_prepared_once():
     segmenter = make()
     segmenter.segment_batch([picture(), picture()], VOCABULARY)
     segmenter.segment(picture(), replace(VOCABULARY, source="elsewhere"))
-    assert segmenter.encoders.names.heads == 1
+    assert segmenter.encoders.image_text.heads == 1
     segmenter.segment(picture(), VOCABULARY.without_background())
-    assert segmenter.encoders.names.heads == 2
+    assert segmenter.encoders.image_text.heads == 2
 
 
 def test_a_batch_is_its_images_one_by_one():
     images = [picture(), picture(31, 47), np.ascontiguousarray(picture(90, 60)[:, ::-1])]
-    together = make(keep_scores=True).segment_batch(images, VOCABULARY)
-    for pixels, found in zip(images, together, strict=True):
+    reduction = make(keep_scores=True).segment_batch(images, VOCABULARY)
+    for pixels, found in zip(images, reduction, strict=True):
         alone = make(keep_scores=True).segment(pixels, VOCABULARY)
         assert found.labels.shape == pixels.shape[:2]
         for name in ("labels", "confidence", "scores"):
@@ -140,7 +140,7 @@ def test_what_cannot_be_segmented(tmp_path: Path):
 
 def test_an_encoder_that_names_no_sizes_is_a_bug():
     segmenter = make()
-    segmenter.encoders.names.dense_sides = ()
+    segmenter.encoders.image_text.dense_scales = ()
     with pytest.raises(ValueError, match="encoder ColourNames names no sizes for dense features"):
         segmenter.encode(picture())
 

@@ -19,19 +19,19 @@ from typer.testing import CliRunner
 from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import BankMismatch, UnknownName
-from ovseg.pipeline import Segmenter, bank_use, segmenter
+from ovseg.pipeline import Segmenter, bank_matching, segmenter
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_recipe import BankRecipe
-from ovseg.pipeline.bank_use import pixel_hash
-from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, sureness
+from ovseg.pipeline.bank_matching import pixel_hash
+from ovseg.pipeline.bank_spec import BankBuildSpec
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, margins
 from ovseg.pipeline.sources import open_source
 from ovseg.prototypes import PrototypeBank, load_bank, merge_banks
 from ovseg.support.config import BankConfig
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-CONFIG = SegmentConfig(image_size=64, max_cells=400, refine="none")
+CONFIG = SegmentConfig(image_size=64, max_patches=400, refine="none")
 BOXES = {"tomato": (16, 16, 48, 48), "frog": (40, 8, 80, 40), "whale": (8, 24, 40, 56)}
 
 
@@ -57,7 +57,7 @@ def bank(tmp_path: Path) -> Path:
     encoders, vocabulary = fake_encoders(), things("tomato", "green frog")
     source = open_source("folder", encoders, vocabulary.classes, support=support_folder(tmp_path / "support"))
     build_prototypes(
-        BankRecipe(vocabulary, source, encoders, BankConfig(image_size=64)), tmp_path / "pets.bank"
+        BankBuildSpec(vocabulary, source, encoders, BankConfig(image_size=64)), tmp_path / "pets.bank"
     )
     return tmp_path / "pets.bank"
 
@@ -66,13 +66,13 @@ def test_a_bank_knows_a_name_that_the_text_side_does_not(bank: Path, photos: Pat
     # "green frog" means grey to these encoders; the bank has seen some.
     words = things("tomato", "green frog", has_background=False)
     image = pixels_of(photos / "frog-0.png")
-    named = Segmenter(fake_encoders(), CONFIG).segment(image, words)
+    classifier = Segmenter(fake_encoders(), CONFIG).segment(image, words)
     shown = Segmenter(fake_encoders(), CONFIG, bank=bank).segment(image, words)
     left, top, right, bottom = BOXES["frog"]
     inside = np.zeros(image.shape[:2], bool)
     inside[top + 4 : bottom - 4, left + 4 : right - 4] = True
     assert (shown.labels[inside] == 2).all()
-    assert (named.labels[inside] == 2).mean() <= (shown.labels[inside] == 2).mean()
+    assert (classifier.labels[inside] == 2).mean() <= (shown.labels[inside] == 2).mean()
     assert shown.details == {}
 
 
@@ -102,11 +102,11 @@ def test_a_bank_is_found_by_synonyms_and_whatever_the_case(bank: Path) -> None:
 
 
 def test_winning_prototypes_lead_to_support_regions(bank: Path, photos: Path) -> None:
-    used = Segmenter(fake_encoders(), replace(CONFIG, keep_winners=True), bank=bank)
+    used = Segmenter(fake_encoders(), replace(CONFIG, keep_nearest=True), bank=bank)
     result = used.segment(photos / "frog-0.png", things("tomato", "green frog"))
     assert used.bank is not None
     table = used.bank.bank.tables["colours"]
-    rows, scores = result.details["winners"]["colours"]
+    rows, scores = result.details["nearest_prototypes"]["colours"]
     assert rows.shape == (8, 12)
     label = int(result.labels[24, 60])
     assert label == 2
@@ -120,47 +120,49 @@ def test_winning_prototypes_lead_to_support_regions(bank: Path, photos: Path) ->
 
 def test_another_preset_cannot_use_the_bank(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoders = fake_encoders()
-    monkeypatch.setattr(type(encoders.names), "describe", lambda self: {"name": "other words"})
+    monkeypatch.setattr(type(encoders.image_text), "describe", lambda self: {"name": "other words"})
     with pytest.raises(BankMismatch):
         Segmenter(encoders, CONFIG, bank=bank)
 
 
 def test_auto_takes_the_preset_that_made_the_bank(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def choose(name: str = "auto", *_: object) -> presets.PresetCard:
-        asked.append(name)
+        calls.append(name)
         if name not in ("auto", "fake", "better"):
             raise UnknownName(f"unknown preset {name!r}")
         return presets.PresetCard(name, "colours", (), lambda *_: fake_encoders())
 
-    for module in (segmenter, bank_use):
+    for module in (segmenter, bank_matching):
         monkeypatch.setattr(module, "choose_preset", choose)
 
-    def chosen(some: PrototypeBank | Path, preset: str = "auto", shape: str | None = None) -> str:
-        Segmenter.from_preset(preset, roles=Roles(shape=shape), device="cpu", config=CONFIG, bank=some)
-        return asked[-1]
+    def chosen(some: PrototypeBank | Path, preset: str = "auto", backbone: str | None = None) -> str:
+        Segmenter.from_preset(
+            preset, roles=ModelChoice(backbone=backbone), device="cpu", config=CONFIG, bank=some
+        )
+        return calls[-1]
 
     made = load_bank(bank)
     assert chosen(bank) == "fake"
     assert chosen(made) == "fake"
     assert chosen(merge_banks([made, made])) == "fake"
     assert chosen(bank, "better") == "better"
-    assert chosen(bank, shape="x") == "auto"
-    assert chosen(replace(made, facts={})) == "auto"
-    assert chosen(replace(made, facts={"preset": "a folder of another machine"})) == "auto"
-    assert chosen(replace(made, facts={"merged": [{"preset": "fake"}, {"preset": "better"}]})) == "auto"
-    assert chosen(replace(made, facts={"preset": 3, "merged": [4, {"preset": "fake"}]})) == "fake"
+    assert chosen(bank, backbone="x") == "auto"
+    assert chosen(replace(made, metadata={})) == "auto"
+    assert chosen(replace(made, metadata={"preset": "a folder of another machine"})) == "auto"
+    assert chosen(replace(made, metadata={"merged": [{"preset": "fake"}, {"preset": "better"}]})) == "auto"
+    assert chosen(replace(made, metadata={"preset": 3, "merged": [4, {"preset": "fake"}]})) == "fake"
 
 
 def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter, PrototypeBank, Vocabulary]:
     used, words = Segmenter(fake_encoders(), CONFIG), things("tomato", "frog", "whale")
     if store:
         used.keep_encodings(out.with_name("encoded"))
-    source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
+    source = SelfPool(sorted(photos.iterdir()), words, used.classifier_for(words), used.encode, CONFIG)
     config = replace(SELF_BANK, shots=2, image_size=64)
-    recipe = BankRecipe(words, source, used.encoders, config, encode=used.encode, root=source.root)
-    built = build_prototypes(recipe, out)
+    build_spec = BankBuildSpec(words, source, used.encoders, config, encode=used.encode, root=source.root)
+    built = build_prototypes(build_spec, out)
     return used, built.bank, words
 
 
@@ -187,13 +189,13 @@ def test_only_support_that_a_person_gave_says_whether_there_is_a_class(
 ) -> None:
     given = Segmenter(fake_encoders(), CONFIG, bank=bank).bank
     assert given is not None
-    assert given.backdrop(CONFIG) == "rivals"
+    assert given.background_score(CONFIG) == "top3_mean"
     _, made, _ = own_bank(photos, tmp_path / "own.bank")
     found = Segmenter(fake_encoders(), CONFIG, bank=made).bank
     assert found is not None
-    assert found.backdrop(CONFIG) == "likest"
-    assert found.backdrop(replace(CONFIG, bank_text=False)) == "rivals"
-    assert found.backdrop(replace(CONFIG, backdrop="prototypes")) == "prototypes"
+    assert found.background_score(CONFIG) == "max"
+    assert found.background_score(replace(CONFIG, text_with_bank=False)) == "top3_mean"
+    assert found.background_score(replace(CONFIG, background_score="prototypes")) == "prototypes"
 
 
 def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path: Path) -> None:
@@ -201,10 +203,10 @@ def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path:
 
     def build() -> None:
         used = Segmenter(fake_encoders(), CONFIG)
-        source = SelfPool(sorted(photos.iterdir()), words, used.prepared(words), used.encode, CONFIG)
+        source = SelfPool(sorted(photos.iterdir()), words, used.classifier_for(words), used.encode, CONFIG)
         config = replace(SELF_BANK, shots=2, image_size=64)
-        recipe = BankRecipe(words, source, used.encoders, config)
-        made.append(build_prototypes(recipe, tmp_path / "own.bank", tell=lines.append))
+        build_spec = BankBuildSpec(words, source, used.encoders, config)
+        made.append(build_prototypes(build_spec, tmp_path / "own.bank", on_message=lines.append))
 
     threads = [threading.Thread(target=build) for _ in range(3)]
     for thread in threads:
@@ -221,27 +223,27 @@ def test_encodings_are_kept_and_damage_is_noticed(photos: Path, tmp_path: Path) 
     store = used.keep_encodings(tmp_path / "encoded")
     image = pixels_of(photos / "frog-0.png")
     first = used.encode(image)
-    seen = len(used.encoders.names.images)  # type: ignore[attr-defined]
+    seen = len(used.encoders.image_text.images)  # type: ignore[attr-defined]
     second = used.encode(image)
-    assert len(used.encoders.names.images) == seen  # type: ignore[attr-defined]
+    assert len(used.encoders.image_text.images) == seen  # type: ignore[attr-defined]
     assert torch.equal(first.text, second.text)
     assert torch.equal(first.visual["words"], second.visual["words"])
     file = next(store.folder.iterdir())
     file.write_bytes(file.read_bytes()[:-7])
     assert torch.equal(used.encode(image).text, first.text)
-    assert len(used.encoders.names.images) > seen  # type: ignore[attr-defined]
+    assert len(used.encoders.image_text.images) > seen  # type: ignore[attr-defined]
 
 
 def test_sureness_is_the_mean_of_the_best_cells() -> None:
     scores = torch.zeros(100, 2)
     scores[:5, 1] = torch.tensor([1.0, 0.8, 0.6, 0.4, 0.2])
-    assert torch.allclose(sureness(scores), torch.tensor([0.0, 0.6]))
+    assert torch.allclose(margins(scores), torch.tensor([0.0, 0.6]))
 
 
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
     card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
-    for module in (presets, segmenter, bank_use):
+    for module in (presets, segmenter, bank_matching):
         monkeypatch.setattr(module, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
@@ -276,7 +278,7 @@ def test_segment_with_the_folder_as_its_own_pool(ovseg: Any, photos: Path, tmp_p
     flags = ("-c", "tomato, frog, whale", "--pool", "self", *SMALL)
     result = ovseg("segment", photos, "-o", tmp_path / "out", *flags)
     assert result.exit_code == 0
-    assert load_bank(tmp_path / "out.bank").facts["source"]["source"] == "self"
+    assert load_bank(tmp_path / "out.bank").metadata["source"]["source"] == "self"
     assert not (tmp_path / "out.encoded").exists()
     again = ovseg("segment", photos, "-o", tmp_path / "out", *flags)
     assert again.exit_code == 0

@@ -10,7 +10,7 @@ import pytest
 
 from ovseg.evaluation.bootstrap import BootstrapSettings
 from ovseg.evaluation.datasets.base import Dataset, DatasetCard, Sample
-from ovseg.pipeline.benchmarks.shots_table import as_table, choose_support, class_mark, shot_rows
+from ovseg.pipeline.benchmarks.shots_table import as_table, choose_support, class_annotation, shot_rows
 from ovseg.support.base import UNKNOWN
 
 CARD = DatasetCard("folder", "", "x", "", has_background=False)
@@ -47,21 +47,21 @@ def test_a_class_that_is_hardly_there_is_no_support():
 
 
 def test_marks_know_what_nobody_knows():
-    np.testing.assert_array_equal(np.unique(class_mark(truth(255, 1), 1)), [1, UNKNOWN])
-    np.testing.assert_array_equal(class_mark(truth(0, 1), 0), truth(1, 0))
+    np.testing.assert_array_equal(np.unique(class_annotation(truth(255, 1), 1)), [1, UNKNOWN])
+    np.testing.assert_array_equal(class_annotation(truth(0, 1), 0), truth(1, 0))
 
 
 def test_only_images_that_are_no_support_are_measured_and_gains_are_paired():
-    asked: list[tuple[int, str]] = []
+    calls: list[tuple[int, str]] = []
 
     def answer(shots: int, name: str) -> np.ndarray:
-        asked.append((shots, name))
+        calls.append((shots, name))
         return TRUTHS[name] if shots else np.zeros((10, 10), np.uint8)
 
     support = [["0", "1"], ["2", "3"], ["6"]]
     settings = BootstrapSettings(replicates=50)
     none, one, two = shot_rows(dataset(), TRUTHS, support, [0, 1, 2], answer, bootstrap=settings)
-    assert asked == [(number, name) for number in (0, 1, 2) for name in ("4", "5", "7")]
+    assert calls == [(number, name) for number in (0, 1, 2) for name in ("4", "5", "7")]
     assert (none.shots, none.support, one.support, two.support) == (0, 0, 3, 5)
     assert none.images == one.images == 3
     # All is called class 0: 100 of its pixels and 150 of class 1 are known; class 2 is nowhere.

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovseg.pipeline.windows import Box, Mosaic, crop_guide, in_groups, sampled, window_boxes
+from ovseg.pipeline.windows import Box, SlidingWindowMerger, crop_features, in_groups, sampled, window_boxes
 
 
 def test_windows_as_mmsegmentation_lays_them():
@@ -42,10 +42,10 @@ def test_groups_hold_equal_keys_and_not_too_many():
 @pytest.mark.parametrize("grid", [(5, 9), (12, 7), (1, 1)])
 def test_one_window_is_a_bilinear_resize(grid):
     features = torch.randn(6, 8, 3, generator=torch.Generator().manual_seed(0))
-    mosaic = Mosaic(grid, (60, 80))
-    mosaic.add(Box(0, 0, 60, 80), features)
+    merger = SlidingWindowMerger(grid, (60, 80))
+    merger.add(Box(0, 0, 60, 80), features)
     expected = F.interpolate(features.permute(2, 0, 1)[None], size=grid, mode="bilinear")[0]
-    torch.testing.assert_close(mosaic.mean(), expected.permute(1, 2, 0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(merger.mean(), expected.permute(1, 2, 0), atol=1e-5, rtol=1e-5)
 
 
 @given(st.integers(20, 90), st.integers(20, 90), st.integers(8, 40), st.data())
@@ -54,41 +54,41 @@ def test_what_all_windows_agree_on_has_no_seams(height, width, crop, data):
     """Windows that see a linear ramp, each at its own place, give the ramp back (away from the borders)."""
     stride = data.draw(st.integers(max(1, crop // 2), crop))
     grid = (data.draw(st.integers(2, 12)), data.draw(st.integers(2, 12)))
-    mosaic = Mosaic(grid, (height, width))
-    constant = Mosaic(grid, (height, width))
+    merger = SlidingWindowMerger(grid, (height, width))
+    constant = SlidingWindowMerger(grid, (height, width))
     for box in window_boxes(height, width, crop, stride):
         rows = (torch.arange(64) + 0.5) / 64 * (box.bottom - box.top) + box.top
         columns = (torch.arange(64) + 0.5) / 64 * (box.right - box.left) + box.left
         ramp = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1)
-        mosaic.add(box, ramp)
+        merger.add(box, ramp)
         constant.add(box, torch.full((3, 4, 1), 7.0))
     torch.testing.assert_close(constant.mean(), torch.full((*grid, 1), 7.0))
     rows = (torch.arange(grid[0]) + 0.5) / grid[0] * height
     columns = (torch.arange(grid[1]) + 0.5) / grid[1] * width
     expected = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1)
-    # Beyond the outermost of a window's cells values stay constant: half a cell of 1 / 64 window.
-    torch.testing.assert_close(mosaic.mean(), expected, atol=crop / 64, rtol=0)
+    # Beyond the outermost of a window's patches values stay constant: half a patch of 1 / 64 window.
+    torch.testing.assert_close(merger.mean(), expected, atol=crop / 64, rtol=0)
 
 
 def test_windows_that_leave_cells_out_are_noticed():
-    mosaic = Mosaic((4, 4), (40, 40))
+    merger = SlidingWindowMerger((4, 4), (40, 40))
     with pytest.raises(ValueError, match="cover"):
-        mosaic.mean()
-    mosaic.add(Box(0, 0, 40, 20), torch.ones(2, 2, 1))
+        merger.mean()
+    merger.add(Box(0, 0, 40, 20), torch.ones(2, 2, 1))
     with pytest.raises(ValueError, match="cover"):
-        mosaic.mean()
+        merger.mean()
 
 
 def test_a_window_sees_its_part_of_the_guide():
     guide = torch.randn(2, 6, 8, 3, generator=torch.Generator().manual_seed(0))
-    whole = crop_guide(guide, Box(0, 0, 60, 80), (60, 80))
+    whole = crop_features(guide, Box(0, 0, 60, 80), (60, 80))
     torch.testing.assert_close(whole, guide, atol=1e-5, rtol=1e-5)
-    part = crop_guide(guide, Box(20, 10, 50, 60), (60, 80))
+    part = crop_features(guide, Box(20, 10, 50, 60), (60, 80))
     torch.testing.assert_close(part, guide[:, 2:5, 1:6], atol=1e-5, rtol=1e-5)
-    # A window that begins in the middle of a cell lies between two.
-    between = crop_guide(guide, Box(5, 0, 15, 80), (60, 80))
+    # A window that begins in the middle of a patch lies between two.
+    between = crop_features(guide, Box(5, 0, 15, 80), (60, 80))
     torch.testing.assert_close(between, (guide[:, :1] + guide[:, 1:2]) / 2, atol=1e-5, rtol=1e-5)
-    assert crop_guide(guide.half(), Box(0, 0, 4, 4), (60, 80)).dtype == torch.float16
+    assert crop_features(guide.half(), Box(0, 0, 4, 4), (60, 80)).dtype == torch.float16
 
 
 def test_places_beyond_the_outer_centres_are_constant():

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ovseg.encoders.base import ImageTextEncoder, ShapeEncoder
+from ovseg.encoders.base import Backbone, ImageTextEncoder
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.vit import Facet
 
@@ -35,8 +35,8 @@ def meaning(text: str) -> torch.Tensor:
 class MeanColour:
     """Features are colours less grey; a prompt's probability falls with the distance from its colour."""
 
-    dense_sides = (64,)
-    image_side = 16
+    dense_scales = (64,)
+    image_size = 16
     multiple = 8
 
     def __init__(self, about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> None:
@@ -67,7 +67,7 @@ class MeanColour:
         def head(features: torch.Tensor) -> torch.Tensor:
             return torch.softmax(-10 * (features[..., None, :] - colours).square().sum(-1), dim=-1)
 
-        head.chance = torch.full((len(prompts),), 1 / len(prompts))  # type: ignore[attr-defined]
+        head.class_prior = torch.full((len(prompts),), 1 / len(prompts))  # type: ignore[attr-defined]
         return head
 
     def describe(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class NoShape:
 
 def pool_encoders(about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> Encoders:
     names: ImageTextEncoder = MeanColour(about, seconds, halt)
-    shape: ShapeEncoder = NoShape()
+    shape: Backbone = NoShape()
     return Encoders("fake", names, shape, torch.device("cpu"), ())
 
 

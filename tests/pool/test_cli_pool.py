@@ -35,10 +35,10 @@ def pool(photos, tmp_path):
 def test_build_says_what_came_of_it(photos, tmp_path):
     result = ovseg("pool", "build", photos, "-o", tmp_path / "x.pool", "--licence", "CC0", "--json")
     assert result.exit_code == 3
-    facts = json.loads(result.stdout)
-    assert (facts["photos"], facts["encoded"], facts["removed"]) == (7, 7, 0)
-    assert facts["licences"] == {"CC0": 7}
-    assert [entry["file"] for entry in facts["failed"]] == ["broken.jpg"]
+    metadata = json.loads(result.stdout)
+    assert (metadata["photos"], metadata["encoded"], metadata["removed"]) == (7, 7, 0)
+    assert metadata["licences"] == {"CC0": 7}
+    assert [entry["file"] for entry in metadata["failed"]] == ["broken.jpg"]
     assert "failed: cannot read" in result.stderr
     (photos / "broken.jpg").unlink()
     again = ovseg("pool", "build", photos, "-o", tmp_path / "x.pool")
@@ -113,8 +113,8 @@ def test_the_page_shows_photos_and_nothing_of_theirs_is_markup(photos, tmp_path)
 
 
 def test_info_tells_what_is_in_a_pool(pool):
-    facts = json.loads(ovseg("pool", "info", pool, "--json").stdout)
-    assert (facts["photos"], facts["views"], facts["crops"], facts["preset"]) == (7, 7, 0, "fake")
+    metadata = json.loads(ovseg("pool", "info", pool, "--json").stdout)
+    assert (metadata["photos"], metadata["views"], metadata["crops"], metadata["preset"]) == (7, 7, 0, "fake")
     text = ovseg("pool", "info", pool).stdout
     assert "photos: 7\n" in text
     assert "encoder: mean colour (000000000000), 16 px\n" in text

@@ -12,7 +12,7 @@ from pool_fakes import paint, pool_encoders
 
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
 from ovseg.pipeline.sources import open_source
-from ovseg.runs.lock import folder_lock
+from ovseg.runs.folder_lock import folder_lock
 from ovseg.runs.pool import build_pool, parts_folder
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import read_pool
@@ -26,7 +26,7 @@ def names(pool):
 
 def test_a_folder_becomes_a_pool(photos, encoders, tmp_path):
     summary = build_pool([photos], tmp_path / "x.pool", encoders)
-    pool = read_pool(tmp_path / "x.pool", encoders.names)
+    pool = read_pool(tmp_path / "x.pool", encoders.image_text)
     assert names(pool) == [
         "blue.png", "green-1.png", "green-2.png", "grey.png", "red-1.png", "red-2.png", "sub/red-3.png",
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def _stopping(module, after):
 
 def test_batches_are_always_full(photos, encoders, tmp_path):
     build_pool([photos], tmp_path / "x.pool", encoders, batch=4)
-    assert set(encoders.names.batches) == {4}
+    assert set(encoders.image_text.batches) == {4}
 
 
 def test_photos_of_several_folders_are_told_apart(photos, encoders, tmp_path):
@@ -161,8 +161,8 @@ def test_views_of_tiny_photos():
 def test_a_view_does_not_depend_on_its_company(encoders):
     generator = np.random.default_rng(0)
     squares = list(generator.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8))
-    alone = [encode_views([s], encoders.names, encoders.device, 4)[0] for s in squares]
-    together = encode_views(squares, encoders.names, encoders.device, 4)
+    alone = [encode_views([s], encoders.image_text, encoders.device, 4)[0] for s in squares]
+    together = encode_views(squares, encoders.image_text, encoders.device, 4)
     assert (np.stack(alone) == together).all()
 
 
@@ -176,7 +176,7 @@ def test_what_is_in_the_way_stays(photos, encoders, tmp_path):
     with pytest.raises(BankMismatch, match=r"made by another encoder \(mean colour 0+, not other eyes 0+\)"):
         build_pool([photos], tmp_path / "x.pool", pool_encoders("other eyes"))
     build_pool([photos], tmp_path / "x.pool", pool_encoders("other eyes"), overwrite=True)
-    read_pool(tmp_path / "x.pool", pool_encoders("other eyes").names)
+    read_pool(tmp_path / "x.pool", pool_encoders("other eyes").image_text)
 
 
 def test_nothing_to_build_of(encoders, tmp_path):

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pool_fakes import pool_encoders
 
+from ovseg.container import read_container, write_container
 from ovseg.errors import BankMismatch
 from ovseg.runs.pool import build_pool
-from ovseg.sealed import read_sealed, write_sealed
 from ovseg.support.pool.config import PoolConfig
-from ovseg.support.pool.file import KIND, VERSION, names_identity, pool_items, read_pool, write_pool
+from ovseg.support.pool.file import KIND, VERSION, encoder_fingerprint, pool_items, read_pool, write_pool
 from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 
-NAMES = pool_encoders().names
+NAMES = pool_encoders().image_text
 
 
 def item(path: str, root: int = 0, views: int = 1, seed: int = 0) -> PoolItem:
@@ -28,7 +28,9 @@ def item(path: str, root: int = 0, views: int = 1, seed: int = 0) -> PoolItem:
 
 def small():
     items = [item("b/é.jpg", seed=1), item("a.jpg", views=2, seed=2), item("z\udcff.png", 1, seed=3)]
-    return pool_of(items, ["/one", "/two"], names_identity(NAMES), "fake", failed=[(1, "x.jpg", "no image")])
+    return pool_of(
+        items, ["/one", "/two"], encoder_fingerprint(NAMES), "fake", failed=[(1, "x.jpg", "no image")]
+    )
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_another_encoder_is_named(path):
     with pytest.raises(
         BankMismatch, match=r"made by another encoder \(mean colour 0+, not x 0+\): open it with"
     ):
-        read_pool(path, pool_encoders("x").names)
+        read_pool(path, pool_encoders("x").image_text)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -80,9 +82,9 @@ def test_flips_and_cuts(path, data):
 
 def rewritten(path: Path, change) -> Path:
     """The pool with its content changed and sealed anew, as somebody who means harm would do it."""
-    _, content, tensors = read_sealed(path, KIND, VERSION)
+    _, content, tensors = read_container(path, KIND, VERSION)
     change(content, tensors)
-    write_sealed(path, KIND, VERSION, content, tensors)
+    write_container(path, KIND, VERSION, content, tensors)
     return path
 
 
@@ -156,9 +158,9 @@ def test_content_that_does_not_fit_together(path, change):
     ),
 )
 def test_any_content_at_all(path, place, value):
-    _, content, tensors = read_sealed(path, KIND, VERSION)
+    _, content, tensors = read_container(path, KIND, VERSION)
     other = path.with_name("other.pool")
-    write_sealed(other, KIND, VERSION, content | {place: value}, tensors)
+    write_container(other, KIND, VERSION, content | {place: value}, tensors)
     try:
         pool = read_pool(other)
     except BankMismatch:
@@ -170,7 +172,7 @@ def test_any_content_at_all(path, place, value):
 
 
 def test_a_bank_is_no_pool(tmp_path):
-    write_sealed(tmp_path / "x", "bank", 1, {}, {})
+    write_container(tmp_path / "x", "bank", 1, {}, {})
     with pytest.raises(BankMismatch, match="it is an ovseg bank, not a pool"):
         read_pool(tmp_path / "x")
 

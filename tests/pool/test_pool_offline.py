@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.weights, pytest.mark.slow]
 
 
 def test_a_photo_does_not_depend_on_its_company(offline):
-    side = offline.names.image_side
+    side = offline.image_text.image_size
     squares = [
         resized(getattr(data, name)(), (side, side)) for name in ("astronaut", "chelsea", "coffee", "rocket")
     ]
-    together = encode_views(squares, offline.names, offline.device, 4)
+    together = encode_views(squares, offline.image_text, offline.device, 4)
     for place, square in enumerate(squares):
-        alone = encode_views([square], offline.names, offline.device, 4)[0]
-        turned = encode_views([*squares[place:], *squares[:place]], offline.names, offline.device, 4)[0]
+        alone = encode_views([square], offline.image_text, offline.device, 4)[0]
+        turned = encode_views([*squares[place:], *squares[:place]], offline.image_text, offline.device, 4)[0]
         assert (alone == together[place]).all()
         assert (turned == together[place]).all()
 
@@ -29,10 +29,10 @@ def test_a_photo_does_not_depend_on_its_company(offline):
 def test_the_whole_is_what_segmentation_sees(offline):
     from ovseg.config import SegmentConfig
     from ovseg.pipeline.encode import encode_image
-    from ovseg.pipeline.stopwatch import Stopwatch
+    from ovseg.pipeline.timer import Timer
 
     photo = data.chelsea()
-    whole = encode_image(photo, offline, SegmentConfig(image_size=112), Stopwatch(offline.device)).whole
-    squares = views(photo, view_boxes(PoolConfig()), offline.names.image_side)
-    features = encode_views(squares, offline.names, offline.device, 1)[0]
+    whole = encode_image(photo, offline, SegmentConfig(image_size=112), Timer(offline.device)).whole
+    squares = views(photo, view_boxes(PoolConfig()), offline.image_text.image_size)
+    features = encode_views(squares, offline.image_text, offline.device, 1)[0]
     assert np.abs(whole.numpy() - features.astype(np.float32)).max() < 0.02

@@ -10,7 +10,7 @@ from pool_fakes import MeanColour, paint
 from ovseg.errors import ConfigError
 from ovseg.index import IndexConfig
 from ovseg.runs.pool import build_pool
-from ovseg.support.listed import Listed
+from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 from ovseg.support.pool.query import rival_words, text_embedding, word_probabilities
@@ -32,7 +32,7 @@ def pool(photos, encoders, tmp_path):
 
 @pytest.fixture
 def search(pool, encoders):
-    return PoolSearch(pool, encoders.names, CPU)
+    return PoolSearch(pool, encoders.image_text, CPU)
 
 
 def test_words_find_their_photos_the_surest_first(pool, search):
@@ -70,31 +70,33 @@ def test_a_picture_finds_its_like(pool, search):
 
 
 def test_lists_of_photos(pool, search):
-    ranking = search.by_words(["red"], 2, listed=Listed(deny=("red-1*",)))
+    ranking = search.by_words(["red"], 2, photo_filter=PhotoFilter(deny=("red-1*",)))
     assert found(pool, ranking) == ["red-2.png", "sub/red-3.png"]
     assert [(pool.name(d.hit.photo), d.reason) for d in ranking.dropped] == [("red-1.png", "denied")]
     sha256 = next(e.sha256 for e in pool.entries if e.path == "sub/red-3.png")
-    assert found(pool, search.by_words(["red"], 2, listed=Listed(allow=(sha256[:16],)))) == ["sub/red-3.png"]
+    assert found(pool, search.by_words(["red"], 2, photo_filter=PhotoFilter(allow=(sha256[:16],)))) == [
+        "sub/red-3.png"
+    ]
 
 
 def test_near_copies_count_once(photos, encoders, tmp_path):
     paint(photos / "red-0.png", (222, 33, 33), seed=1)
     pool = build_pool([photos], tmp_path / "x.pool", encoders).pool
-    ranking = PoolSearch(pool, encoders.names, CPU).by_words(["red"], 3)
+    ranking = PoolSearch(pool, encoders.image_text, CPU).by_words(["red"], 3)
     assert found(pool, ranking) == ["red-1.png", "red-2.png", "sub/red-3.png"]
     assert [(pool.name(d.hit.photo), d.reason) for d in ranking.dropped] == [
         ("red-0.png", "near copy of red-1.png")
     ]
-    both = PoolSearch(pool, encoders.names, CPU, RetrievalConfig(distance=None)).by_words(["red"], 3)
+    both = PoolSearch(pool, encoders.image_text, CPU, RetrievalConfig(distance=None)).by_words(["red"], 3)
     assert found(pool, both)[:2] == ["red-1.png", "red-0.png"]
 
 
-@pytest.mark.parametrize(("backend", "kind"), [("torch", "flat"), ("torch", "ivf"), ("faiss", "hnsw")])
+@pytest.mark.parametrize(("backend", "kind"), [("torch", "flat"), ("faiss", "ivf"), ("faiss", "hnsw")])
 def test_the_index_does_not_change_the_answer(pool, encoders, backend, kind):
     if backend == "faiss":
         pytest.importorskip("faiss")
     index = IndexConfig(backend=backend, kind=kind, recall=1.0)
-    search = PoolSearch(pool, encoders.names, CPU, index=index)
+    search = PoolSearch(pool, encoders.image_text, CPU, index=index)
     assert found(pool, search.by_words(["green"], 5)) == ["green-1.png", "green-2.png"]
     assert search.describe()["index"]["backend"] == backend
 
@@ -130,10 +132,10 @@ def test_order_by_hand():
     candidates = hits((0.5, 0.1, 1), (0.4, 0.9, 1), (0.4, 0.9, 1))
     config = RetrievalConfig(distance=None)
     # 20 x 0.5 + ln 0.1 = 7.70, 20 x 0.4 + ln 0.9 = 7.89
-    assert [h.photo for h in chosen(pool, candidates, 9, config, Listed()).hits] == [1, 2, 0]
-    plain = RetrievalConfig(distance=None, nearness=None)
-    assert [h.photo for h in chosen(pool, candidates, 9, plain, Listed()).hits] == [0, 1, 2]
-    assert chosen(pool, candidates, 1, plain, Listed()).dropped == ()
+    assert [h.photo for h in chosen(pool, candidates, 9, config, PhotoFilter()).hits] == [1, 2, 0]
+    plain = RetrievalConfig(distance=None, cosine_weight=None)
+    assert [h.photo for h in chosen(pool, candidates, 9, plain, PhotoFilter()).hits] == [0, 1, 2]
+    assert chosen(pool, candidates, 1, plain, PhotoFilter()).dropped == ()
 
 
 def test_templates_bring_their_own_article():
@@ -164,7 +166,8 @@ def test_probabilities_of_words_and_their_best_rival():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"candidates": 0}, {"distance": 65}, {"margin": float("inf")}, {"nearness": float("nan")}]
+    "settings",
+    [{"candidates": 0}, {"distance": 65}, {"margin": float("inf")}, {"cosine_weight": float("nan")}],
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):

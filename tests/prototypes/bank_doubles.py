@@ -19,8 +19,13 @@ from ovseg.prototypes import (
 from ovseg.vocabulary import ClassSpec
 
 GRID = (4, 6)
-IDENTITY = {"name": "look", "role": "shape", "layer": 9, "encoder": {"name": "fake-vit", "sha256": "ab" * 32}}
-TEXT_IDENTITY = {"name": "text", "role": "names", "encoder": {"name": "fake-words", "sha256": "cd" * 32}}
+IDENTITY = {
+    "name": "look",
+    "role": "backbone",
+    "layer": 9,
+    "encoder": {"name": "fake-vit", "sha256": "ab" * 32},
+}
+TEXT_IDENTITY = {"name": "text", "role": "image_text", "encoder": {"name": "fake-words", "sha256": "cd" * 32}}
 
 
 def record(name: str = "photo.jpg", **details: Any) -> SupportRecord:
@@ -37,16 +42,16 @@ def record(name: str = "photo.jpg", **details: Any) -> SupportRecord:
 def view(
     front: npt.NDArray[np.float32], back: npt.NDArray[np.float32], name: str = "photo.jpg", seed: int = 0
 ) -> SupportView:
-    """An image whose left third is the class: cells near ``front``; the right half is near ``back``."""
+    """An image whose left third is the class: patches near ``front``; the right half is near ``back``."""
     foreground = np.zeros(GRID, np.bool_)
     foreground[:, :2] = True
     background = np.zeros(GRID, np.bool_)
     background[:, 3:] = True
     generator = np.random.default_rng(seed)
-    cells = np.where(foreground[..., None], front, back).reshape(-1, len(front))
-    cells = cells + 0.05 * generator.standard_normal(cells.shape)
-    cells = (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
-    return SupportView(record(name), foreground, background, {"look": cells}, cells)
+    patches = np.where(foreground[..., None], front, back).reshape(-1, len(front))
+    patches = patches + 0.05 * generator.standard_normal(patches.shape)
+    patches = (patches / np.linalg.norm(patches, axis=1, keepdims=True)).astype(np.float32)
+    return SupportView(record(name), foreground, background, {"look": patches}, patches)
 
 
 def axis(index: int, length: int = 8) -> npt.NDArray[np.float32]:
@@ -55,7 +60,7 @@ def axis(index: int, length: int = 8) -> npt.NDArray[np.float32]:
 
 def small_bank(config: PrototypeConfig | None = None) -> PrototypeBank:
     """Cats (axis 0) before walls (axis 6), and walls (axis 6) beside floors (axis 7), in two spaces."""
-    config = config or PrototypeConfig(parts=4, cells_per_split=4)
+    config = config or PrototypeConfig(parts=4, patches_per_split=4)
     specs = (
         ClassSpec("cat", synonyms=("kitten",), attributes=("whiskers",), kind="thing"),
         ClassSpec("wall"),
@@ -68,7 +73,7 @@ def small_bank(config: PrototypeConfig | None = None) -> PrototypeBank:
     ]
     texts = text_table("text", TEXT_IDENTITY, specs, words)
     alone = PrototypeBank(specs, {"text": texts})
-    return merge_banks([*banks, alone], facts={"made": "by hand", "seed": 0})
+    return merge_banks([*banks, alone], metadata={"made": "by hand", "seed": 0})
 
 
 def words(texts: list[str] | tuple[str, ...]) -> npt.NDArray[np.float32]:
@@ -78,7 +83,7 @@ def words(texts: list[str] | tuple[str, ...]) -> npt.NDArray[np.float32]:
 def same(first: PrototypeBank, second: PrototypeBank) -> None:
     """Fail unless two banks are equal in everything."""
     assert first.classes == second.classes
-    assert dict(first.facts) == dict(second.facts)
+    assert dict(first.metadata) == dict(second.metadata)
     assert list(first.supports) == list(second.supports)
     assert [region.support for region in first.regions] == [region.support for region in second.regions]
     for one, other in zip(first.regions, second.regions, strict=True):

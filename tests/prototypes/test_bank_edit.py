@@ -11,7 +11,7 @@ from bank_doubles import IDENTITY, TEXT_IDENTITY, axis, same, small_bank, view
 from ovseg.errors import BankMismatch, UsageError
 from ovseg.prototypes import (
     PrototypeConfig,
-    check_identities,
+    check_fingerprints,
     class_bank,
     merge_banks,
     select_classes,
@@ -49,7 +49,7 @@ def test_joined_classes_keep_their_prototypes_and_regions():
     assert [spec.name for spec in joined.classes] == ["cat", "wall", "dog"]
     assert vectors_of(joined, "cat") == vectors_of(small_bank(), "cat")
     assert vectors_of(joined, "dog") == vectors_of(dog_bank(), "dog")
-    assert joined.facts["merged"][0]["made"] == "by hand"
+    assert joined.metadata["merged"][0]["made"] == "by hand"
     assert [joined.classes[r.class_index].name for r in joined.supports] == ["cat", "cat", "wall", "dog"]
 
 
@@ -72,8 +72,8 @@ def test_joining_other_encoders_is_refused_by_name():
 
 
 def test_removing_undoes_adding():
-    joined = merge_banks([small_bank(), dog_bank()], facts=small_bank().facts)
-    same(without_classes(joined, ["dog"]), merge_banks([small_bank()], facts=small_bank().facts))
+    joined = merge_banks([small_bank(), dog_bank()], metadata=small_bank().metadata)
+    same(without_classes(joined, ["dog"]), merge_banks([small_bank()], metadata=small_bank().metadata))
     rest = without_classes(joined, ["kitten", "wall"])
     assert [spec.name for spec in rest.classes] == ["dog"]
     assert vectors_of(rest, "dog") == vectors_of(dog_bank(), "dog")
@@ -100,17 +100,17 @@ def test_what_cannot_be_removed(names, why):
 
 def test_encoders_are_checked_and_both_named():
     bank = small_bank()
-    fitting = check_identities(bank, {"look": IDENTITY, "text": TEXT_IDENTITY, "more": OTHER})
+    fitting = check_fingerprints(bank, {"look": IDENTITY, "text": TEXT_IDENTITY, "more": OTHER})
     assert set(fitting) == {"look", "text"}
-    assert set(check_identities(bank, {"look": IDENTITY})) == {"look"}
+    assert set(check_fingerprints(bank, {"look": IDENTITY})) == {"look"}
     with pytest.raises(
         BankMismatch, match=r"look was made by fake-vit layer 9.*abab.*here it is other-vit.*efef"
     ):
-        check_identities(bank, {"look": OTHER})
+        check_fingerprints(bank, {"look": OTHER})
     with pytest.raises(BankMismatch, match=r"look of fake-vit.*the preset has clip of other-vit"):
-        check_identities(bank, {"clip": replace_name(OTHER)})
+        check_fingerprints(bank, {"clip": replace_name(OTHER)})
     with pytest.raises(BankMismatch, match="the preset has none"):
-        check_identities(bank, {})
+        check_fingerprints(bank, {})
 
 
 def replace_name(identity):

@@ -21,7 +21,7 @@ from ovseg.prototypes import (
 from ovseg.prototypes.clean import distinct_rows
 from ovseg.vocabulary import ClassSpec
 
-ALL = PrototypeConfig(parts=4, cells_per_part=4, cells_per_split=4, merge=1.0)
+ALL = PrototypeConfig(parts=4, patches_per_part=4, patches_per_split=4, merge=1.0)
 
 
 def kinds(table, *, foreground: bool) -> dict[str, int]:
@@ -45,8 +45,8 @@ def test_every_kind_is_made_and_points_at_its_region():
         inside = whole.foreground if table.foreground[row] else whole.background
         assert not (region.mask & ~inside).any()
         if KINDS[table.kinds[row]] in ("image", "region"):
-            cells = whole.features["look"][region.mask.reshape(-1)]
-            mean = cells.mean(0) / np.linalg.norm(cells.mean(0))
+            patches = whole.features["look"][region.mask.reshape(-1)]
+            mean = patches.mean(0) / np.linalg.norm(patches.mean(0))
             np.testing.assert_allclose(table.vectors[row], mean, atol=1e-5)
         if KINDS[table.kinds[row]] == "image":
             np.testing.assert_array_equal(region.mask, inside)
@@ -95,10 +95,10 @@ def test_doubles_are_dropped_the_general_kind_stays():
 
 
 def test_views_are_checked():
-    cells = np.ones((24, 2), np.float32)
+    patches = np.ones((24, 2), np.float32)
     empty = np.zeros(GRID, np.bool_)
     with pytest.raises(ValueError, match="foreground is empty"):
-        SupportView(record(), empty, empty, {"look": cells}, cells)
+        SupportView(record(), empty, empty, {"look": patches}, patches)
 
 
 def test_background_like_another_class_goes_and_its_own_stays():

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.support.diffusion.config import DiffusionConfig
-from ovseg.support.diffusion.gallery import Gallery
 from ovseg.support.diffusion.prompting import load_prompting
+from ovseg.support.diffusion.sample_store import SampleStore
 from ovseg.support.diffusion.sampler import Request, Sample
 from ovseg.support.diffusion.source import DiffusionSource
 
@@ -24,7 +24,7 @@ GREY = (0.5, 0.5, 0.5)
 class ColourHead:
     def __init__(self, colours: torch.Tensor) -> None:
         self.colours = colours
-        self.chance = torch.full((len(colours),), 1 / len(colours))
+        self.class_prior = torch.full((len(colours),), 1 / len(colours))
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         return torch.softmax(-10 * (features[..., None, :] - self.colours).square().sum(-1), dim=-1)
@@ -33,7 +33,7 @@ class ColourHead:
 class ColourNames:
     """Features are mean colours; every word without a colour is grey."""
 
-    image_side = 16
+    image_size = 16
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3))
@@ -86,16 +86,16 @@ class ScriptedSampler:
         model = {"name": "scripted", "kind": "folder", "identity": "0" * 64, "licence": "CC0"}
         return {"model": model, "steps": self.config.steps}
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {"device": "cpu"}
 
 
 def scripted_source(
-    folder: Path, script: dict[int, str], judge: Any = None, **settings: Any
+    folder: Path, script: dict[int, str], sample_classifier: Any = None, **settings: Any
 ) -> SimpleNamespace:
     """A source over a script, and its parts."""
     sampler = ScriptedSampler(script, **settings)
     lines: list[str] = []
-    gallery = Gallery(folder, sampler.describe())
-    source = DiffusionSource(sampler, gallery, load_prompting(), judge, lines.append)
+    sample_store = SampleStore(folder, sampler.describe())
+    source = DiffusionSource(sampler, sample_store, load_prompting(), sample_classifier, lines.append)
     return SimpleNamespace(source=source, sampler=sampler, lines=lines, folder=folder)

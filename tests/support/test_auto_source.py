@@ -16,20 +16,20 @@ from ovseg.vocabulary import ClassSpec
 CAT, DOG = ClassSpec("cat"), ClassSpec("dog")
 
 
-class Listed:
+class PhotoFilter:
     """A source with so many images of given margins for each class.
 
     Attributes:
-        asked: Names that were asked for.
+        requests: Names that were asked for.
     """
 
     def __init__(self, name: str, margins: dict[str, list[float | None]]) -> None:
         self.name = name
         self.margins = margins
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def images(self, spec: ClassSpec, shots: int) -> Iterator[SupportImage]:
-        self.asked.append(spec.name)
+        self.requests.append(spec.name)
         for number, margin in enumerate(self.margins.get(spec.name, [])[:shots]):
             details = {} if margin is None else {"margin": margin}
             origin = Origin(self.name, f"{spec.name}/{number}", "0" * 64, "CC0", details)
@@ -41,9 +41,9 @@ class Listed:
 
 def source_of(
     margins: dict[str, list[float | None]], **settings: Any
-) -> tuple[AutoSource, Listed, list[str]]:
-    pool = Listed("retrieval", margins)
-    model = Listed("diffusion", {"cat": [1.0] * 8, "dog": [1.0] * 8})
+) -> tuple[AutoSource, PhotoFilter, list[str]]:
+    pool = PhotoFilter("retrieval", margins)
+    model = PhotoFilter("diffusion", {"cat": [1.0] * 8, "dog": [1.0] * 8})
     lines: list[str] = []
     source = AutoSource(pool, lambda: model, {"model": "x"}, AutoConfig(**settings), lines.append)
     return source, model, lines
@@ -55,7 +55,7 @@ def test_the_pool_where_it_holds_the_class():
     assert [image.origin.source for image in images] == ["retrieval"] * 3
     assert images[0].origin.details == {"margin": 4.0, "auto": "3 photos of the pool surely show it"}
     assert lines == ["cat: retrieved, since 3 photos of the pool surely show it"]
-    assert model.asked == []
+    assert model.requests == []
 
 
 def test_the_model_where_it_does_not():
@@ -64,7 +64,7 @@ def test_the_model_where_it_does_not():
     assert [image.origin.source for image in images] == ["diffusion"] * 4
     assert images[0].origin.details["auto"] == "1 photos of the pool surely show it, and 3 should"
     assert lines == ["dog: generated, since 1 photos of the pool surely show it, and 3 should"]
-    assert model.asked == ["dog"]
+    assert model.requests == ["dog"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_class_is_generated_where_the_pool_holds_too_little(margins, shots, se
 
 
 def test_a_model_that_is_not_here_matters_only_where_it_is_needed():
-    pool = Listed("retrieval", {"cat": [3.0] * 3})
+    pool = PhotoFilter("retrieval", {"cat": [3.0] * 3})
 
     def missing() -> Any:
         raise WeightsUnavailable("model x is not on this machine")

@@ -62,7 +62,7 @@ def test_the_same_batch_twice_is_the_same_to_the_bit(tiny_folder):
 )
 def test_schedulers_are_chosen_by_name_and_keep_the_noise_levels(tiny_folder, scheduler, name):
     sampler = sampler_of(tiny_folder, scheduler=scheduler)
-    assert sampler.facts()["scheduler"] == name
+    assert sampler.metadata()["scheduler"] == name
     if scheduler == "dpmsolver++":
         assert sampler.pipe.scheduler.config.algorithm_type == "dpmsolver++"
         # As the model was trained: the noise levels are taken over.
@@ -123,7 +123,7 @@ def test_a_name_that_cannot_be_found_has_no_attribution(tiny_folder):
 
 
 def test_facts_are_plain(tiny_folder):
-    facts = sampler_of(tiny_folder).facts()
-    assert facts["pipeline"] == "StableDiffusionPipeline"
-    assert facts["dtype"] == "float32"
-    assert facts["device"] == "cpu"
+    metadata = sampler_of(tiny_folder).metadata()
+    assert metadata["pipeline"] == "StableDiffusionPipeline"
+    assert metadata["dtype"] == "float32"
+    assert metadata["device"] == "cpu"

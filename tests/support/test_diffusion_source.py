@@ -7,16 +7,16 @@ import pytest
 import torch
 from diffusion_doubles import ColourNames, scripted_source
 
-from ovseg.support.checks import Judge
 from ovseg.support.diffusion.source import enlarged
+from ovseg.support.sample_classifier import SampleClassifier
 from ovseg.vocabulary import ClassSpec
 
 TOMATO = ClassSpec("tomato")
 
 
 @pytest.fixture(scope="module")
-def judge():
-    return Judge(ColourNames(), [TOMATO, ClassSpec("frog")], torch.device("cpu"))
+def sample_classifier():
+    return SampleClassifier(ColourNames(), [TOMATO, ClassSpec("frog")], torch.device("cpu"))
 
 
 def decisions(drawn):
@@ -27,9 +27,9 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_rejected_is_made_good_by_the_next_seeds(tmp_path, judge):
+def test_what_is_rejected_is_made_good_by_the_next_seeds(tmp_path, sample_classifier):
     script = {1: "frog", 2: "blank", 3: "tomato@0", 4: "frog"}
-    made = scripted_source(tmp_path, script, judge, draws=3.0)
+    made = scripted_source(tmp_path, script, sample_classifier, draws=3.0)
     drawn = made.source.draw(TOMATO, 4)
     assert decisions(drawn) == [
         (0, None),
@@ -46,15 +46,15 @@ def test_what_is_rejected_is_made_good_by_the_next_seeds(tmp_path, judge):
     assert made.lines == ["tomato: 4 of 8 generated pictures kept (most often: looks like frog)"]
 
 
-def test_the_number_of_pictures_is_bounded(tmp_path, judge):
-    made = scripted_source(tmp_path, dict.fromkeys(range(99), "frog"), judge, draws=2.5)
+def test_the_number_of_pictures_is_bounded(tmp_path, sample_classifier):
+    made = scripted_source(tmp_path, dict.fromkeys(range(99), "frog"), sample_classifier, draws=2.5)
     assert len(made.source.draw(TOMATO, 4)) == 10
     assert list(made.source.images(TOMATO, 4)) == []
     assert "0 of 10 generated pictures kept (most often: looks like frog), 4 were wanted" in made.lines[0]
 
 
-def test_images_come_best_first_with_all_that_is_known(tmp_path, judge):
-    made = scripted_source(tmp_path, {}, judge)
+def test_images_come_best_first_with_all_that_is_known(tmp_path, sample_classifier):
+    made = scripted_source(tmp_path, {}, sample_classifier)
     images = list(made.source.images(TOMATO, 3))
     margins = [image.origin.details["margin"] for image in images]
     assert margins == sorted(margins, reverse=True)
@@ -72,11 +72,11 @@ def test_without_a_judge_only_flaws_and_duplicates_count(tmp_path):
     assert decisions(made.source.draw(TOMATO, 2)) == [(0, None), (1, "blank"), (2, None)]
 
 
-def test_a_second_call_makes_nothing_and_gives_the_same(tmp_path, judge):
-    first = scripted_source(tmp_path, {1: "frog"}, judge)
+def test_a_second_call_makes_nothing_and_gives_the_same(tmp_path, sample_classifier):
+    first = scripted_source(tmp_path, {1: "frog"}, sample_classifier)
     images = list(first.source.images(TOMATO, 3))
     before = files(tmp_path)
-    again = scripted_source(tmp_path, {1: "frog"}, judge)
+    again = scripted_source(tmp_path, {1: "frog"}, sample_classifier)
     for one, other in zip(images, again.source.images(TOMATO, 3), strict=True):
         assert np.array_equal(one.pixels, other.pixels)
         assert np.array_equal(one.attribution, other.attribution)
@@ -91,7 +91,7 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, monkeypatch, w
     whole = scripted_source(tmp_path / "whole", {}, batch_size=3)
     whole.source.draw(TOMATO, 4)
 
-    import ovseg.support.diffusion.gallery as gallery
+    import ovseg.support.diffusion.sample_store as sample_store
 
     count = 0
 
@@ -107,8 +107,8 @@ def test_stopped_anywhere_it_ends_as_if_it_had_not_been(tmp_path, monkeypatch, w
 
     stopped = scripted_source(tmp_path / "stopped", {}, batch_size=3)
     with monkeypatch.context() as patch:
-        patch.setattr(gallery, "write_bytes", failing(gallery.write_bytes))
-        patch.setattr(gallery, "write_json", failing(gallery.write_json))
+        patch.setattr(sample_store, "write_bytes", failing(sample_store.write_bytes))
+        patch.setattr(sample_store, "write_json", failing(sample_store.write_json))
         with pytest.raises(KeyboardInterrupt):
             stopped.source.draw(TOMATO, 4)
     resumed = scripted_source(tmp_path / "stopped", {}, batch_size=3)
@@ -125,10 +125,10 @@ def test_more_shots_take_what_is_there(tmp_path):
     assert more.sampler.batches == [[2, 3]]
 
 
-def test_describe_tells_whatever_changes_pictures(tmp_path, judge):
-    base = scripted_source(tmp_path, {}, judge).source.describe()
+def test_describe_tells_whatever_changes_pictures(tmp_path, sample_classifier):
+    base = scripted_source(tmp_path, {}, sample_classifier).source.describe()
     for change in ({"seed": 5}, {"margin": -2.0}, {"draws": 3.0}, {"duplicate": 0.9}, {"attributes": 1}):
-        assert scripted_source(tmp_path, {}, judge, **change).source.describe() != base
+        assert scripted_source(tmp_path, {}, sample_classifier, **change).source.describe() != base
     assert scripted_source(tmp_path, {}).source.describe() != base
 
 

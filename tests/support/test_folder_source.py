@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from ovseg.errors import InputError, UsageError
+from ovseg.support.annotations import draw_annotations, read_annotation
 from ovseg.support.base import UNKNOWN
 from ovseg.support.folder import FolderSource
-from ovseg.support.marks import draw_marks, read_mark
 from ovseg.vocabulary import ClassSpec
 
 SIZE = (40, 60)
@@ -104,7 +104,7 @@ def test_masks_with_voids(root: Path) -> None:
     values = np.zeros(SIZE)
     values[:10], values[10:12] = 1, 255
     grey(root / "cat" / "x.mask.png", values)
-    mark = read_mark(root / "cat" / "x.png", SIZE)
+    mark = read_annotation(root / "cat" / "x.png", SIZE)
     np.testing.assert_array_equal(mark, values)
 
 
@@ -112,7 +112,7 @@ def test_indexed_masks_are_read_as_indices(root: Path) -> None:
     image = Image.new("P", (SIZE[1], SIZE[0]), 1)
     image.putpalette([9, 9, 9, 200, 0, 0])
     image.save(root / "cat" / "x.mask.png")
-    mark = read_mark(root / "cat" / "x.png", SIZE)
+    mark = read_annotation(root / "cat" / "x.png", SIZE)
     assert mark is not None
     assert (mark == 1).all()
 
@@ -135,14 +135,14 @@ def test_two_marks_for_one_photo_are_an_error(root: Path) -> None:
 
 
 def test_a_box_leaves_its_inside_open() -> None:
-    mark = draw_marks({"boxes": [[10, 5, 30, 20]]}, SIZE, "x")
+    mark = draw_annotations({"boxes": [[10, 5, 30, 20]]}, SIZE, "x")
     expected = np.zeros(SIZE)
     expected[5:20, 10:30] = UNKNOWN
     np.testing.assert_array_equal(mark, expected)
 
 
 def test_points_and_scribbles_are_discs_and_lines() -> None:
-    mark = draw_marks({"points": [[30, 20]], "not": {"scribbles": [[[5, 5], [5, 30]]]}}, SIZE, "x")
+    mark = draw_annotations({"points": [[30, 20]], "not": {"scribbles": [[[5, 5], [5, 30]]]}}, SIZE, "x")
     assert mark[20, 30] == 1
     assert mark[15, 5] == 0
     assert mark[35, 50] == UNKNOWN
@@ -151,7 +151,7 @@ def test_points_and_scribbles_are_discs_and_lines() -> None:
 
 def test_what_is_the_class_lies_above_what_is_not() -> None:
     table = {"boxes": [[0, 0, 60, 40]], "points": [[30, 20]], "not": {"boxes": [[20, 10, 40, 30]]}}
-    mark = draw_marks(table, SIZE, "x")
+    mark = draw_annotations(table, SIZE, "x")
     assert (mark[20, 30], mark[12, 22], mark[2, 2]) == (1, 0, UNKNOWN)
 
 
@@ -179,7 +179,7 @@ def test_what_is_the_class_lies_above_what_is_not() -> None:
 )
 def test_marks_that_make_no_sense(bad: object) -> None:
     with pytest.raises(InputError, match=r"^here: "):
-        draw_marks(bad, SIZE, "here")
+        draw_annotations(bad, SIZE, "here")
 
 
 @pytest.mark.parametrize(
@@ -194,5 +194,5 @@ def test_marks_files_that_cannot_be_read(root: Path, text: str) -> None:
 def test_marks_survive_json(root: Path) -> None:
     table = {"boxes": [[1, 2, 30.5, 22]], "scribbles": [[[3, 3], [9, 9]]]}
     (root / "cat" / "x.marks.json").write_text(json.dumps(table))
-    mark = read_mark(root / "cat" / "x.png", SIZE)
-    np.testing.assert_array_equal(mark, draw_marks(table, SIZE, "x"))
+    mark = read_annotation(root / "cat" / "x.png", SIZE)
+    np.testing.assert_array_equal(mark, draw_annotations(table, SIZE, "x"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ovseg.errors import ConfigError, InputError, UnknownName, UsageError
-from ovseg.matching import Looks, look_evidence
+from ovseg.matching import PatchAppearance, appearance_evidence
 from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary, vocabulary_names
 
 FULL = """
@@ -21,7 +21,7 @@ name = "cat"
 kind = "thing"
 synonyms = ["kitten"]
 attributes = ["whiskers"]
-looks = ["colour: grey"]
+appearance = ["colour: grey"]
 negatives = ["fox"]
 
 [[class]]
@@ -48,7 +48,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path):
         (
             '[[class]]\nname="a"\ncolour="x"',
             ConfigError,
-            "class 'a': unknown key 'colour'; known are attributes",
+            "class 'a': unknown key 'colour'; known are appearance",
         ),
         ('clas = []\n[[class]]\nname="a"', ConfigError, "unknown key 'clas'; known are background, class"),
         ('[[class]]\nkind="thing"', ConfigError, r"a \[\[class\]\] has no name"),
@@ -56,11 +56,15 @@ def test_every_key_of_a_file_arrives(tmp_path: Path):
         ('[[class]]\nname=" "', UsageError, "a class name is empty"),
         ('[[class]]\nname="a"\nkind="animal"', ConfigError, "kind must be 'thing' or 'stuff', not 'animal'"),
         ('[[class]]\nname="a"\nsynonyms="b"', ConfigError, "class 'a': synonyms must be a list of words"),
-        ('[[class]]\nname="a"\nlooks=["  "]', ConfigError, "class 'a': looks must be a list of words"),
         (
-            '[[class]]\nname="a"\nlooks=["place: left"]',
+            '[[class]]\nname="a"\nappearance=["  "]',
             ConfigError,
-            "class 'a': looks: 'place: left' needs words of top, middle, bottom",
+            "class 'a': appearance must be a list of words",
+        ),
+        (
+            '[[class]]\nname="a"\nappearance=["place: left"]',
+            ConfigError,
+            "class 'a': appearance: 'place: left' needs words of top, middle, bottom",
         ),
         ('background=[1]\n[[class]]\nname="a"', ConfigError, "background must be a list of words"),
         ('has_background="no"\n[[class]]\nname="a"', ConfigError, "has_background must be true or false"),
@@ -88,8 +92,8 @@ def test_shipped_vocabularies_load_and_their_looks_are_words(name):
     assert vocabulary.source == name
     assert len(vocabulary) >= 19
     assert len(set(vocabulary.names)) == len(vocabulary) + 1
-    one = Looks(torch.full((1, 11), 1 / 11), torch.full((1, 3), 1 / 3), torch.full((1, 3), 1 / 3))
-    evidence = look_evidence(one, [spec.looks for spec in vocabulary.classes])
+    one = PatchAppearance(torch.full((1, 11), 1 / 11), torch.full((1, 3), 1 / 3), torch.full((1, 3), 1 / 3))
+    evidence = appearance_evidence(one, [spec.appearance for spec in vocabulary.classes])
     assert evidence.shape == (1, len(vocabulary))
 
 
@@ -111,7 +115,7 @@ def test_the_hash_is_of_the_content_and_not_of_its_source():
             for key, word in (
                 ("synonyms", "x"),
                 ("attributes", "x"),
-                ("looks", "colour: red"),
+                ("appearance", "colour: red"),
                 ("negatives", "x"),
             )
         ),

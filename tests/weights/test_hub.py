@@ -10,10 +10,10 @@ import pytest
 
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.hash_record import HashRecord
 from ovseg.weights.hub import chosen_files, download, find_in_cache, hub_cache
 from ovseg.weights.listing import weight_status
 from ovseg.weights.locate import find_file, require_checked
-from ovseg.weights.lock import WeightLock
 
 COMMIT = "89abcdef" * 5
 CONTENT = b"some numbers"
@@ -44,10 +44,10 @@ def cached(content: bytes = CONTENT, name: str = "model.safetensors", commit: st
     return path
 
 
-def lock() -> WeightLock:
+def lock() -> HashRecord:
     from ovseg.weights import default_cache_dir
 
-    return WeightLock(default_cache_dir())
+    return HashRecord(default_cache_dir())
 
 
 def test_a_cached_file_is_found_without_a_network():

@@ -11,9 +11,9 @@ from fake_hub import COMMIT, FakeHub
 
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.hash_record import HashRecord
 from ovseg.weights.hub import download
 from ovseg.weights.locate import find_file, require_checked
-from ovseg.weights.lock import WeightLock
 
 WEIGHTS = b"many numbers" * 100
 SHA = hashlib.sha256(WEIGHTS).hexdigest()
@@ -39,10 +39,10 @@ def test_what_can_be_read_is_fetched_checked_and_recorded(hub: FakeHub, tmp_path
     path = download(card(), tmp_path / "ovseg", told.append)
     assert path.read_bytes() == WEIGHTS
     assert told == ["model.safetensors", "config.json"]
-    assert not any("README" in line for line in hub.asked)
+    assert not any("README" in line for line in hub.requests)
     assert find_file(card()) == path
     assert require_checked(card()) == path
-    lock = WeightLock(tmp_path / "ovseg")
+    lock = HashRecord(tmp_path / "ovseg")
     assert lock.revision(card().at) == COMMIT
     assert lock.sha256(card().at, "model.safetensors") == SHA
     assert json.loads(lock.path.read_text())["format"] == "ovseg-weights-lock"
@@ -51,7 +51,7 @@ def test_what_can_be_read_is_fetched_checked_and_recorded(hub: FakeHub, tmp_path
 def test_a_pinned_commit_is_asked_for(hub: FakeHub, tmp_path: Path) -> None:
     pinned = card(SHA, COMMIT, ("model.safetensors",))
     assert download(pinned, tmp_path / "ovseg").read_bytes() == WEIGHTS
-    assert all(f"/resolve/{COMMIT}/model.safetensors" in line for line in hub.asked)
+    assert all(f"/resolve/{COMMIT}/model.safetensors" in line for line in hub.requests)
 
 
 def test_other_bytes_than_on_record_are_refused(hub: FakeHub, tmp_path: Path) -> None:

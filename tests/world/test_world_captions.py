@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ovseg.world.captions import all_facts, caption, facts, noise_caption, templates, vocabulary_words
+from ovseg.world.captions import all_facts, caption, metadata, noise_caption, templates, vocabulary_words
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import Scene, SceneConfig, draw_scene
 
@@ -18,18 +18,18 @@ def test_a_caption_is_true_of_its_scene():
         rng = np.random.default_rng(seed)
         scene = draw_scene(SceneConfig(objects=(0, 3), scale=(0.3, 0.5), two_stuffs=0.4), rng)
         for _ in range(5):
-            assert facts(caption(scene, rng)) <= all_facts(scene)
+            assert metadata(caption(scene, rng)) <= all_facts(scene)
 
 
 def test_captions_of_two_things_name_both():
     rng = np.random.default_rng(0)
     for _ in range(20):
-        assert {"cat", "anchor"} <= facts(caption(a_scene(), rng))
+        assert {"cat", "anchor"} <= metadata(caption(a_scene(), rng))
 
 
 def test_facts_read_names_backgrounds_and_colours():
-    assert facts("a photo of a red cat and an anchor on snow.") == {"red cat", "cat", "anchor", "snow"}
-    assert facts("text, low quality") == frozenset()
+    assert metadata("a photo of a red cat and an anchor on snow.") == {"red cat", "cat", "anchor", "snow"}
+    assert metadata("text, low quality") == frozenset()
 
 
 def test_the_article_fits():
@@ -40,11 +40,11 @@ def test_the_article_fits():
 
 def test_words_without_meaning_say_nothing():
     for seed in range(20):
-        assert facts(noise_caption(np.random.default_rng(seed))) == frozenset()
+        assert metadata(noise_caption(np.random.default_rng(seed))) == frozenset()
 
 
 def test_a_bare_background_is_a_caption():
-    assert facts(caption(a_scene((), ()), np.random.default_rng(1))) == {"snow"}
+    assert metadata(caption(a_scene((), ()), np.random.default_rng(1))) == {"snow"}
 
 
 def test_every_shipped_template_is_in_the_vocabulary():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ovseg.encoders.clip.load import load_model
-from ovseg.world.captions import facts, vocabulary_words
+from ovseg.world.captions import metadata, vocabulary_words
 from ovseg.world.drawings import drawings_of
 from ovseg.world.names import HELD_OUT_PAIRS, STUFF, THINGS
 from ovseg.world.tokens import word_merges, write_tokenizer
@@ -46,7 +46,7 @@ def test_pictures_of_one_thing_have_one_background():
 def test_a_caption_competes_where_its_things_are_ever_seen():
     (thing, ground) = sorted(HELD_OUT_PAIRS)[0]
     other = next(name for name in STUFF if (thing, name) not in HELD_OUT_PAIRS)
-    said = [facts(f"a {thing} on {other}"), facts(f"a {thing}"), facts(ground)]
+    said = [metadata(f"a {thing} on {other}"), metadata(f"a {thing}"), metadata(ground)]
     assert competing(said, [(ground,), (other,), (other, ground), ()]).tolist() == [
         [False, False, True],
         [True, True, True],
@@ -57,7 +57,7 @@ def test_a_caption_competes_where_its_things_are_ever_seen():
 
 def test_captions_without_pictures_say_nothing_that_is_held_out():
     texts = captions(300, np.random.default_rng(0))
-    said = [facts(text) for text in texts]
+    said = [metadata(text) for text in texts]
     assert set().union(*said) > {*THINGS, *STUFF}
     assert not any((thing, ground) in HELD_OUT_PAIRS for text in said for thing in text for ground in text)
 

@@ -45,7 +45,7 @@ def test_things_are_named(encoders):
 def test_prompts_of_the_same_name_are_nearer_than_those_of_another(encoders):
     names = ["star", "key", "cactus"]
     one, other = (
-        encoders.names.encode_text([pattern.format(name) for name in names])
+        encoders.image_text.encode_text([pattern.format(name) for name in names])
         for pattern in ("a photo of a {}.", "a good picture of a {}")
     )
     assert (one @ other.T).argmax(1).tolist() == [0, 1, 2]

@@ -44,8 +44,10 @@ def test_noise_is_told_from_pictures_better_with_the_right_name_than_with_a_wron
         noisy = pipe.scheduler.add_noise(clean, noise, time)
         wanted = pipe.scheduler.get_velocity(clean, noise, time)
         for shift in (0, 3):
-            asked = [f"a photo of a {THINGS[(THINGS.index(name) + shift) % len(THINGS)]}." for name in names]
-            ids = pipe.tokenizer(asked, padding="max_length", return_tensors="pt").input_ids
+            targets = [
+                f"a photo of a {THINGS[(THINGS.index(name) + shift) % len(THINGS)]}." for name in names
+            ]
+            ids = pipe.tokenizer(targets, padding="max_length", return_tensors="pt").input_ids
             words = pipe.text_encoder(ids).last_hidden_state
             found = pipe.unet(noisy, time, encoder_hidden_states=words).sample
             losses.append(float(((found - wanted) ** 2).mean()))

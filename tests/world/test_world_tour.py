@@ -1,6 +1,7 @@
 """The page from names to masks shows what a bank was made of and what came of it."""
 
 import json
+import re
 
 import numpy as np
 from PIL import Image
@@ -37,9 +38,13 @@ def test_the_page_shows_prompts_pictures_prototypes_and_results(tmp_path):
     )
     page = write_tour(out, tmp_path / "bank" / "star.bank", bank).read_text(encoding="utf-8")
     assert "<td>a good picture of a &lt;star&gt;</td>" in page
-    assert "<td>1</td><td>1</td><td>2</td><td>1</td>" in page  # used, rejected, of the class, around it
+    counts = re.findall(r'<td class="number">(\d+)</td>', page)
+    assert counts == ["1", "1", "2", "1"]  # used, rejected, foreground and background prototypes
     assert page.count("data:image/png;base64,") == 1
     assert page.count("data:image/jpeg;base64,") == 1
     assert "scene&lt;1&gt;" in page
+    for tag in ("<star>", "scene<1>", "x</pre>y", "<script"):
+        assert tag not in page
+    assert "script-src 'none'" in page
     assert "x&lt;/pre&gt;y" in page
     assert "../bank/star.bank.sheets/index.html" in page

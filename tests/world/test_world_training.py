@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ovseg.world.captions import facts
+from ovseg.world.captions import metadata
 from ovseg.world.scenes import SceneConfig
 from ovseg.world.train import pool
 from ovseg.world.train.ahead import ahead
@@ -60,7 +60,7 @@ def test_the_rate_rises_and_falls(tmp_path):
 
 def test_a_caption_is_positive_for_every_picture_of_which_it_is_true():
     there = [frozenset({"cat", "snow", "red cat"}), frozenset({"cat", "sand"}), frozenset({"key", "snow"})]
-    said = [facts(text) for text in ("a red cat", "a cat", "a key on snow")]
+    said = [metadata(text) for text in ("a red cat", "a cat", "a key on snow")]
     assert positives(said, there).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
@@ -109,9 +109,9 @@ def test_a_pool_is_kept_and_read_back(tmp_path, monkeypatch):
     for other in (read, again):
         assert np.array_equal(made.pixels, other.pixels)
         assert made.captions == other.captions
-        assert made.facts == other.facts
-    for texts, there in zip(made.captions, made.facts, strict=True):
-        assert all(facts(text) <= there for text in texts)
+        assert made.metadata == other.metadata
+    for texts, there in zip(made.captions, made.metadata, strict=True):
+        assert all(metadata(text) <= there for text in texts)
 
 
 def test_weights_are_written_in_half_precision_with_their_hash(tmp_path):

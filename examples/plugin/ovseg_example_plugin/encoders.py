@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import GuideKey, PromptHead
+from ovseg.encoders.base import FeatureKey, PromptHead
 from ovseg.encoders.schemes import EncoderScheme, ModelRequest
 from ovseg.encoders.vit import Family
 from ovseg.errors import ConfigError, UnknownName, UsageError
@@ -51,7 +51,7 @@ def _patches(images: torch.Tensor, side: int) -> torch.Tensor:
 
 
 class LabBackbone:
-    """``example:lab``, a patch-feature backbone (``ovseg.encoders.base.ShapeEncoder``) without weights."""
+    """``example:lab``, a patch-feature backbone (``ovseg.encoders.base.Backbone``) without weights."""
 
     family: Family = "other"
 
@@ -62,8 +62,8 @@ class LabBackbone:
         self._request = request
 
     def encode(
-        self, images: torch.Tensor, wanted: Iterable[GuideKey] = ((-1, "token"),)
-    ) -> dict[GuideKey, torch.Tensor]:
+        self, images: torch.Tensor, wanted: Iterable[FeatureKey] = ((-1, "token"),)
+    ) -> dict[FeatureKey, torch.Tensor]:
         """(B, 3, H, W) to (B, h, w, 7): mean of Lab around mid-grey, its spread, and a constant.
 
         Raises:
@@ -91,12 +91,12 @@ class ColourHead:
     """Prompts as shares of colour words.
 
     Attributes:
-        chance: (T,) probability of each prompt where all colours are as likely.
+        class_prior: (T,) probability of each prompt where all colours are as likely.
     """
 
     def __init__(self, encoder: ColourWords, weights: torch.Tensor) -> None:
         self._encoder, self._weights = encoder, weights
-        self.chance = F.normalize(weights.mean(1), p=1, dim=0)
+        self.class_prior = F.normalize(weights.mean(1), p=1, dim=0)
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, 3) Lab to (…, T) probabilities over the prompts."""
@@ -108,15 +108,15 @@ class ColourWords:
     """``example:words``, an image-text encoder (``ovseg.encoders.base.ImageTextEncoder``) of colour words."""
 
     window: tuple[int, int] | None = None
-    nearness: float | None = None
-    guide: tuple[GuideKey, ...] = ()
+    synonym_cosine: float | None = None
+    guide: tuple[FeatureKey, ...] = ()
 
     def __init__(self, request: ModelRequest) -> None:
         if request.spec.name != "words":
             raise UsageError(f"{request.spec} is no image-text encoder: take example:words")
         self.multiple: int = request.settings.patch
-        self.image_side = 224 // self.multiple * self.multiple
-        self.dense_sides: tuple[int, ...] = (self.image_side,)
+        self.image_size = 224 // self.multiple * self.multiple
+        self.dense_scales: tuple[int, ...] = (self.image_size,)
         self._softness: float = request.settings.softness
         self._request = request
         self._lab = lab(torch.tensor(list(COLOURS.values()), device=request.device) / 255)
@@ -131,7 +131,7 @@ class ColourWords:
         return lab(images.to(self._request.device).flatten(2).transpose(1, 2)).mean(1)
 
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[GuideKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, 3): the mean of Lab in each patch."""
         return _patches(images.to(self._request.device), self.multiple).mean(-2)
@@ -144,7 +144,7 @@ class ColourWords:
         """(…, 3) Lab to (…, E) of unit length."""
         return F.normalize(self.colours(features), dim=-1)
 
-    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> PromptHead:
+    def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> PromptHead:
         """A head over Lab features."""
         return ColourHead(self, self._shares(prompts))
 

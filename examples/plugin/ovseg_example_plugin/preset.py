@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from ovseg.encoders.preset_card import preset_of
-from ovseg.encoders.roles import Roles
+from ovseg.encoders.roles import ModelChoice
 
 PRESET = replace(
     preset_of(
         "example-colours",
         "colour words and Lab statistics, for photos sorted by colour",
-        Roles(clip="example:words", shape="example:lab"),
+        ModelChoice(image_text_encoder="example:words", backbone="example:lab"),
     ),
     auto=False,
 )

@@ -1,4 +1,6 @@
-"""Role *names* through open_clip: its architectures and weights, read densely in several published ways."""
+"""image-text encoder through open_clip: its architectures and weights, read densely in several published
+ways.
+"""
 
 from ovseg.encoders.clip.encoder import ClipEncoder, load_clip
 

@@ -1,4 +1,4 @@
-"""CLIP as role *names*: one encoder for whole images, cells and words."""
+"""CLIP as image-text encoder: one encoder for whole images, patches and words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import GuideKey
+from ovseg.encoders.base import FeatureKey
 from ovseg.encoders.clip.load import LoadedClip, load_model
 from ovseg.encoders.clip.text import AS_IT_IS, ClipText
 from ovseg.encoders.clip.tower import Tower, tower_of
@@ -32,7 +32,7 @@ class ClipHead:
         self.prompts = prompts
         self.scale = scale
         # CLIP has seen pictures of all words: none is likelier than another before the picture is seen.
-        self.chance = torch.full((len(prompts),), 1 / len(prompts), device=prompts.device)
+        self.class_prior = torch.full((len(prompts),), 1 / len(prompts), device=prompts.device)
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """(…, E) to (…, T) probabilities."""
@@ -48,7 +48,7 @@ class ClipEncoder:
         dtype: Of its weights; features come back in float32.
         variant: Name of the dense variant.
         templates: Name of the template set for prompts.
-        dense_sides: Shorter sides at which dense features are taken; None: one and a half times the side of
+        dense_scales: Shorter sides at which dense features are taken; None: one and a half times the side of
             the training images, the published methods' 336 for 224.
         window: Crop and stride in pixels, or None: the whole image at a time.
         scale: Factor on cosines before the softmax over prompts; None: the model's own.
@@ -56,10 +56,10 @@ class ClipEncoder:
 
     Raises:
         UnknownName: No such variant.
-        UsageError: The image tower cannot be read cell by cell.
+        UsageError: The image tower cannot be read patch by patch.
     """
 
-    nearness: float | None = None
+    synonym_cosine: float | None = None
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ClipEncoder:
         dtype: torch.dtype = torch.float32,
         variant: str = "proxyclip",
         templates: str = "imagenet80",
-        dense_sides: tuple[int, ...] | None = None,
+        dense_scales: tuple[int, ...] | None = None,
         window: tuple[int, int] | None = None,
         scale: float | None = None,
         cache_dir: Path | None = None,
@@ -85,15 +85,15 @@ class ClipEncoder:
         self.mean = clip.mean
         self.templates = templates
         self.multiple = self._tower.patch
-        self.image_side = int(clip.model.visual.image_size[0])
-        self.dense_sides = dense_sides or (round(1.5 * self.image_side / self.multiple) * self.multiple,)
+        self.image_size = int(clip.model.visual.image_size[0])
+        self.dense_scales = dense_scales or (round(1.5 * self.image_size / self.multiple) * self.multiple,)
         self.window = window
-        self.own_scale = float(clip.model.logit_scale.float().exp())
-        self.scale = self.own_scale if scale is None else scale
+        self.logit_scale = float(clip.model.logit_scale.float().exp())
+        self.scale = self.logit_scale if scale is None else scale
 
     @property
-    def guide(self) -> tuple[GuideKey, ...]:
-        """What :meth:`encode_dense` needs of the shape encoder."""
+    def guide(self) -> tuple[FeatureKey, ...]:
+        """What :meth:`encode_dense` needs of the backbone."""
         return self._variant.guide
 
     @torch.inference_mode()
@@ -134,7 +134,7 @@ class ClipEncoder:
         """(T, E) unit-length embeddings of names in a template set (default: the encoder's own)."""
         return self._text.encode(words, templates or self.templates).to(self.device)
 
-    def prompt_head(self, prompts: Sequence[str], asked: int | None = None) -> ClipHead:
+    def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> ClipHead:
         """A head over unit-length features; see :class:`ClipHead`."""
         return ClipHead(self.encode_words(prompts), self.scale)
 
@@ -143,7 +143,7 @@ class ClipEncoder:
         return self._about | {
             "variant": self._variant.name,
             "templates": self.templates,
-            "dense_sides": list(self.dense_sides),
+            "dense_scales": list(self.dense_scales),
             "window": list(self.window) if self.window else None,
             "scale": self.scale,
         }
@@ -159,7 +159,7 @@ def load_clip(spec: str, *, device: torch.device, **options: Any) -> ClipEncoder
 
     Raises:
         UnknownName: No such architecture, tag or variant.
-        UsageError: The spec is malformed, or the image tower cannot be read cell by cell.
+        UsageError: The spec is malformed, or the image tower cannot be read patch by patch.
         WeightsUnavailable: Weights or tokenizer are not here, or not of this model.
     """
     return ClipEncoder(load_model(spec), device=device, **options)

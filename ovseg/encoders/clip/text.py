@@ -33,7 +33,7 @@ def template_set(name: str) -> tuple[str, ...]:
 
 
 class ClipText:
-    """The text side of a CLIP model.
+    """The text scores of a CLIP model.
 
     Args:
         clip: A loaded model, on its device.

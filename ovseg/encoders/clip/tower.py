@@ -1,4 +1,4 @@
-"""Image towers read densely: what enters a block, the blocks in parts, and the way of cells to words.
+"""Image towers read densely: what enters a block, the blocks in parts, and the way of patches to words.
 
 Two kinds are known: open_clip's own ``VisionTransformer`` (OpenAI, LAION, MetaCLIP, DFN…) and timm's, which
 open_clip wraps for SigLIP. What enters the first block is read as the visual encoders read it.
@@ -46,8 +46,8 @@ class Tower(ABC):
 
     Attributes:
         dense: The tower as a reader of patches; it normalizes images.
-        patch: Side of a cell in pixels.
-        prefix: Tokens before those of the cells, the class token first among them; 0: it has none.
+        patch: Side of a patch in pixels.
+        prefix: Tokens before those of the patches, the class token first among them; 0: it has none.
         blocks: All its blocks.
     """
 
@@ -72,8 +72,10 @@ class Tower(ABC):
         return tokens, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
 
     @abstractmethod
-    def to_words(self, cells: torch.Tensor) -> torch.Tensor:
-        """(B, N, D) outputs of the last block to (B, N, E), each cell on its own, as the class token goes."""
+    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
+        """(B, N, D) outputs of the last block to (B, N, E), each patch on its own, as the class token
+        goes.
+        """
 
 
 def tower_of(visual: Any, mean: Sequence[float], std: Sequence[float]) -> Tower:
@@ -115,18 +117,18 @@ class OpenClipTower(Tower):
         self.patch = dense.patch
         self.blocks = [_open_clip_parts(block) for block in dense.visual.transformer.resblocks]
 
-    def to_words(self, cells: torch.Tensor) -> torch.Tensor:
+    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
         """See :meth:`Tower.to_words`: final norm and projection."""
-        projected: torch.Tensor = self._visual.ln_post(cells)
+        projected: torch.Tensor = self._visual.ln_post(patches)
         return projected if self._visual.proj is None else projected @ self._visual.proj
 
 
 class TimmTower(Tower):
     """timm's vision transformer as open_clip wraps it.
 
-    SigLIP pools its cells by attention from a learned query. A cell goes the same way alone: a softmax over
-    one cell is 1, which leaves the pool's value and output projections and its feed-forward, as MaskCLIP
-    (Zhou et al., ECCV 2022) takes the attention pool of CLIP's residual networks.
+    SigLIP pools its patches by attention from a learned query. A patch goes the same way alone: a softmax
+    over one patch is 1, which leaves the pool's value and output projections and its feed-forward, as
+    MaskCLIP (Zhou et al., ECCV 2022) takes the attention pool of CLIP's residual networks.
     """
 
     def __init__(self, dense: DenseViT) -> None:
@@ -134,10 +136,10 @@ class TimmTower(Tower):
         self.patch, self.prefix = dense.patch, dense.prefix
         self.blocks = [_timm_parts(block) for block in dense.vit.blocks]
 
-    def to_words(self, cells: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Tower.to_words`: the trunk's own head on each cell as if it were the whole image."""
-        batch, count, width = cells.shape
-        alone = self._trunk.norm(cells).reshape(batch * count, 1, width)
+    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Tower.to_words`: the trunk's own head on each patch as if it were the whole image."""
+        batch, count, width = patches.shape
+        alone = self._trunk.norm(patches).reshape(batch * count, 1, width)
         head: torch.Tensor = self._trunk.forward_head(alone)
         return head.reshape(batch, count, -1)
 

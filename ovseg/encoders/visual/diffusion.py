@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseModule, Facet
 from ovseg.errors import ConfigError, DependencyMissing, WeightsUnavailable
 from ovseg.quiet import quiet
@@ -115,7 +115,7 @@ class DiffusionFeatures(DenseModule):
         if any(facet == "query" for _, facet in resolved):
             # A layer's tokens are a grid whose shape only the transformer around it knows.
             for place in self._attention:
-                hooks += place.watch(kept["query"].append)
+                hooks += place.timer(kept["query"].append)
         if any(facet == "token" for _, facet in resolved):
             kept["token"].append(latents)
             hooks += [
@@ -150,7 +150,7 @@ class CrossAttention:
     around: nn.Module
     query: nn.Module
 
-    def watch(self, keep: Callable[[torch.Tensor], None]) -> list[Any]:
+    def timer(self, keep: Callable[[torch.Tensor], None]) -> list[Any]:
         """Hooks that keep the layer's queries as (B, C, h, w)."""
         grids: list[torch.Size] = []
 
@@ -230,7 +230,7 @@ def load_diffusion(
 
 
 def read_pipeline(folder: Path, config: DiffusionFeaturesConfig | None = None) -> DiffusionFeatures:
-    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text side.
+    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text scores.
 
     Raises:
         ConfigError: The model has no such time step or layer.

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from ovseg.encoders.base import ShapeEncoder
+from ovseg.encoders.base import Backbone
 from ovseg.encoders.schemes import ModelRequest, backbone_reader, settings_of
-from ovseg.encoders.shape import VisualEncoder
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseModule
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights.cards import HubFiles, WeightCard
@@ -23,7 +23,7 @@ from ovseg.weights.spec import ModelSpec, parse_spec
 
 def load_visual(
     spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> ShapeEncoder:
+) -> Backbone:
     """A visual encoder with weights that are on this machine; nothing is downloaded.
 
     Args:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.near import near_names
-from ovseg.encoders.visual.states import lay_in
+from ovseg.encoders.suggestions import suggest_names
+from ovseg.encoders.visual.state_dict import load_strict
 from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, family_of
 from ovseg.errors import UnknownName
 from ovseg.weights.readers import read_state
@@ -32,7 +32,7 @@ def build_timm(name: str, config: Mapping[str, Any] | None = None) -> DenseViT:
 
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
-        near = near_names(architecture, timm.list_models())
+        near = suggest_names(architecture, timm.list_models())
         raise UnknownName(f"timm has no model {architecture!r}: {near}")
     given = dict(config or {})
     try:
@@ -75,7 +75,7 @@ def load_timm(name: str, weights: Path, config: Mapping[str, Any] | None = None)
     family = eva if isinstance(dense.vit, eva.Eva) else vision_transformer
     # timm keeps heads and mask tokens that features have no use for.
     state = family.checkpoint_filter_fn(state, dense.vit)
-    lay_in(dense.vit, state, weights, unused=("head.", "head_dist.", "fc_norm.", "mask_token"))
+    load_strict(dense.vit, state, weights, unused=("head.", "head_dist.", "fc_norm.", "mask_token"))
     return dense
 
 

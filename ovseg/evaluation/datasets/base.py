@@ -107,7 +107,7 @@ class Dataset:
             notes.append(f"only the first {count} of {self.total} images")
         return notes
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What identifies the data set, as JSON; where it lies on this machine is not part of it."""
         return {
             "name": self.card.name,

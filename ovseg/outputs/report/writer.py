@@ -1,18 +1,19 @@
-"""The report's two halves: a fragment an image while the run goes on, one page at its end."""
+"""Write the run report: a fragment per image while the run goes on, one page at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from PIL import Image
 
 from ovseg.outputs.base import OutputItem, RunContext
-from ovseg.outputs.fragments import Fragments, open_text
-from ovseg.outputs.html import data_url
+from ovseg.outputs.fragments import Fragments
 from ovseg.outputs.layer import label_layer
 from ovseg.outputs.overlay import display_size
-from ovseg.outputs.report import page
+from ovseg.outputs.pages import data_url, write_page
+from ovseg.outputs.report.content import ImageEntry, image_entry, report_head
 from ovseg.outputs.report.totals import Totals
 from ovseg.outputs.statistics import class_figures
 
@@ -56,21 +57,21 @@ class ReportWriter:
                 pictured.append(stem)
             elif len(plain) < ROWS:
                 plain.append(stem)
-        path, vocabulary = self._context.out / REPORT, self._context.vocabulary
-        with open_text(path) as stream:
-            stream.write(page.head(run, totals, vocabulary))
-            stream.write(page.GRID_OPEN)
-            for fragment in self._fragments.read(pictured):
-                stream.write(page.card(fragment, vocabulary.names))
-            stream.write(page.GRID_CLOSE)
-            if plain:
-                left = totals.images - len(pictured) - len(plain)
-                stream.write(page.list_open(shown=len(plain), left=left))
-                for fragment in self._fragments.read(plain):
-                    stream.write(page.list_row(fragment, vocabulary.names))
-                stream.write(page.LIST_CLOSE)
-            stream.write(page.foot(run))
-        return path
+        vocabulary = self._context.vocabulary
+        return write_page(
+            self._context.out / REPORT,
+            "report.html",
+            **report_head(run, totals, vocabulary),
+            cards=self._entries(pictured),
+            rows=self._entries(plain),
+            listed=len(plain),
+            left=totals.images - len(pictured) - len(plain),
+        )
+
+    def _entries(self, stems: list[PurePosixPath]) -> Iterator[ImageEntry]:
+        """Images as the page shows them, one in memory at a time."""
+        names = self._context.vocabulary.names
+        return (image_entry(fragment, names) for fragment in self._fragments.read(stems))
 
 
 def _picture(item: OutputItem) -> dict[str, Any]:

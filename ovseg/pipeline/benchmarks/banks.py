@@ -14,16 +14,16 @@ import torch
 from ovseg.config import SegmentConfig
 from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.predictions import load_pixels
-from ovseg.matching.late import fuse_bank
-from ovseg.matching.votes import region_votes
+from ovseg.matching.prototype_fusion import fuse_prototypes
+from ovseg.matching.region_pooling import region_pooling
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_recipe import BankRecipe
-from ovseg.pipeline.bank_use import BankInUse
-from ovseg.pipeline.cell_scores import image_regions
-from ovseg.pipeline.name_scores import name_scores
+from ovseg.pipeline.bank_matching import BankMatcher
+from ovseg.pipeline.bank_spec import BankBuildSpec
+from ovseg.pipeline.patch_scores import image_regions
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
 from ovseg.pipeline.sources import open_source
+from ovseg.pipeline.text_scores import text_scores
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["FILTER_MASS", "Line", "bank_table", "lines_for", "made_banks", "mean_iou"]
@@ -46,7 +46,7 @@ class Line:
     """
 
     evidence: str
-    bank: BankInUse | None
+    bank: BankMatcher | None
     background_prototypes: bool
     category_filter: bool
     cosegment: bool | None
@@ -66,7 +66,7 @@ def made_banks(
     pool: Path | None,
     self_pool: bool,
     advance: Callable[[], None],
-) -> list[tuple[str, bool, BankInUse]]:
+) -> list[tuple[str, bool, BankMatcher]]:
     """Banks of the photos themselves and of a pool, each built with co-segmentation and without.
 
     Args:
@@ -81,29 +81,29 @@ def made_banks(
     Returns:
         (name, built with co-segmentation, bank), as :func:`lines_for` takes them.
     """
-    recipes: dict[str, BankRecipe] = {}
+    recipes: dict[str, BankBuildSpec] = {}
     encoders, encode = segmenter.encoders, segmenter.encode
     if self_pool:
         paths = [sample.image for sample in data.samples]
-        named = segmenter.prepared(vocabulary)
-        own = SelfPool(paths, vocabulary, named, encode, segmenter.config, advance)
-        recipes["self"] = BankRecipe(vocabulary, own, encoders, SELF_BANK, encode=encode, root=own.root)
+        classifier = segmenter.classifier_for(vocabulary)
+        own = SelfPool(paths, vocabulary, classifier, encode, segmenter.config, advance)
+        recipes["self"] = BankBuildSpec(vocabulary, own, encoders, SELF_BANK, encode=encode, root=own.root)
     if pool is not None:
         retrieved = open_source("retrieval", encoders, vocabulary.classes, pool=pool)
-        recipes["retrieved"] = BankRecipe(vocabulary, retrieved, encoders, SELF_BANK, encode=encode)
+        recipes["retrieved"] = BankBuildSpec(vocabulary, retrieved, encoders, SELF_BANK, encode=encode)
     found = []
-    for name, recipe in recipes.items():
+    for name, spec in recipes.items():
         for cosegment in (True, False):
             chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
             out = work / f"{name}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
-            build_prototypes(replace(recipe, config=chosen), out)
-            found.append((name, cosegment, BankInUse(out, encoders)))
+            build_prototypes(replace(spec, config=chosen), out)
+            found.append((name, cosegment, BankMatcher(out, encoders)))
     return found
 
 
 def lines_for(
     config: SegmentConfig,
-    banks: Sequence[tuple[str, bool | None, BankInUse]],
+    banks: Sequence[tuple[str, bool | None, BankMatcher]],
     *,
     background: bool,
     votes: Sequence[float] = (),
@@ -127,20 +127,20 @@ def lines_for(
                 for filtered in filters if text else (False,):
                     chosen = replace(
                         _with(config, filtered=filtered),
-                        bank_text=text,
-                        backdrop="prototypes" if prototypes else "auto",
+                        text_with_bank=text,
+                        background_score="prototypes" if prototypes else "auto",
                     )
                     evidence = f"{name} and text" if text else f"{name} only"
                     found.append(Line(evidence, bank, prototypes, filtered, cosegment, chosen))
     return [
-        replace(line, config=replace(line.config, region_votes=weight))
+        replace(line, config=replace(line.config, region_pooling=weight))
         for line in found
         for weight in (0.0, *(() if line.category_filter else votes))
     ]
 
 
 def _with(config: SegmentConfig, *, filtered: bool) -> SegmentConfig:
-    return replace(config, category_mass=FILTER_MASS if filtered else 1.0)
+    return replace(config, category_top_p=FILTER_MASS if filtered else 1.0)
 
 
 @torch.inference_mode()
@@ -153,8 +153,8 @@ def bank_table(
 ) -> list[dict[str, Any]]:
     """Measure every line on every photo.
 
-    A cell's label counts for all pixels of the cell; nothing is refined, so figures are a little below those
-    of ``ovseg evaluate``.
+    A patch's label counts for all pixels of the patch; nothing is refined, so figures are a little below
+    those of ``ovseg evaluate``.
 
     Returns:
         A row a line: its settings, ``miou`` in percent, and the same for every other photo from the first and
@@ -163,36 +163,36 @@ def bank_table(
     classes = len(data.classes)
     shift = 0 if data.has_background else 1
     confusions = np.zeros((len(lines), 2, classes, classes), np.int64)
-    named = segmenter.prepared(vocabulary)
+    classifier = segmenter.classifier_for(vocabulary)
     for number, sample in enumerate(data.samples):
         truth = sample.read_truth()
         pixels = load_pixels(sample, (truth.shape[0], truth.shape[1]))
         encoded = segmenter.encode(pixels)
-        shown = _by_cell(truth, encoded.grid, classes)
+        shown = _by_patch(truth, encoded.grid, classes)
         # Lines differ in how evidence is put together; the evidence itself is gathered once.
         texts = {
-            mass: name_scores(encoded, named, replace(lines[0].config, category_mass=mass))
-            for mass in {line.config.category_mass for line in lines}
+            mass: text_scores(encoded, classifier, replace(lines[0].config, category_top_p=mass))
+            for mass in {line.config.category_top_p for line in lines}
         }
         matches = {
             id(bank): bank.match(encoded, vocabulary, lines[0].config, without=bank.own_supports(pixels))
             for bank in {id(line.bank): line.bank for line in lines}.values()
             if bank is not None
         }
-        voting = any(line.config.region_votes > 0 for line in lines)
+        voting = any(line.config.region_pooling > 0 for line in lines)
         regions = image_regions(encoded, lines[0].config) if voting else None
         for index, line in enumerate(lines):
-            scores = texts[line.config.category_mass]
+            scores = texts[line.config.category_top_p]
             if line.bank is not None:
-                scores = fuse_bank(
+                scores = fuse_prototypes(
                     scores,
                     matches[id(line.bank)],
                     has_background=data.has_background,
                     config=line.config,
-                    backdrop=line.bank.backdrop(line.config),
+                    background_score=line.bank.background_score(line.config),
                 )
             if regions is not None:
-                scores = region_votes(scores, regions, line.config.region_votes)
+                scores = region_pooling(scores, regions, line.config.region_pooling)
             labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
             np.add.at(confusions[index, number % 2].T, labels, shown)
         advance()
@@ -204,7 +204,7 @@ def bank_table(
                 "background prototypes": line.background_prototypes,
                 "category filter": line.category_filter,
                 "co-segmentation": line.cosegment,
-                "region votes": line.config.region_votes,
+                "region votes": line.config.region_pooling,
                 "miou": mean_iou(halves.sum(axis=0)),
                 "first_half": mean_iou(halves[0]),
                 "second_half": mean_iou(halves[1]),
@@ -227,12 +227,12 @@ def mean_iou(confusion: Counts) -> float:
     return float(100 * np.mean(both[there] / union[there])) if there.any() else float("nan")
 
 
-def _by_cell(truth: npt.NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Counts:
-    """(N, C) pixels of each class in each cell; pixels of no class count nowhere."""
+def _by_patch(truth: npt.NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Counts:
+    """(N, C) pixels of each class in each patch; pixels of no class count nowhere."""
     height, width = truth.shape
     rows = np.minimum(((np.arange(height) + 0.5) * grid[0] / height).astype(np.int64), grid[0] - 1)
     columns = np.minimum(((np.arange(width) + 0.5) * grid[1] / width).astype(np.int64), grid[1] - 1)
-    cells = rows[:, None] * grid[1] + columns[None]
+    patches = rows[:, None] * grid[1] + columns[None]
     there = truth < classes
-    index = cells[there] * classes + truth[there]
+    index = patches[there] * classes + truth[there]
     return np.bincount(index, minlength=grid[0] * grid[1] * classes).reshape(-1, classes)

@@ -1,4 +1,4 @@
-"""What a dialect costs beyond its encoders: the whole path against bare passes of the same windows."""
+"""What a protocol costs beyond its encoders: the whole path against bare passes of the same windows."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.encoders.base import GuideKey, ShapeEncoder
+from ovseg.encoders.base import Backbone, FeatureKey
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
 from ovseg.evaluation.datasets.catalog import DATASETS
-from ovseg.evaluation.dialects import Dialect
-from ovseg.pipeline.dialect import DialectPredictor
-from ovseg.pipeline.stopwatch import Stopwatch
+from ovseg.evaluation.protocols import EvaluationProtocol
+from ovseg.pipeline.protocol_predictor import ProtocolPredictor
+from ovseg.pipeline.timer import Timer
 from ovseg.vocabulary import Vocabulary, load_vocabulary
 
-__all__ = ["DialectTiming", "time_dialect", "voc_words"]
+__all__ = ["ProtocolTiming", "time_protocol", "voc_words"]
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class DialectTiming:
+class ProtocolTiming:
     """Medians over repeats, in seconds.
 
     Attributes:
@@ -37,7 +37,7 @@ class DialectTiming:
         windows: Windows of all of them.
         total: Seconds per image of the whole path, from pixels to labels.
         bare: Seconds per image of the encoders' forward passes of the same windows: CLIP's without a variant,
-            and the shape encoder's where the variant has a guide.
+            and the backbone's where the variant has a guide.
         ratio: Of the two, the median of the repeats' own ratios.
         share: What part of the whole path is spent in the encoders (the variant counts as theirs).
     """
@@ -50,18 +50,18 @@ class DialectTiming:
     share: float
 
 
-def time_dialect(
+def time_protocol(
     names: ClipEncoder,
     plain: ClipEncoder,
-    shape: ShapeEncoder,
+    shape: Backbone,
     photos: Sequence[Pixels],
     words: Vocabulary,
     dataset: Dataset,
-    dialect: Dialect,
+    protocol: EvaluationProtocol,
     *,
     repeats: int = 5,
     tick: Callable[[], None] = lambda: None,
-) -> DialectTiming:
+) -> ProtocolTiming:
     """Measure one pass over photos; whole and bare take turns, so that a busy machine burdens both.
 
     Args:
@@ -69,22 +69,22 @@ def time_dialect(
         plain: The same model without a variant.
         shape: The guide.
         photos: (H, W, 3) uint8 RGB, predicted together.
-        words: As `DialectPredictor` takes it.
+        words: As `ProtocolPredictor` takes it.
         dataset: Likewise.
-        dialect: Likewise.
+        protocol: Likewise.
         repeats: Measurements, after one that is not counted.
         tick: Called after each.
     """
     seen = _Seen(names, shape)
     encoders = Encoders("benchmark", names, shape, names.device, ())
     recording = Encoders("benchmark", seen, seen, names.device, ())  # type: ignore[arg-type]
-    DialectPredictor(recording, words, dataset, dialect).predict(photos)
-    predictor = DialectPredictor(encoders, words, dataset, dialect)
+    ProtocolPredictor(recording, words, dataset, protocol).predict(photos)
+    predictor = ProtocolPredictor(encoders, words, dataset, protocol)
     predictor.predict(photos)
     rows = []
     for _ in range(repeats):
         before = predictor.encoder_seconds
-        whole, bare = Stopwatch(names.device), Stopwatch(names.device)
+        whole, bare = Timer(names.device), Timer(names.device)
         with whole:
             predictor.predict(photos)
         inside = predictor.encoder_seconds - before
@@ -96,7 +96,7 @@ def time_dialect(
         rows.append((whole.seconds, bare.seconds, inside))
         tick()
     count = len(photos)
-    return DialectTiming(
+    return ProtocolTiming(
         images=count,
         windows=sum(len(windows) for windows in seen.windows),
         total=statistics.median(row[0] for row in rows) / count,
@@ -106,8 +106,8 @@ def time_dialect(
     )
 
 
-def voc_words(dialect: Dialect) -> tuple[Vocabulary, Dataset]:
-    """VOC's words under a dialect, and its classes with background; there are no files behind them."""
+def voc_words(protocol: EvaluationProtocol) -> tuple[Vocabulary, Dataset]:
+    """VOC's words under a protocol, and its classes with background; there are no files behind them."""
     card = DATASETS.get("voc21")
     names = official_names(card)
 
@@ -117,19 +117,19 @@ def voc_words(dialect: Dialect) -> tuple[Vocabulary, Dataset]:
     samples = (Sample("made-up", Path(), no_truth),)
     dataset = Dataset(card, Path(), "made up", names, samples, has_background=True)
     words = replace(load_vocabulary("voc21"), has_background=True)
-    return dialect.vocabulary(words, dataset.foreground), dataset
+    return protocol.vocabulary(words, dataset.foreground), dataset
 
 
 class _Seen:
     """Both encoders, with a record of the batches that they were given."""
 
-    def __init__(self, names: ClipEncoder, shape: ShapeEncoder) -> None:
+    def __init__(self, names: ClipEncoder, shape: Backbone) -> None:
         self._names, self._shape = names, shape
         self.patch = shape.patch
         # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
-        self.mean, self.own_scale = names.mean, names.own_scale
+        self.mean, self.logit_scale = names.mean, names.logit_scale
         self.windows: list[torch.Tensor] = []
-        self.guides: list[tuple[torch.Tensor, tuple[GuideKey, ...]]] = []
+        self.guides: list[tuple[torch.Tensor, tuple[FeatureKey, ...]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
@@ -143,7 +143,7 @@ class _Seen:
         self.windows.append(images)
         return self._names.encode_dense(images, guide)
 
-    def encode(self, images: torch.Tensor, wanted: tuple[GuideKey, ...]) -> dict[GuideKey, torch.Tensor]:
-        """See `ShapeEncoder.encode`."""
+    def encode(self, images: torch.Tensor, wanted: tuple[FeatureKey, ...]) -> dict[FeatureKey, torch.Tensor]:
+        """See `Backbone.encode`."""
         self.guides.append((images, wanted))
         return self._shape.encode(images, wanted)

@@ -46,8 +46,8 @@ class Setting:
         method: One of ``METHODS``.
         layer: Transformer block whose features are cut, -1 the last; without meaning for ``saliency``.
         facet: Which of its features, likewise.
-        tau: Cosine above which two cells are linked, where ``density`` is None.
-        density: Share of the pairs of cells that are linked instead, in (0, 1).
+        tau: Cosine above which two patches are linked, where ``density`` is None.
+        density: Share of the pairs of patches that are linked instead, in (0, 1).
     """
 
     method: str
@@ -117,7 +117,7 @@ def quality_table(
     on half ``a`` is judged on half ``b``.
 
     Args:
-        encoders: A shape encoder.
+        encoders: A backbone.
         settings: Lines of the table.
         truth: Photos and their truth.
         limit: Only the first so many photos of each set.
@@ -166,7 +166,7 @@ def _masks(
 ) -> Iterator[tuple[str, list[npt.NDArray[np.bool_]]]]:
     """Name of each photo that has a truth, and the best mask of each setting at its size."""
     images = [image for image in find_images([folder]) if image.stem.as_posix() in wanted]
-    base = DiscoveryConfig.for_encoder(encoders.shape.family)
+    base = DiscoveryConfig.for_encoder(encoders.backbone.family)
     layers = [(setting.layer, setting.facet) for setting in settings]
     for image in images[:limit]:
         pixels = load_image(image.path).pixels

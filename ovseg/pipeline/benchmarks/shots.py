@@ -15,10 +15,10 @@ from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
 from ovseg.evaluation.predictions import load_pixels, match_vocabulary
 from ovseg.files import file_sha256
-from ovseg.pipeline.benchmarks.shots_table import ShotRow, choose_support, class_mark, shot_rows
-from ovseg.pipeline.names import enriched
+from ovseg.pipeline.benchmarks.shots_table import ShotRow, choose_support, class_annotation, shot_rows
 from ovseg.pipeline.segmenter import Segmenter
-from ovseg.pipeline.support_views import mark_on_grid
+from ovseg.pipeline.support_encoder import annotation_on_grid
+from ovseg.pipeline.text_classifier import enriched
 from ovseg.prototypes import (
     PrototypeBank,
     PrototypeConfig,
@@ -67,7 +67,7 @@ class ShotsBench:
         self._keeper.keep_encodings(work / "encoded")
         self._samples: dict[str, Sample] = {sample.name: sample for sample in dataset.samples}
         self._truths: dict[str, Labels] = {sample.name: sample.read_truth() for sample in dataset.samples}
-        self._stuff = [spec.kind == "stuff" for spec in enriched(vocabulary.classes, encoders.names)]
+        self._stuff = [spec.kind == "stuff" for spec in enriched(vocabulary.classes, encoders.image_text)]
 
     def rows(
         self,
@@ -98,20 +98,20 @@ class ShotsBench:
 
     def bank(self, support: Sequence[Sequence[str]], config: PrototypeConfig) -> PrototypeBank:
         """The bank of the support images of each class, with the truth as their masks."""
-        identities = {space.name: self._encoders.identity(space) for space in self._encoders.spaces}
+        fingerprints = {space.name: self._encoders.fingerprint(space) for space in self._encoders.spaces}
         parts = []
         for index, spec in enumerate(self._vocabulary.classes):
             views = [
                 view for view in (self._view(name, index) for name in support[index]) if view is not None
             ]
-            parts.append(class_bank(spec, views, identities, config, stuff=self._stuff[index]))
-        return merge_banks(parts, clean=config.clean, facts={"made": "ovseg bench shots"})
+            parts.append(class_bank(spec, views, fingerprints, config, stuff=self._stuff[index]))
+        return merge_banks(parts, clean=config.clean, metadata={"made": "ovseg bench shots"})
 
     def _view(self, name: str, index: int) -> SupportView | None:
-        """An image with the truth of one class as its mask; None where no cell is mostly the class."""
+        """An image with the truth of one class as its mask; None where no patch is mostly the class."""
         pixels = self._pixels(name)
         encoded = self._keeper.encode(pixels)
-        shares = mark_on_grid(class_mark(self._truths[name], index), encoded.grid).numpy()
+        shares = annotation_on_grid(class_annotation(self._truths[name], index), encoded.grid).numpy()
         foreground = np.nan_to_num(shares, nan=0.0).reshape(encoded.grid) >= 0.5
         if not foreground.any():
             return None

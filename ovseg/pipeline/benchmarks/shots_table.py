@@ -14,7 +14,7 @@ from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.metrics import VOID, area_counts, confusion_matrix, figures
 from ovseg.support.base import UNKNOWN
 
-__all__ = ["ShotRow", "as_table", "choose_support", "class_mark", "shot_rows"]
+__all__ = ["ShotRow", "as_table", "choose_support", "class_annotation", "shot_rows"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -70,7 +70,7 @@ def choose_support(
     return chosen
 
 
-def class_mark(truth: Labels, index: int) -> Labels:
+def class_annotation(truth: Labels, index: int) -> Labels:
     """The truth of one class as a mark: 1 the class, 0 another, unknown where the truth is void."""
     mark = np.where(truth == index, 1, 0).astype(np.uint8)
     mark[truth == VOID] = UNKNOWN
@@ -135,7 +135,7 @@ def shot_rows(
 
 
 def as_table(rows: Sequence[ShotRow]) -> list[dict[str, Any]]:
-    """Rows as the cells of a printed table."""
+    """Rows as the patches of a printed table."""
     return [
         {
             "shots": row.shots,

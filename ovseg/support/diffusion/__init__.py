@@ -13,9 +13,9 @@ from ovseg.lazy import lazy_exports
 if TYPE_CHECKING:
     from ovseg.support.diffusion.attention import AttentionRecorder
     from ovseg.support.diffusion.config import DiffusionConfig
-    from ovseg.support.diffusion.gallery import Gallery
     from ovseg.support.diffusion.models import find_model, load_pipeline
     from ovseg.support.diffusion.prompting import Prompting, load_prompting
+    from ovseg.support.diffusion.sample_store import SampleStore
     from ovseg.support.diffusion.sampler import Sampler
 
 else:
@@ -25,7 +25,7 @@ else:
         {
             "AttentionRecorder": "ovseg.support.diffusion.attention",
             "DiffusionConfig": "ovseg.support.diffusion.config",
-            "Gallery": "ovseg.support.diffusion.gallery",
+            "Gallery": "ovseg.support.diffusion.sample_store",
             "Prompting": "ovseg.support.diffusion.prompting",
             "Sampler": "ovseg.support.diffusion.sampler",
             "find_model": "ovseg.support.diffusion.models",
@@ -37,8 +37,8 @@ else:
 __all__ = [
     "AttentionRecorder",
     "DiffusionConfig",
-    "Gallery",
     "Prompting",
+    "SampleStore",
     "Sampler",
     "find_model",
     "load_pipeline",

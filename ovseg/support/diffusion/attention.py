@@ -148,8 +148,8 @@ class AttentionRecorder:
             for i in range(0, count, at_once)
         ]
         found = torch.cat(parts)
-        cells = found.shape[1]
-        self._sums[cells] = self._sums[cells] + found if cells in self._sums else found
+        patches = found.shape[1]
+        self._sums[patches] = self._sums[patches] + found if patches in self._sums else found
 
     def _token_weights(self, key: torch.Tensor) -> torch.Tensor:
         """(B, T): each token of a name counts alike."""
@@ -174,8 +174,8 @@ class AttentionRecorder:
             raise ValueError("no cross-attention was recorded")
         size = _size_of(max(self._sums), self._latent)
         total = torch.zeros(len(self._tokens), 1, *size, device=self._sums[max(self._sums)].device)
-        for cells in sorted(self._sums):
-            grid = self._sums[cells].reshape(-1, 1, *_size_of(cells, self._latent))
+        for patches in sorted(self._sums):
+            grid = self._sums[patches].reshape(-1, 1, *_size_of(patches, self._latent))
             total += F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
         low, high = (op(total, dim=(-2, -1), keepdim=True) for op in (torch.amin, torch.amax))
         return ((total - low) / (high - low).clamp(min=1e-12))[:, 0]
@@ -227,11 +227,11 @@ def _heads(values: torch.Tensor, heads: int) -> torch.Tensor:
     return values.reshape(len(values), values.shape[1], heads, -1).transpose(1, 2)
 
 
-def _size_of(cells: int, latent: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) of a layer with so many cells: the latent size halved, rounded up, until it fits."""
+def _size_of(patches: int, latent: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of a layer with so many patches: the latent size halved, rounded up, until it fits."""
     height, width = latent
-    while height * width > cells:
+    while height * width > patches:
         height, width = (height + 1) // 2, (width + 1) // 2
-    if height * width != cells:
-        raise ValueError(f"{cells} cells are no halved {latent[0]} x {latent[1]}")
+    if height * width != patches:
+        raise ValueError(f"{patches} cells are no halved {latent[0]} x {latent[1]}")
     return height, width

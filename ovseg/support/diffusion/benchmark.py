@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from ovseg.device import now
-from ovseg.support.diffusion.gallery import Gallery
 from ovseg.support.diffusion.prompting import Prompting
+from ovseg.support.diffusion.sample_store import SampleStore
 from ovseg.support.diffusion.sampler import Request, Sampler
 from ovseg.vocabulary import ClassSpec
 
@@ -66,10 +66,10 @@ def time_generation(
             plains.append(now(sampler.device) - start)
         networks.append(clock.seconds)
         with tempfile.TemporaryDirectory() as folder:
-            gallery = Gallery(Path(folder), sampler.describe())
+            sample_store = SampleStore(Path(folder), sampler.describe())
             start = now(sampler.device)
             for batch in batches:
-                gallery.put_all(batch, sampler.sample(batch), sampler.facts())
+                sample_store.put_all(batch, sampler.sample(batch), sampler.metadata())
             totals.append(now(sampler.device) - start)
     return GenerationTime(images, *map(statistics.median, (totals, networks, plains)))
 

@@ -115,7 +115,7 @@ class Sampler:
             "attribution": config.attribution,
         }
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What was in use, once the pipeline is loaded: classes, dtype, versions."""
         import diffusers
 

@@ -60,7 +60,7 @@ def contact_sheet(drawn: Sequence[Drawn]) -> Image.Image:
         colour = _INK if one.rejected is None else _REJECTED
         if one.rejected is not None:
             pen.rectangle((left - 3, top - 3, left + width + 2, top + _SIDE + 2), outline=colour, width=3)
-        margin = "" if one.verdict is None else f" margin {one.verdict.margin:+.2f}"
+        margin = "" if one.prediction is None else f" margin {one.prediction.margin:+.2f}"
         pen.text((left, top + _SIDE + 3), _plain(f"seed {one.request.seed}{margin}"), fill=colour)
         said = "kept" if one.rejected is None else one.rejected
         pen.text((left, top + _SIDE + 15), _plain(said)[: width // 6], fill=colour)
@@ -70,7 +70,7 @@ def contact_sheet(drawn: Sequence[Drawn]) -> Image.Image:
 def _fitted(pixels: npt.NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(pixels)
     image.thumbnail((_SIDE, _SIDE))
-    if max(image.size) < _SIDE:  # small pictures are shown larger, cell by cell
+    if max(image.size) < _SIDE:  # small pictures are shown larger, patch by patch
         scale = _SIDE // max(image.size)
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     return image

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.lone import WithNames
+from ovseg.encoders.lone import HasImageText
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import OvsegError
 from ovseg.images.perceptual import likeness, thumbnail
 from ovseg.support.base import Origin, SupportImage
-from ovseg.support.checks import Judge, Verdict
 from ovseg.support.diffusion.config import DiffusionConfig
-from ovseg.support.diffusion.gallery import Entry, Gallery
 from ovseg.support.diffusion.models import find_model, require_diffusers
 from ovseg.support.diffusion.prompting import Prompting, load_prompting
+from ovseg.support.diffusion.sample_store import Entry, SampleStore
 from ovseg.support.diffusion.sampler import Request, Sampler
+from ovseg.support.sample_classifier import ClassPrediction, SampleClassifier
 from ovseg.vocabulary import ClassSpec
 
 __all__ = [
@@ -41,23 +41,23 @@ class Drawn:
     Attributes:
         request: Prompt and seed.
         entry: The picture, as it is kept.
-        verdict: What it shows, or None: not asked, or no picture.
+        prediction: What it shows, or None: not asked, or no picture.
         rejected: Why it is not used, or None.
     """
 
     request: Request
     entry: Entry
-    verdict: Verdict | None
+    prediction: ClassPrediction | None
     rejected: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """The decision, JSON-able; the picture's own facts stand in its sidecar."""
-        verdict = None if self.verdict is None else asdict(self.verdict)
+        prediction = None if self.prediction is None else asdict(self.prediction)
         return {
             "name": self.entry.name,
             "seed": self.request.seed,
             "sha256": self.entry.sha256,
-            "verdict": verdict,
+            "verdict": prediction,
             "rejected": self.rejected,
         }
 
@@ -72,10 +72,10 @@ class DiffusionSource:
 
     Args:
         sampler: The model at work.
-        gallery: Where pictures are kept.
+        sample_store: Where pictures are kept.
         prompting: What the model is asked for.
-        judge: Says what a picture shows; None accepts whatever is a picture.
-        tell: Gets a line about what is going on.
+        sample_classifier: Says what a picture shows; None accepts whatever is a picture.
+        on_message: Gets a line about what is going on.
     """
 
     name = "diffusion"
@@ -83,18 +83,18 @@ class DiffusionSource:
     def __init__(
         self,
         sampler: Sampler,
-        gallery: Gallery,
+        sample_store: SampleStore,
         prompting: Prompting,
-        judge: Judge | None = None,
-        tell: Callable[[str], None] = lambda line: None,
+        sample_classifier: SampleClassifier | None = None,
+        on_message: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.sampler = sampler
-        self.gallery = gallery
+        self.sample_store = sample_store
         self.prompting = prompting
         self.config = sampler.config
         self.made = 0
-        self._judge = judge
-        self._tell = tell
+        self._judge = sample_classifier
+        self._on_message = on_message
         self._told = ""
 
     def images(self, spec: ClassSpec, shots: int) -> Iterator[SupportImage]:
@@ -105,7 +105,7 @@ class DiffusionSource:
             OutputError: The gallery cannot be written.
         """
         kept = [one for one in self.draw(spec, shots) if one.rejected is None]
-        kept.sort(key=lambda one: (-one.verdict.margin if one.verdict else 0.0, one.request.seed))
+        kept.sort(key=lambda one: (-one.prediction.margin if one.prediction else 0.0, one.request.seed))
         for one in kept:
             yield self.support_image(one)
 
@@ -130,8 +130,8 @@ class DiffusionSource:
         details = {
             key: record[key] for key in ("prompt", "negative_prompt", "seed", "word", "settings", "made_with")
         }
-        if drawn.verdict is not None:
-            details["margin"] = round(drawn.verdict.margin, 6)
+        if drawn.prediction is not None:
+            details["margin"] = round(drawn.prediction.margin, 6)
         licence = str(record["settings"]["model"]["licence"])
         origin = Origin(self.name, drawn.entry.name, drawn.entry.sha256, licence, details)
         height, width = sample.pixels.shape[:2]
@@ -160,16 +160,16 @@ class DiffusionSource:
         size = self.sampler.batch_size
         for start in range(0, len(requests), size):
             batch = requests[start : start + size]
-            found = [self.gallery.get(request) for request in batch]
+            found = [self.sample_store.get(request) for request in batch]
             if any(entry is None for entry in found):
                 samples = self.sampler.sample(batch)
                 self.made += found.count(None)
                 if self.sampler.note and self.sampler.note != self._told:
                     self._told = self.sampler.note
-                    self._tell(self._told)
+                    self._on_message(self._told)
                 missing = [index for index, entry in enumerate(found) if entry is None]
-                made = self.gallery.put_all(
-                    [batch[i] for i in missing], [samples[i] for i in missing], self.sampler.facts()
+                made = self.sample_store.put_all(
+                    [batch[i] for i in missing], [samples[i] for i in missing], self.sampler.metadata()
                 )
                 for index, entry in zip(missing, made, strict=True):
                     found[index] = entry
@@ -182,15 +182,15 @@ class DiffusionSource:
         if entry.sample.flaw is not None:
             return Drawn(request, entry, None, entry.sample.flaw)
         thumb = thumbnail(entry.sample.pixels)
-        verdict = None
+        prediction = None
         if self._judge is not None and self.config.margin is not None:
-            verdict = self._judge.judge(entry.sample.pixels, spec.name)
-            if verdict.margin < self.config.margin:
-                return Drawn(request, entry, verdict, f"looks like {verdict.rival}")
+            prediction = self._judge.sample_classifier(entry.sample.pixels, spec.name)
+            if prediction.margin < self.config.margin:
+                return Drawn(request, entry, prediction, f"looks like {prediction.rival}")
         if any(likeness(thumb, other) >= self.config.duplicate for other in thumbs):
-            return Drawn(request, entry, verdict, "nearly the same as another")
+            return Drawn(request, entry, prediction, "nearly the same as another")
         thumbs.append(thumb)
-        return Drawn(request, entry, verdict, None)
+        return Drawn(request, entry, prediction, None)
 
     def _say_how_it_went(self, spec: ClassSpec, drawn: Sequence[Drawn], shots: int) -> None:
         reasons = [one.rejected for one in drawn if one.rejected is not None]
@@ -201,7 +201,7 @@ class DiffusionSource:
             line += f" (most often: {common})"
         if kept < shots:
             line += f", {shots} were wanted"
-        self._tell(line)
+        self._on_message(line)
 
 
 def enlarged(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -214,12 +214,12 @@ def enlarged(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDAr
 
 def open_diffusion(
     config: DiffusionConfig,
-    encoders: WithNames | None,
+    encoders: HasImageText | None,
     classes: Sequence[ClassSpec],
     folder: Path,
     *,
     device: Any = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
 ) -> DiffusionSource:
     """Open the source; finds the model at once, and loads it with the first picture that is missing.
 
@@ -229,7 +229,7 @@ def open_diffusion(
         classes: The vocabulary, whose other names are what a picture may show instead.
         folder: Where pictures are kept.
         device: Where the model computes; None takes that of the preset.
-        tell: Gets lines for the user.
+        on_message: Gets lines for the user.
 
     Raises:
         WeightsUnavailable: The model is not on this machine.
@@ -243,11 +243,13 @@ def open_diffusion(
         require_diffusers()
     place = device or (encoders.device if encoders is not None else resolve_device("auto"))
     sampler = Sampler(record, config, place)
-    judge = None
+    sample_classifier = None
     if encoders is not None and config.margin is not None:
-        judge = Judge(encoders.names, classes, encoders.device, encoders.words)
-    gallery = Gallery(folder, sampler.describe())
-    return DiffusionSource(sampler, gallery, load_prompting(config.prompts), judge, tell)
+        sample_classifier = SampleClassifier(encoders.image_text, classes, encoders.device, encoders.words)
+    sample_store = SampleStore(folder, sampler.describe())
+    return DiffusionSource(
+        sampler, sample_store, load_prompting(config.prompts), sample_classifier, on_message
+    )
 
 
 def describe_before_opening(config: DiffusionConfig) -> dict[str, Any]:
@@ -267,7 +269,7 @@ def open_generation(
     classes: Sequence[ClassSpec],
     diffusion: DiffusionConfig | None = None,
     generated: Path | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
 ) -> DiffusionSource:
     """The source as ``open_source`` opens it.
 
@@ -276,9 +278,9 @@ def open_generation(
         classes: The vocabulary.
         diffusion: What is generated, and how.
         generated: Where pictures are kept; None: ``generated/`` in the cache.
-        tell: Gets lines for the user.
+        on_message: Gets lines for the user.
     """
     from ovseg.weights import default_cache_dir
 
     folder = generated or default_cache_dir() / "generated"
-    return open_diffusion(diffusion or DiffusionConfig(), encoders, classes, folder, tell=tell)
+    return open_diffusion(diffusion or DiffusionConfig(), encoders, classes, folder, on_message=on_message)

@@ -41,7 +41,7 @@ class RetrievalConfig:
         templates: File of prompt templates (in ``prompts/templates``) whose embeddings are averaged, as in
             ReCo (section 3.1).
         candidates: Photos by embedding, for each one asked for, among which the best are looked for.
-        nearness: Candidates are put in the order of this times the cosine, plus the logarithm of the
+        cosine_weight: Candidates are put in the order of this times the cosine, plus the logarithm of the
             probability that the prompt head gives the words against all others; None: of the cosine alone.
         margin: Least logarithm of that probability over the best rival's; a photo below it shows something
             else. None rejects nothing.
@@ -55,7 +55,7 @@ class RetrievalConfig:
 
     templates: str = "imagenet7"
     candidates: int = 10
-    nearness: float | None = 20.0
+    cosine_weight: float | None = 20.0
     margin: float | None = 0.0
     like: float = 0.75
     distance: int | None = 6
@@ -65,7 +65,7 @@ class RetrievalConfig:
             raise ConfigError(f"candidates must be at least 1, not {self.candidates}")
         if self.distance is not None and not 0 <= self.distance <= 64:
             raise ConfigError(f"distance must be between 0 and 64 bits, not {self.distance}")
-        for name in ("margin", "like", "nearness"):
+        for name in ("margin", "like", "cosine_weight"):
             value = getattr(self, name)
             if value is not None and not abs(value) < float("inf"):
                 raise ConfigError(f"{name} must be a finite number, not {value}")

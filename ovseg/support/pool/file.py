@@ -1,4 +1,4 @@
-"""Pool files: sealed (see ``ovseg.sealed``), and their content distrusted."""
+"""Pool files: sealed (see ``ovseg.container``), and their content distrusted."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from typing import Any
 
 import numpy.typing as npt
 
+from ovseg.container import read_container, write_container
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.errors import BankMismatch, ConfigError
 from ovseg.files import canonical_json
-from ovseg.identity import same_identity
-from ovseg.sealed import read_sealed, write_sealed
+from ovseg.fingerprint import same_fingerprint
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem
 from ovseg.version import __version__
 
-__all__ = ["KIND", "VERSION", "names_identity", "pool_items", "read_pool", "require_identity", "write_pool"]
+__all__ = [
+    "KIND",
+    "VERSION",
+    "encoder_fingerprint",
+    "pool_items",
+    "read_pool",
+    "require_fingerprint",
+    "write_pool",
+]
 
 KIND = "pool"
 VERSION = 1
 
 
-def names_identity(names: ImageTextEncoder) -> dict[str, Any]:
+def encoder_fingerprint(image_text: ImageTextEncoder) -> dict[str, Any]:
     """What decides the features of whole images: pools fit no other identity."""
-    return {"encoder": names.describe(), "image_side": names.image_side}
+    return {"encoder": image_text.describe(), "image_size": image_text.image_size}
 
 
 def write_pool(path: Path, pool: Pool) -> None:
@@ -51,20 +59,20 @@ def write_pool(path: Path, pool: Pool) -> None:
         "boxes": pool.boxes,
         "hashes": pool.hashes,
     }
-    write_sealed(path, KIND, VERSION, content, tensors)
+    write_container(path, KIND, VERSION, content, tensors)
 
 
-def read_pool(path: Path, names: ImageTextEncoder | None = None) -> Pool:
+def read_pool(path: Path, image_text: ImageTextEncoder | None = None) -> Pool:
     """Read a pool.
 
     Args:
         path: The file, from wherever.
-        names: The encoder that is to search it; None: any.
+        image_text: The encoder that is to search it; None: any.
 
     Raises:
         BankMismatch: It is no pool, damaged, of a newer version, or made by another encoder.
     """
-    _, content, tensors = read_sealed(path, KIND, VERSION)
+    _, content, tensors = read_container(path, KIND, VERSION)
     try:
         if set(tensors) != {"features", "owners", "boxes", "hashes"} or tensors["features"].ndim != 2:
             raise ValueError(f"tensors {', '.join(sorted(tensors))}"[:200])
@@ -82,19 +90,19 @@ def read_pool(path: Path, names: ImageTextEncoder | None = None) -> Pool:
         )
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise BankMismatch(f"{path} is no sound pool ({error}): build it again") from error
-    if names is not None:
-        require_identity(path, pool, names)
+    if image_text is not None:
+        require_fingerprint(path, pool, image_text)
     return pool
 
 
-def require_identity(path: Path, pool: Pool, names: ImageTextEncoder) -> None:
+def require_fingerprint(path: Path, pool: Pool, image_text: ImageTextEncoder) -> None:
     """Raise when ``names`` is not the encoder that made the pool.
 
     Raises:
         BankMismatch: It is another.
     """
-    wanted = names_identity(names)
-    if not same_identity(pool.identity, wanted):
+    wanted = encoder_fingerprint(image_text)
+    if not same_fingerprint(pool.identity, wanted):
         raise BankMismatch(
             f"{path} was made by another encoder ({_brief(pool.identity)}, not {_brief(wanted)}): open it"
             f" with --preset {pool.preset}, or build it again"

@@ -45,7 +45,7 @@ class PoolItem:
     Attributes:
         entry: What it is.
         hash: Perceptual hash (``ovseg.images.perceptual``).
-        features: (V, D) features of the *names* encoder: of the whole photo, then of its crops.
+        features: (V, D) features of the image-text encoder: of the whole photo, then of its crops.
         boxes: (V, 4) x0, y0, x1, y1 of each view as shares of width and height.
     """
 
@@ -62,11 +62,11 @@ class Pool:
     Attributes:
         roots: Folders that the photos lie in.
         entries: The photos.
-        features: (V, D) float16 features of the *names* encoder for whole images.
+        features: (V, D) float16 features of the image-text encoder for whole images.
         owners: (V,) int32, the photo of each view; rising, and no photo without a view.
         boxes: (V, 4) float32, x0, y0, x1, y1 of each view as shares of width and height.
         hashes: (N,) uint64 perceptual hashes.
-        identity: What decides the values of the features (``names_identity``), JSON-able.
+        identity: What decides the values of the features (``encoder_fingerprint``), JSON-able.
         preset: Name of the preset that gave them.
         config: What of each photo was encoded.
         failed: Photos that could not be read, as (root, path, reason).

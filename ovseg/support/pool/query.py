@@ -17,25 +17,25 @@ _ARTICLE = re.compile(r"^(an?|the)\s+(?=\S)", re.IGNORECASE)
 __all__ = ["rival_words", "text_embedding", "word_probabilities"]
 
 
-def text_embedding(words: Sequence[str], names: ImageTextEncoder, templates: str) -> torch.Tensor:
+def text_embedding(words: Sequence[str], image_text: ImageTextEncoder, templates: str) -> torch.Tensor:
     """(E,) unit length: the mean over words and templates, as in ReCo (section 3.1).
 
     Args:
         words: Name and synonyms of a class, or a phrase.
-        names: The encoder.
+        image_text: The encoder.
         templates: File in ``prompts/templates``, with ``{}`` for the word.
     """
     patterns = read_lines("templates", f"{templates}.txt")
     # A template brings its own article.
     bare = [_ARTICLE.sub("", word) for word in words]
     texts = [pattern.replace("{}", word) for word in bare for pattern in patterns]
-    return F.normalize(names.encode_text(texts).float().mean(0), dim=0)
+    return F.normalize(image_text.encode_text(texts).float().mean(0), dim=0)
 
 
 def rival_words(
     words: Sequence[str],
     rivals: Sequence[str],
-    names: ImageTextEncoder,
+    image_text: ImageTextEncoder,
     like: float,
     background: Sequence[str] = (),
 ) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def rival_words(
     Args:
         words: Of the class.
         rivals: Of other classes; they are other classes because the user says so, however like they are.
-        names: The encoder.
+        image_text: The encoder.
         like: Cosine of texts from which a background word means the same.
         background: Words that are no class; none: the shipped ones.
     """
@@ -54,28 +54,32 @@ def rival_words(
     background = [word for word in background or background_words() if word.casefold() not in taken]
     if not background:
         return tuple(others)
-    near = names.encode_text(background).float() @ names.encode_text(list(words)).float().T
+    near = image_text.encode_text(background).float() @ image_text.encode_text(list(words)).float().T
     return (
         *others,
-        *(w for w, nearness in zip(background, near.amax(1).tolist(), strict=True) if nearness < like),
+        *(
+            w
+            for w, cosine_weight in zip(background, near.amax(1).tolist(), strict=True)
+            if cosine_weight < like
+        ),
     )
 
 
 def word_probabilities(
-    features: torch.Tensor, words: Sequence[str], rivals: Sequence[str], names: ImageTextEncoder
+    features: torch.Tensor, words: Sequence[str], rivals: Sequence[str], image_text: ImageTextEncoder
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How likely pictures show the words, and how likely the best rival.
 
     Args:
-        features: (V, D) of the *names* encoder, on its device.
+        features: (V, D) of the image-text encoder, on its device.
         words: Of the class, at least one.
         rivals: From ``rival_words``, at least one.
-        names: The encoder.
+        image_text: The encoder.
 
     Returns:
         (V,) probabilities of the words, summed, and (V,) of the best rival.
     """
     prompts = list(dict.fromkeys((*words, *rivals)))
     count = len(dict.fromkeys(words))
-    found = names.prompt_head(prompts)(features).float().cpu()
+    found = image_text.prompt_head(prompts)(features).float().cpu()
     return found[:, :count].sum(1), found[:, count:].amax(1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ovseg.images.perceptual import near_copies
-from ovseg.support.listed import Listed
+from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.model import Pool
 
@@ -70,7 +70,7 @@ def chosen(
     candidates: Sequence[Hit],
     k: int,
     config: RetrievalConfig,
-    listed: Listed,
+    photo_filter: PhotoFilter,
 ) -> Ranking:
     """The k best candidates that are not left out, and those that are, with the reason.
 
@@ -79,14 +79,14 @@ def chosen(
         candidates: One a photo.
         k: At most so many.
         config: Order, margin and near copies.
-        listed: Which photos may be results.
+        photo_filter: Which photos may be results.
     """
     hits: list[Hit] = []
     dropped: list[Dropped] = []
     for hit in _ordered(candidates, config):
         if len(hits) == k:
             break
-        reason = _against(pool, hit, hits, config, listed)
+        reason = _against(pool, hit, hits, config, photo_filter)
         if reason is None:
             hits.append(hit)
         else:
@@ -98,10 +98,10 @@ def _ordered(candidates: Sequence[Hit], config: RetrievalConfig) -> list[Hit]:
     """Best first; where nothing tells photos apart, in the order of the pool."""
 
     def score(hit: Hit) -> float:
-        if config.nearness is None or hit.probability is None:
+        if config.cosine_weight is None or hit.probability is None:
             return hit.similarity
         # A product of two experts: exp(nearness * cosine) times probability.
-        return config.nearness * hit.similarity + math.log(max(hit.probability, _LEAST))
+        return config.cosine_weight * hit.similarity + math.log(max(hit.probability, _LEAST))
 
     return sorted(candidates, key=lambda hit: (-score(hit), hit.photo))
 
@@ -111,10 +111,10 @@ def _against(
     hit: Hit,
     hits: Sequence[Hit],
     config: RetrievalConfig,
-    listed: Listed,
+    photo_filter: PhotoFilter,
 ) -> str | None:
     """Why a candidate is left out, given the results before it; None: it is not."""
-    refused = listed.refusal(pool.name(hit.photo), pool.entries[hit.photo].sha256)
+    refused = photo_filter.refusal(pool.name(hit.photo), pool.entries[hit.photo].sha256)
     if refused is not None:
         return refused
     if config.margin is not None and hit.margin is not None and hit.margin < config.margin:

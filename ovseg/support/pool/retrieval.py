@@ -12,7 +12,7 @@ from ovseg.errors import BankMismatch, InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import ImageLimits, load_image
 from ovseg.support.base import Origin, SupportImage
-from ovseg.support.listed import Listed
+from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.file import read_pool
 from ovseg.support.pool.model import Pool
@@ -30,7 +30,7 @@ class RetrievalSource:
         search: The pool, ready to be asked.
         rivals: Words of all classes that are looked for; a class's own words are no rivals of it.
         roots: Where the pool's folders lie now; None: where they were.
-        listed: Which photos may be used; None: all.
+        photo_filter: Which photos may be used; None: all.
         limits: How large an image may be.
     """
 
@@ -42,18 +42,18 @@ class RetrievalSource:
         *,
         rivals: Sequence[str] = (),
         roots: Sequence[Path] | None = None,
-        listed: Listed | None = None,
+        photo_filter: PhotoFilter | None = None,
         limits: ImageLimits | None = None,
     ) -> None:
         self._search = search
         self._rivals = tuple(rivals)
         self._roots = roots
-        self._listed = listed or Listed()
+        self._photo_filter = photo_filter or PhotoFilter()
         self._limits = limits or ImageLimits()
 
     def ranking(self, spec: ClassSpec, shots: int) -> Ranking:
         """Which photos are taken for a class, and which are left out and why; nothing is decoded."""
-        return self._search.by_words(spec.words, shots, rivals=self._rivals, listed=self._listed)
+        return self._search.by_words(spec.words, shots, rivals=self._rivals, photo_filter=self._photo_filter)
 
     def images(self, spec: ClassSpec, shots: int) -> Iterator[SupportImage]:
         """See :class:`~ovseg.support.base.SupportSource`.
@@ -73,8 +73,8 @@ class RetrievalSource:
             "pool": digest({"photos": photos, "identity": dict(pool.identity), "crops": pool.config.crops}),
             "photos": len(pool),
             "config": self._search.config.to_dict(),
-            "rivals": list(self._rivals),
-            "listed": asdict(self._listed),
+            "top3_mean": list(self._rivals),
+            "listed": asdict(self._photo_filter),
         }
 
 
@@ -99,10 +99,10 @@ def open_retrieval(
         BankMismatch: The file is no sound pool, or made by another encoder.
         UsageError: Another number of folders than the pool has.
     """
-    opened = read_pool(pool, encoders.names) if isinstance(pool, Path) else pool
+    opened = read_pool(pool, encoders.image_text) if isinstance(pool, Path) else pool
     if photos is not None and len(photos) != len(opened.roots):
         raise UsageError(f"the pool has {len(opened.roots)} folders: give --photos as often, in their order")
-    search = PoolSearch(opened, encoders.names, encoders.device, config, background=encoders.words)
+    search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     words = [word for spec in classes for word in spec.words]
     return RetrievalSource(search, rivals=words, roots=photos)
 

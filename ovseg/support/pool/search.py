@@ -12,7 +12,7 @@ import torch
 
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.index import Index, IndexConfig, build_index
-from ovseg.support.listed import Listed
+from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.model import Pool
 from ovseg.support.pool.query import rival_words, text_embedding, word_probabilities
@@ -30,8 +30,8 @@ class PoolSearch:
     """A pool ready to be asked. The same question gives the same answer.
 
     Args:
-        pool: Made by ``names`` (see ``require_identity``).
-        names: The encoder.
+        pool: Made by ``names`` (see ``require_fingerprint``).
+        image_text: The encoder.
         device: Where it computes.
         config: How photos are found; default ``RetrievalConfig()``.
         index: How neighbours are searched; default ``IndexConfig()``.
@@ -41,7 +41,7 @@ class PoolSearch:
     def __init__(
         self,
         pool: Pool,
-        names: ImageTextEncoder,
+        image_text: ImageTextEncoder,
         device: torch.device,
         config: RetrievalConfig | None = None,
         index: IndexConfig | None = None,
@@ -49,7 +49,7 @@ class PoolSearch:
     ) -> None:
         self.pool = pool
         self.config = config or RetrievalConfig()
-        self._names = names
+        self._image_text = image_text
         self._device = device
         self._index_config = index or IndexConfig()
         self._background = tuple(background)
@@ -72,7 +72,7 @@ class PoolSearch:
         k: int,
         *,
         rivals: Sequence[str] = (),
-        listed: Listed | None = None,
+        photo_filter: PhotoFilter | None = None,
     ) -> Ranking:
         """The photos that show a class, the surest first.
 
@@ -80,40 +80,40 @@ class PoolSearch:
             words: Its name and synonyms, or a phrase.
             k: Photos at most.
             rivals: Words of the other classes that are looked for.
-            listed: Which photos may be results; None: all.
+            photo_filter: Which photos may be results; None: all.
         """
         config = self.config
-        query = text_embedding(words, self._names, config.templates)
+        query = text_embedding(words, self._image_text, config.templates)
         hits = self._candidates(query.cpu().numpy().astype(np.float32), max(_LEAST, k * config.candidates))
-        others = rival_words(words, rivals, self._names, config.like, self._background)
+        others = rival_words(words, rivals, self._image_text, config.like, self._background)
         if hits and others:
             rows = np.array([hit.view for hit in hits])
             features = torch.from_numpy(self.pool.features[rows]).to(self._device).float()
-            own, best = word_probabilities(features, words, others, self._names)
+            own, best = word_probabilities(features, words, others, self._image_text)
             margins = (own.clamp_min(1e-12) / best.clamp_min(1e-12)).log()
             hits = [
                 hit.judged(probability, margin)
                 for hit, probability, margin in zip(hits, own.tolist(), margins.tolist(), strict=True)
             ]
-        return chosen(self.pool, hits, k, config, listed or Listed())
+        return chosen(self.pool, hits, k, config, photo_filter or PhotoFilter())
 
     def by_image(
         self,
         features: npt.NDArray[np.float16],
         k: int,
         *,
-        listed: Listed | None = None,
+        photo_filter: PhotoFilter | None = None,
     ) -> Ranking:
         """The photos most like a picture.
 
         Args:
             features: (D,) of the picture as a whole, from ``encode_views``.
             k: Photos at most.
-            listed: Which photos may be results; None: all.
+            photo_filter: Which photos may be results; None: all.
         """
         query = self._embedded(features[None])[0]
         hits = self._candidates(query, max(_LEAST, k * self.config.candidates))
-        return chosen(self.pool, hits, k, self.config, listed or Listed())
+        return chosen(self.pool, hits, k, self.config, photo_filter or PhotoFilter())
 
     def describe(self) -> dict[str, Any]:
         """Settings and index, JSON-able."""
@@ -121,7 +121,7 @@ class PoolSearch:
 
     def _embedded(self, features: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
         rows = torch.from_numpy(features).to(self._device).float()
-        return self._names.embed(rows).cpu().numpy().astype(np.float32)
+        return self._image_text.embed(rows).cpu().numpy().astype(np.float32)
 
     def _candidates(self, query: npt.NDArray[np.float32], count: int) -> list[Hit]:
         """The best view of each photo among the nearest views."""

@@ -16,17 +16,17 @@ from ovseg.support.pool.config import PoolConfig
 __all__ = ["encode_views", "view_boxes", "views"]
 
 _OVERLAP = 0.1
-"""Share of the sides that a window is larger than its cell of the grid."""
+"""Share of the sides that a window is larger than its patch of the grid."""
 
 
 def view_boxes(config: PoolConfig) -> npt.NDArray[np.float32]:
     """(V, 4) x0, y0, x1, y1 as shares of width and height: the whole photo, then windows row by row."""
     boxes = [(0.0, 0.0, 1.0, 1.0)]
-    cells = math.isqrt(config.crops)
-    side = 1 / cells + _OVERLAP if cells else 0.0
-    for row in range(cells):
-        for column in range(cells):
-            left, top = column * (1 - side) / (cells - 1), row * (1 - side) / (cells - 1)
+    patches = math.isqrt(config.crops)
+    side = 1 / patches + _OVERLAP if patches else 0.0
+    for row in range(patches):
+        for column in range(patches):
+            left, top = column * (1 - side) / (patches - 1), row * (1 - side) / (patches - 1)
             boxes.append((left, top, left + side, top + side))
     return np.array(boxes, np.float32).clip(0, 1)
 
@@ -51,7 +51,7 @@ def views(
 
 
 def encode_views(
-    squares: Sequence[npt.NDArray[np.uint8]], names: ImageTextEncoder, device: torch.device, batch: int
+    squares: Sequence[npt.NDArray[np.uint8]], image_text: ImageTextEncoder, device: torch.device, batch: int
 ) -> npt.NDArray[np.float16]:
     """(V, D) features of V squares.
 
@@ -60,7 +60,7 @@ def encode_views(
 
     Args:
         squares: (side, side, 3) uint8 each.
-        names: The encoder.
+        image_text: The encoder.
         device: Where it computes.
         batch: Squares a forward pass.
     """
@@ -69,6 +69,6 @@ def encode_views(
         part = list(squares[start : start + batch])
         filled = np.stack(part + [np.zeros_like(part[0])] * (batch - len(part)))
         images = torch.from_numpy(filled).to(device).permute(0, 3, 1, 2).float() / 255
-        features = names.encode_image(images)[: len(part)]
+        features = image_text.encode_image(images)[: len(part)]
         rows.append(features.float().cpu().numpy().astype(np.float16))
     return np.concatenate(rows)

@@ -86,16 +86,16 @@ def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion/vae", steps=1800, batch=64, rate=2e-3)
     parser.add_argument("--pictures", type=int, default=60_000, help="pictures in the pool")
-    asked = parser.parse_args()
-    pool = make_pool(asked.pictures, asked.seed, asked.work, workers=asked.workers)
+    targets = parser.parse_args()
+    pool = make_pool(targets.pictures, targets.seed, targets.work, workers=targets.workers)
     config = loop_config(
-        asked,
+        targets,
         decay=0.0,
         warmup=100,
         ema=0.995,
         save_every=500,
     )
-    train(pool, config, asked.out, asked.work, asked.device)
+    train(pool, config, targets.out, targets.work, targets.device)
 
 
 if __name__ == "__main__":

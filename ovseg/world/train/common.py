@@ -31,8 +31,10 @@ def arguments(about: str, folder: str, *, steps: int, batch: int, rate: float) -
     return parser
 
 
-def loop_config(asked: argparse.Namespace, **settings: Any) -> LoopConfig:
+def loop_config(targets: argparse.Namespace, **settings: Any) -> LoopConfig:
     """How a script trains: what was asked for, and what the script settles itself."""
-    torch.set_num_threads(asked.threads)
+    torch.set_num_threads(targets.threads)
     torch.set_float32_matmul_precision("high")  # TensorFloat-32, where a GPU has it
-    return LoopConfig(steps=asked.steps, batch=asked.batch, rate=asked.rate, seed=asked.seed, **settings)
+    return LoopConfig(
+        steps=targets.steps, batch=targets.batch, rate=targets.rate, seed=targets.seed, **settings
+    )

@@ -1,4 +1,4 @@
-"""Losses of the image-text model: of whole pictures against captions, and of their cells against names."""
+"""Losses of the image-text model: of whole pictures against captions, and of their patches against names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from ovseg.world.names import STUFF
 
 LIKELIEST = 5
-"""Cells that a name in a picture must have at least: an object of 18 pixels across has about so many."""
+"""Patches that a name in a picture must have at least: an object of 18 pixels across has about so many."""
 
 
 def positives(said: list[frozenset[str]], there: list[frozenset[str]]) -> torch.Tensor:
@@ -41,29 +41,31 @@ def contrastive_loss(
 
 
 def cells_loss(
-    cells: torch.Tensor,
+    patches: torch.Tensor,
     names: torch.Tensor,
     scale: torch.Tensor,
     there: torch.Tensor,
     rivals: torch.Tensor,
 ) -> torch.Tensor:
-    """What a picture's captions say of its cells: each is one of the names there, and each name has cells.
+    """What a picture's captions say of its patches: each is one of the names there, and each name has
+    patches.
 
     Args:
-        cells: (B, N, E) unit-length features of cells.
+        patches: (B, N, E) unit-length features of patches.
         names: (K, E) unit-length embeddings of all names.
         scale: Factor on cosines.
         there: (B, K) float, which names a picture's captions may say.
-        rivals: (B, K) bool, which names compete for a picture's cells, those there among them.
+        rivals: (B, K) bool, which names compete for a picture's patches, those there among them.
 
     Returns:
-        Mean of -log p(any name there | cell) over cells plus of -log p(name | likeliest cells) over names.
+        Mean of -log p(any name there | patch) over patches plus of -log p(name | likeliest patches) over
+        names.
     """
-    logits = (scale * cells @ names.T).masked_fill(~rivals[:, None], -1e4)
+    logits = (scale * patches @ names.T).masked_fill(~rivals[:, None], -1e4)
     log_p = F.log_softmax(logits, -1)
     present = there[:, None].expand_as(log_p) > 0
-    # A picture whose background has no name says nothing of its cells, but that its things have some.
-    told = torch.tensor([bool(row[-len(STUFF) :].any()) for row in there], device=cells.device)
+    # A picture whose background has no name says nothing of its patches, but that its things have some.
+    told = torch.tensor([bool(row[-len(STUFF) :].any()) for row in there], device=patches.device)
     of_cells = -log_p[told].masked_fill(~present[told], -torch.inf).logsumexp(-1)
     likeliest = log_p.exp().topk(LIKELIEST, dim=1).values.mean(1).clamp(min=1e-6).log()
     of_names = -(likeliest * there).sum() / there.sum().clamp(min=1)

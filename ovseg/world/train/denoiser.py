@@ -171,7 +171,7 @@ def weight(ratio: torch.Tensor) -> torch.Tensor:
 
 def named_in(pool: Pool) -> set[str]:
     """Things that a pool shows."""
-    return {fact for said in pool.facts for fact in said if fact in THINGS}
+    return {fact for said in pool.metadata for fact in said if fact in THINGS}
 
 
 def balanced(
@@ -206,7 +206,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
     vocabulary = write_tokenizer(folder / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     latents = encode_pool(vae, pool, device)
-    groups = [np.flatnonzero([name in said for said in pool.facts]) for name in sorted(named_in(pool))]
+    groups = [np.flatnonzero([name in said for said in pool.metadata]) for name in sorted(named_in(pool))]
 
     torch.manual_seed(config.seed)
     encoder = build_text_encoder(vocabulary).to(device)
@@ -232,10 +232,10 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
 
     def loss_of(step: int, rng: np.random.Generator) -> torch.Tensor:
         chosen = balanced(groups, config.batch, rng)
-        asked = spoken[chosen, rng.integers(spoken.shape[1], size=config.batch)]
+        targets = spoken[chosen, rng.integers(spoken.shape[1], size=config.batch)]
         draws = rng.random(config.batch)
-        asked = np.where(draws < DROPOUT, silent[rng.integers(len(silent), size=config.batch)], asked)
-        asked = np.where(draws < DROPOUT / 2, silent[0], asked)
+        targets = np.where(draws < DROPOUT, silent[rng.integers(len(silent), size=config.batch)], targets)
+        targets = np.where(draws < DROPOUT / 2, silent[0], targets)
         clean = latents[torch.from_numpy(chosen).to(device)]
         noise = torch.randn(clean.shape, device=device)
         # One time for each equal part of the range: less variance than times drawn alone.
@@ -243,7 +243,7 @@ def train(pool: Pool, config: LoopConfig, folder: Path, work: Path, device: str)
         time = torch.from_numpy(parts * 1000).long().clamp(max=999).to(device)
         noisy = noise_of.add_noise(clean, noise, time)
         wanted = noise_of.get_velocity(clean, noise, time)
-        said = states[torch.from_numpy(asked).to(device)]
+        said = states[torch.from_numpy(targets).to(device)]
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=clean.is_cuda):
             guessed = unet(noisy, time, encoder_hidden_states=said).sample
         loss: torch.Tensor = (((guessed.float() - wanted) ** 2).mean((1, 2, 3)) * weights[time]).mean()
@@ -271,9 +271,9 @@ def write_pipeline(folder: Path, *, vae: Any, text_encoder: Any, tokenizer: Any,
         requires_safety_checker=False,
     ).save_pretrained(folder, safe_serialization=True)
     config = folder / "vae" / "config.json"
-    facts = json.loads(config.read_text(encoding="utf-8"))
-    facts.pop("_name_or_path", None)  # where it lay on the machine that trained it
-    write_json(config, facts)
+    metadata = json.loads(config.read_text(encoding="utf-8"))
+    metadata.pop("_name_or_path", None)  # where it lay on the machine that trained it
+    write_json(config, metadata)
     for part, module, name in (
         ("unet", unet, "diffusion_pytorch_model"),
         ("text_encoder", text_encoder, "model"),
@@ -286,10 +286,10 @@ def main() -> None:
     """Command line."""
     parser = arguments(__doc__ or "", "diffusion", steps=4200, batch=256, rate=1e-3)
     parser.add_argument("--pictures", type=int, default=60_000, help="pictures in the pool")
-    asked = parser.parse_args()
-    pool = make_pool(asked.pictures, asked.seed, asked.work, workers=asked.workers)
-    config = loop_config(asked, warmup=300, decay=0.01, ema=0.999, save_every=1000)
-    train(pool, config, asked.out, asked.work, asked.device)
+    targets = parser.parse_args()
+    pool = make_pool(targets.pictures, targets.seed, targets.work, workers=targets.workers)
+    config = loop_config(targets, warmup=300, decay=0.01, ema=0.999, save_every=1000)
+    train(pool, config, targets.out, targets.work, targets.device)
 
 
 if __name__ == "__main__":

@@ -222,11 +222,11 @@ def _restroked(masks: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 def _plain(side: int, rng: np.random.Generator) -> torch.Tensor:
     """A background without a name: a colour, a gradient, or soft noise of colours."""
-    cells = (1, 2, int(rng.integers(3, 9)))[int(rng.integers(3))]
-    coarse = torch.from_numpy(rng.random((1, 3, cells, cells)).astype(np.float32))
+    patches = (1, 2, int(rng.integers(3, 9)))[int(rng.integers(3))]
+    coarse = torch.from_numpy(rng.random((1, 3, patches, patches)).astype(np.float32))
     if rng.random() < 0.4:
-        coarse = coarse.mean(1, keepdim=True).expand(1, 3, cells, cells)
-    smooth = F.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=cells > 1)[0]
+        coarse = coarse.mean(1, keepdim=True).expand(1, 3, patches, patches)
+    smooth = F.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=patches > 1)[0]
     grain = torch.from_numpy(rng.normal(0, rng.uniform(0, 0.08), (1, side, side)).astype(np.float32))
     return (smooth + grain).clamp(0, 1)
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.files import write_json
-from ovseg.world.captions import facts
+from ovseg.world.captions import metadata
 from ovseg.world.names import STUFF
 from ovseg.world.tokens import CONTEXT, write_tokenizer
 from ovseg.world.train.ahead import ahead
@@ -67,7 +67,7 @@ def learn_words(
     Returns:
         Mean cosine of the last step.
     """
-    said = [facts(text) for text in texts]
+    said = [metadata(text) for text in texts]
     known = {fact: i for i, fact in enumerate(sorted(set().union(*said)))}
     directions = torch.randn(
         len(known), model.text_projection.shape[1], generator=torch.Generator().manual_seed(0)
@@ -146,22 +146,22 @@ def main() -> None:
     parser.add_argument("--easy", type=int, default=Course.easy, help="first steps, on single large things")
     parser.add_argument("--single", type=int, default=Course.single, help="first steps, on single things")
     parser.add_argument("--cooldown", type=int, default=1400, help="last steps, with a falling rate")
-    asked = parser.parse_args()
+    targets = parser.parse_args()
     config = loop_config(
-        asked,
+        targets,
         warmup=100,
-        cooldown=asked.cooldown,
+        cooldown=targets.cooldown,
         ema=0.99,
         save_every=100,
     )
     train(
-        Painter(asked.seed),
+        Painter(targets.seed),
         config,
-        Course(easy=asked.easy, single=asked.single),
-        asked.out,
-        asked.work,
-        asked.device,
-        asked.workers,
+        Course(easy=targets.easy, single=targets.single),
+        targets.out,
+        targets.work,
+        targets.device,
+        targets.workers,
     )
 
 

@@ -3,7 +3,7 @@
 A contrastive loss takes a background for evidence against all things that are never seen on it. So pictures
 whose captions compete have one background in common, which says nothing of which caption is whose; where
 backgrounds differ, as they must for kinds of stuff to be learned, a caption competes for the pictures alone
-on whose background its things are ever seen; and of a picture's cells only names are asked that captions do
+on whose background its things are ever seen; and of a picture's patches only names are asked that captions do
 say together with its background. Pairs of thing and background that training never shows stay unseen.
 """
 
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import dense_variant
 from ovseg.encoders.clip.variants.base import Before
-from ovseg.world.captions import all_facts, caption, facts
+from ovseg.world.captions import all_facts, caption, metadata
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
 from ovseg.world.train.augment import tinted
@@ -116,7 +116,7 @@ class Course:
             near a point where neither says anything of things, and stuff, being easy, keeps them there.
         easy: Further steps that see one large thing a picture: without them nothing is learned for long.
         single: Last of the steps that see one thing a picture, and that as a whole; the others see all kinds
-            of pictures, and their cells.
+            of pictures, and their patches.
     """
 
     words: int = 250
@@ -134,8 +134,8 @@ class Lesson:
         match: (B, B) which captions are true of which pictures.
         rivals: (B, B) bool, for which pictures each caption competes.
         known: (B, K) whether a name may be said of a picture.
-        asked: (B, K) bool, whether it is asked of the picture's cells.
-        cells: Whether cells are asked at all.
+        targets: (B, K) bool, whether it is asked of the picture's patches.
+        patches: Whether patches are asked at all.
     """
 
     images: torch.Tensor
@@ -143,8 +143,8 @@ class Lesson:
     match: torch.Tensor
     rivals: torch.Tensor
     known: torch.Tensor
-    asked: torch.Tensor
-    cells: bool
+    targets: torch.Tensor
+    patches: bool
 
 
 class Teacher:
@@ -164,15 +164,15 @@ class Teacher:
 
     def __call__(self, step: int, rng: np.random.Generator) -> Lesson:
         """The lesson."""
-        cells = step >= self.course.single
-        if cells:
+        patches = step >= self.course.single
+        if patches:
             stuff, kind = grounds(self.batch, rng)
         else:
             stuff, kind = single(self.batch, rng, easy=step < self.course.easy)
         images, contents = self.painter.paint(stuff, kind, rng)
         texts = [told(content, rng) for content in contents]
         there = [all_facts(content) for content in contents]
-        said = [facts(text) for text in texts]
+        said = [metadata(text) for text in texts]
         prompts = [PATTERNS[int(rng.integers(len(PATTERNS)))].format(name) for name in self.names]
         return Lesson(
             images=tinted(images, rng),
@@ -180,13 +180,13 @@ class Teacher:
             match=positives(said, there),
             rivals=competing(said, stuff),
             known=torch.tensor([[float(name in known) for name in self.names] for known in there]),
-            asked=torch.stack([self.allowed[ground] for ground in stuff]),
-            cells=cells,
+            targets=torch.stack([self.allowed[ground] for ground in stuff]),
+            patches=patches,
         )
 
 
 def loss_of_lesson(model: Any, device: str) -> Callable[[Lesson], torch.Tensor]:
-    """The loss of a lesson: whole pictures against captions, and cells against names."""
+    """The loss of a lesson: whole pictures against captions, and patches against names."""
     # Pictures come normalised already.
     tower, variant = tower_of(model.visual, (0.0,) * 3, (1.0,) * 3), dense_variant("value")
     tower.dense.to(device)
@@ -200,10 +200,10 @@ def loss_of_lesson(model: Any, device: str) -> Callable[[Lesson], torch.Tensor]:
         whole = F.normalize(trunk.norm(trunk.blocks[-1](entering))[:, 0], dim=-1)
         match, rivals = lesson.match.to(device), lesson.rivals.to(device)
         loss = contrastive_loss(whole, captioned, scale, match, rivals)
-        if not lesson.cells:
+        if not lesson.patches:
             return loss
-        cells = F.normalize(variant.compute(Before(tower, entering, grid, {})).flatten(1, 2), dim=-1)
-        known, asked = lesson.known.to(device), lesson.asked.to(device)
-        return loss + cells_loss(cells, words, scale, known, asked)
+        patches = F.normalize(variant.compute(Before(tower, entering, grid, {})).flatten(1, 2), dim=-1)
+        known, targets = lesson.known.to(device), lesson.targets.to(device)
+        return loss + cells_loss(patches, words, scale, known, targets)
 
     return loss_of

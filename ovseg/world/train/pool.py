@@ -34,12 +34,12 @@ class Pool:
     Attributes:
         pixels: (N, S, S, 3) uint8.
         captions: N lists of captions.
-        facts: N sets of what may be said of a picture.
+        metadata: N sets of what may be said of a picture.
     """
 
     pixels: npt.NDArray[np.uint8]
     captions: list[list[str]]
-    facts: list[frozenset[str]]
+    metadata: list[frozenset[str]]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -60,8 +60,8 @@ def make_pool(
     stem = f"pool-{digest(asdict(config))[:8]}-{count}-{seed}"
     if work is not None and (work / f"{stem}.json").is_file():
         stored = json.loads((work / f"{stem}.json").read_text())
-        facts = [frozenset(f) for f in stored["facts"]]
-        return Pool(np.load(work / f"{stem}.npy", mmap_mode="r"), stored["captions"], facts)
+        metadata = [frozenset(f) for f in stored["facts"]]
+        return Pool(np.load(work / f"{stem}.npy", mmap_mode="r"), stored["captions"], metadata)
     parts = [range(start, min(start + _AT_ONCE, count)) for start in range(0, count, _AT_ONCE)]
     draw = partial(_draw, config, seed)
     if workers > 1:
@@ -72,23 +72,25 @@ def make_pool(
     pool = Pool(
         np.concatenate([part.pixels for part in drawn]),
         [texts for part in drawn for texts in part.captions],
-        [facts for part in drawn for facts in part.facts],
+        [metadata for part in drawn for metadata in part.metadata],
     )
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
         with atomic_path(work / f"{stem}.npy") as path, path.open("wb") as file:
             np.save(file, pool.pixels)
         with atomic_path(work / f"{stem}.json") as path:
-            path.write_text(json.dumps({"captions": pool.captions, "facts": [sorted(f) for f in pool.facts]}))
+            path.write_text(
+                json.dumps({"captions": pool.captions, "facts": [sorted(f) for f in pool.metadata]})
+            )
     return pool
 
 
 def _draw(config: SceneConfig, seed: int, numbers: range) -> Pool:
-    pixels, captions, facts = [], [], []
+    pixels, captions, metadata = [], [], []
     for number in numbers:
         rng = np.random.default_rng([seed, number])
         scene = draw_scene(config, rng)
         pixels.append(scene.pixels)
         captions.append([caption(scene, rng) for _ in range(CAPTIONS)])
-        facts.append(all_facts(scene))
-    return Pool(np.stack(pixels), captions, facts)
+        metadata.append(all_facts(scene))
+    return Pool(np.stack(pixels), captions, metadata)

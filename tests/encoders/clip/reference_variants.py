@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 Before = tuple[torch.Tensor, int, int]
-"""(L, D) tokens that enter the last block, rows and columns of cells."""
+"""(L, D) tokens that enter the last block, rows and columns of patches."""
 
 
 def embedded(visual: Any, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
@@ -18,11 +18,11 @@ def embedded(visual: Any, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
     patch = visual.conv1.kernel_size[0]
     rows, columns = image.shape[1] // patch, image.shape[2] // patch
     kernel = visual.conv1.weight.reshape(visual.conv1.weight.shape[0], -1)
-    cells = []
+    patches = []
     for row in range(rows):
         for column in range(columns):
             piece = image[:, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
-            cells.append(kernel @ piece.reshape(-1))
+            patches.append(kernel @ piece.reshape(-1))
     stored = visual.positional_embedding
     side = round((len(stored) - 1) ** 0.5)
     if (rows, columns) == (side, side):
@@ -40,7 +40,7 @@ def embedded(visual: Any, image: torch.Tensor) -> tuple[torch.Tensor, int, int]:
         state = {"visual.positional_embedding": stored.clone()}
         resize_pos_embed(state, Model())
         positions = state["visual.positional_embedding"]
-    tokens = torch.stack([visual.class_embedding, *cells]) + positions
+    tokens = torch.stack([visual.class_embedding, *patches]) + positions
     return visual.ln_pre(tokens), rows, columns
 
 
@@ -123,8 +123,8 @@ def naclip(visual: Any, before: Before) -> torch.Tensor:
     return to_words(visual, out(block, parts)[1:], rows, columns)
 
 
-def on_grid(cells: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> torch.Tensor:
-    """(N, d) values, bilinear between centres of cells, on another grid."""
+def on_grid(patches: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> torch.Tensor:
+    """(N, d) values, bilinear between centres of patches, on another grid."""
 
     def weights(length: int, wanted: int) -> torch.Tensor:
         matrix = torch.zeros(wanted, length)
@@ -136,7 +136,7 @@ def on_grid(cells: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> 
             matrix[i, high] += place - low
         return matrix
 
-    grid = cells.reshape(*old, -1)
+    grid = patches.reshape(*old, -1)
     down, across = weights(old[0], new[0]), weights(old[1], new[1])
     return torch.einsum("ir,jc,rcd->ijd", down, across, grid).reshape(new[0] * new[1], -1)
 
@@ -159,7 +159,7 @@ def corrclip(visual: Any, image: torch.Tensor, guide: torch.Tensor, segments: to
     """Its three branches; the segments' class tokens go through every block with the other tokens."""
     tokens, rows, columns = embedded(visual, image)
     height, width = guide.shape[:2]
-    # Each cell of the tower has the segment of the guide's cell that its upper left corner lies in.
+    # Each patch of the tower has the segment of the guide's patch that its upper left corner lies in.
     down = [int(row * height / rows) for row in range(rows)]
     across = [int(column * width / columns) for column in range(columns)]
     coarse = segments[down][:, across]

@@ -81,9 +81,9 @@ def test_sizes_that_are_no_multiple_of_the_patch_are_refused(encoder):
 
 
 def test_defaults_follow_the_size_of_the_training_images(encoder):
-    assert (encoder.multiple, encoder.image_side, encoder.dense_sides) == (8, 32, (48,))
+    assert (encoder.multiple, encoder.image_size, encoder.dense_scales) == (8, 32, (48,))
     assert isinstance(encoder, CosineEncoder)
-    assert encoder.own_scale == pytest.approx(1 / 0.07, rel=1e-5)
+    assert encoder.logit_scale == pytest.approx(1 / 0.07, rel=1e-5)
 
 
 def test_unknown_variants_and_templates_are_refused(folder, encoder):
@@ -108,7 +108,7 @@ def test_towers_of_other_kinds_are_refused(architecture):
 
 @torch.inference_mode()
 def test_siglip_cells_alone_are_its_pool_over_one_cell():
-    """A tower of SigLIP's kind: without a variant, pooling all cells gives open_clip's own output."""
+    """A tower of SigLIP's kind: without a variant, pooling all patches gives open_clip's own output."""
     import timm
     from open_clip.timm_model import TimmModel
 
@@ -127,18 +127,18 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     tokens, grid = tower.entering(image)
     last = tower.blocks[-1]
-    cells = last.whole(tokens)
+    patches = last.whole(tokens)
     assert (grid, tower.prefix, tower.patch) == ((4, 4), 0, 8)
     trunk = visual.trunk
-    torch.testing.assert_close(trunk.forward_head(trunk.norm(cells)), visual(image), atol=1e-5, rtol=1e-5)
-    alone = tower.to_words(cells)
+    torch.testing.assert_close(trunk.forward_head(trunk.norm(patches)), visual(image), atol=1e-5, rtol=1e-5)
+    alone = tower.to_words(patches)
     pool = trunk.attn_pool
-    value = pool.proj(pool.kv(trunk.norm(cells)).chunk(2, dim=-1)[1])
+    value = pool.proj(pool.kv(trunk.norm(patches)).chunk(2, dim=-1)[1])
     torch.testing.assert_close(alone, value + pool.mlp(pool.norm(value)), atol=1e-5, rtol=1e-5)
     # In parts, the block is itself again.
     query, key, values = last.project(tokens)
     attended = tokens + last.merge(F.scaled_dot_product_attention(query, key, values))
-    torch.testing.assert_close(attended + last.feed_forward(attended), cells, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(attended + last.feed_forward(attended), patches, atol=1e-5, rtol=1e-5)
     first, _ = tower.entering(torch.randn(1, 3, 48, 40), first=True)
     assert first.shape == (1, 30, 24)
 
@@ -177,7 +177,7 @@ def test_the_head_is_a_softmax_of_scaled_cosines():
     head = ClipHead(torch.tensor([[1.0, 0], [0, 1], [0.6, 0.8]]), scale=10)
     found = head(torch.tensor([[[0.8, 0.6]]]))
     torch.testing.assert_close(found[0, 0], torch.softmax(torch.tensor([8.0, 6.0, 9.6]), 0))
-    torch.testing.assert_close(head.chance, torch.full((3,), 1 / 3))
+    torch.testing.assert_close(head.class_prior, torch.full((3,), 1 / 3))
 
 
 class Counting:

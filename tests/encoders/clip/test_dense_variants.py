@@ -47,12 +47,12 @@ def large14():
 
 
 def images(patch: int, seed: int = 1) -> torch.Tensor:
-    """Two normalized images that are not square: 6 by 9 cells."""
+    """Two normalized images that are not square: 6 by 9 patches."""
     return torch.randn(2, 3, 6 * patch, 9 * patch, generator=torch.Generator().manual_seed(seed))
 
 
 def guide(keys, grid=(11, 17), width=40) -> dict:
-    """Features of two images with parts: each cell has its part's direction and some noise."""
+    """Features of two images with parts: each patch has its part's direction and some noise."""
     generator = torch.Generator().manual_seed(2)
     parts = torch.randn(4, width, generator=generator)
     where = torch.arange(grid[1]) * 4 // grid[1]
@@ -195,6 +195,6 @@ def test_a_variant_is_found_by_its_name():
 
 
 def test_values_are_resampled_bilinearly():
-    cells = torch.arange(6.0).reshape(1, 1, 2, 3)
-    expected = F.interpolate(cells, size=(4, 5), mode="bilinear")[0, 0].reshape(-1, 1)
-    torch.testing.assert_close(reference.on_grid(cells[0, 0].reshape(-1, 1), (2, 3), (4, 5)), expected)
+    patches = torch.arange(6.0).reshape(1, 1, 2, 3)
+    expected = F.interpolate(patches, size=(4, 5), mode="bilinear")[0, 0].reshape(-1, 1)
+    torch.testing.assert_close(reference.on_grid(patches[0, 0].reshape(-1, 1), (2, 3), (4, 5)), expected)

@@ -21,7 +21,7 @@ WORDS = ["a", "dog", "sky"]
 
 @timm.models.register_model
 def vit_small_siglip_test(pretrained=False, **options):
-    """SigLIP's tower made small: no class token, cells pooled by attention."""
+    """SigLIP's tower made small: no class token, patches pooled by attention."""
     for name in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
         options.pop(name, None)
     return timm.models.vision_transformer.VisionTransformer(

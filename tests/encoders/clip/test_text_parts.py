@@ -60,14 +60,14 @@ def test_the_command_brings_the_tokenizer_and_loading_asks_nobody(hub: FakeHub) 
     assert result.exit_code == 0, result.stderr
     assert "tokenizer of owner/clip: hf-hub:owner/words" in result.stderr
     assert result.stdout.splitlines() == [str(next(iter(weights(hub))))]
-    assert not any("words" in line and "model.safetensors" in line for line in hub.asked)
-    asked = len(hub.asked)
+    assert not any("words" in line and "model.safetensors" in line for line in hub.requests)
+    requests = len(hub.requests)
     tokens = load_model(SPEC).tokenize(["a dog", "a cat"])
     assert tokens.tolist() == [[2, 3] + 18 * [0], [2, 1] + 18 * [0]]
     assert tokens.dtype == torch.int64
     # All is here: neither loading nor the same command again has anything to ask, also with the hub shut off.
     assert download("--offline").exit_code == 0
-    assert len(hub.asked) == asked
+    assert len(hub.requests) == requests
 
 
 def weights(hub: FakeHub) -> list[Path]:
@@ -83,14 +83,14 @@ def test_without_it_the_line_says_which_command_brings_it(
     result = download()
     assert result.exit_code == 4
     assert "the hub has no hf-hub:owner/words" in result.stderr
-    asked = len(hub.asked)
+    requests = len(hub.requests)
     with pytest.raises(WeightsUnavailable) as caught:
         load_model(SPEC)
     assert str(caught.value) == (
         f"tokenizer of owner/clip is not on this machine: run  ovseg models download {SPEC}"
     )
     assert caught.value.exit_code == 4
-    assert len(hub.asked) == asked
+    assert len(hub.requests) == requests
     hub.repos["owner/words"] = words
     assert download("--offline").exit_code == 4
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # which --offline has set
@@ -115,7 +115,7 @@ def test_one_that_lies_beside_the_weights_is_taken(hub: FakeHub, tmp_path: Path)
             (folder / name).write_bytes(content)
     assert text_parts(card_for(f"local-dir:{folder}")) == ()
     assert load_model(f"local-dir:{folder}").tokenize(["dog"])[0, 0] == 3
-    assert not hub.asked
+    assert not hub.requests
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(WeightsUnavailable, match="holds no tokenizer for CLIP local-dir"):
         load_model(f"local-dir:{folder}")
@@ -145,12 +145,12 @@ def test_a_text_tower_of_the_hub_is_built_from_its_folder_alone(hub: FakeHub, tm
     assert download().exit_code == 0
     (part,) = text_parts(card_for(SPEC))
     assert part.at == HubFiles("owner/words", weights=False)
-    asked = len(hub.asked)
+    requests = len(hub.requests)
     loaded = load_model(SPEC)
     with torch.inference_mode():
         tokens = loaded.tokenize(["a dog"])
         torch.testing.assert_close(loaded.model.encode_text(tokens), model.encode_text(tokens))
-    assert len(hub.asked) == asked
+    assert len(hub.requests) == requests
 
 
 def test_open_clips_table_says_where_siglip_keeps_its_words(tmp_path: Path) -> None:

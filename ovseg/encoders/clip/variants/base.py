@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import GuideKey
+from ovseg.encoders.base import FeatureKey
 from ovseg.encoders.clip.tower import BlockParts, Grid, Tower
 from ovseg.registry import Registry
 
-Guide = Mapping[GuideKey, torch.Tensor]
+Guide = Mapping[FeatureKey, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Before:
         tower: The image tower.
         tokens: (B, prefix + h * w, D) input of the last block, or of the first where the variant goes through
             the blocks itself.
-        grid: (h, w) of the cells.
-        guide: (B, h', w', D') features of the shape encoder, for each key that the variant asks for.
+        grid: (h, w) of the patches.
+        guide: (B, h', w', D') features of the backbone, for each key that the variant asks for.
     """
 
     tower: Tower
@@ -38,32 +38,32 @@ class Before:
         return self.tower.blocks[-1]
 
     def words(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, prefix + h * w, D) outputs of the last block to the (B, h, w, E) words of the cells alone."""
-        cells = tokens[:, self.tower.prefix :]
-        return self.tower.to_words(cells).reshape(len(tokens), *self.grid, -1)
+        """(B, prefix + h * w, D) outputs of the last block to the (B, h, w, E) words of the patches alone."""
+        patches = tokens[:, self.tower.prefix :]
+        return self.tower.to_words(patches).reshape(len(tokens), *self.grid, -1)
 
 
 @dataclass(frozen=True)
 class DenseVariant:
-    """One published way to features of cells.
+    """One published way to features of patches.
 
     Attributes:
         name: What users call it.
         paper: Where it is from.
-        compute: From what comes before the last block to (B, h, w, E) features of cells in the space of
+        compute: From what comes before the last block to (B, h, w, E) features of patches in the space of
             words. The grid is the image's, or the guide's where there is one.
-        guide: Layers and facets of the shape encoder that it needs.
+        guide: Layers and facets of the backbone that it needs.
         from_first: Whether it goes through the blocks itself.
     """
 
     name: str
     paper: str
     compute: Callable[[Before], torch.Tensor]
-    guide: tuple[GuideKey, ...] = ()
+    guide: tuple[FeatureKey, ...] = ()
     from_first: bool = False
 
     def read(self, tower: Tower, images: torch.Tensor, guide: Guide) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, h, w, E) features of cells, as ``compute`` gives them."""
+        """(B, 3, H, W) in [0, 1] to (B, h, w, E) features of patches, as ``compute`` gives them."""
         tokens, grid = tower.entering(images, first=self.from_first)
         return self.compute(Before(tower, tokens, grid, guide))
 
@@ -103,7 +103,7 @@ def attend(
 
 
 def joined_values(before: Before, tokens: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """(B, N, D) values of the cells, heads side by side, bilinear on another grid of N = h' * w' cells.
+    """(B, N, D) values of the patches, heads side by side, bilinear on another grid of N = h' * w' patches.
 
     Attention that is the same for all heads may mix them joined.
 
@@ -127,13 +127,13 @@ def mixed(
     weights: Callable[[slice], torch.Tensor],
     grid: Grid,
 ) -> list[torch.Tensor]:
-    """Words of cells whose values are mixed by weights that all heads share; no residual, no feed-forward.
+    """Words of patches whose values are mixed by weights that all heads share; no residual, no feed-forward.
 
     Args:
         before: Of which the last block mixes.
         tokens: (B, prefix + h * w, D) each, which enter it; the weights are computed once for all of them.
-        weights: Rows of cells to their (B, rows, N) weights over all cells.
-        grid: (h', w') of the N cells.
+        weights: Rows of patches to their (B, rows, N) weights over all patches.
+        grid: (h', w') of the N patches.
 
     Returns:
         (B, h', w', E) for each of ``tokens``.
@@ -142,7 +142,7 @@ def mixed(
     out = torch.cat([weights(row).to(values.dtype) @ values for row in _turns(values.shape[1])], dim=1)
     # The merge takes heads apart from each other; joined values are one head as wide as all.
     merged = (before.last.merge(part[:, None]) for part in out.chunk(len(tokens), dim=-1))
-    return [before.tower.to_words(cells).reshape(len(cells), *grid, -1) for cells in merged]
+    return [before.tower.to_words(patches).reshape(len(patches), *grid, -1) for patches in merged]
 
 
 def _turns(length: int) -> list[slice]:

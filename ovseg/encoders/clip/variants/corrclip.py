@@ -1,20 +1,21 @@
 """``corrclip``: correlation within segments of our own normalized cut, and two further branches.
 
 After Zhang et al., "CorrCLIP: Reconstructing Patch Correlations in CLIP for Open-Vocabulary Semantic
-Segmentation", ICCV 2025. A cell attends to the cells of its own segment only, by the correlation of q + k of
-a DINO-family encoder's last block::
+Segmentation", ICCV 2025. A patch attends to the patches of its own segment only, by the correlation of q + k
+of a DINO-family encoder's last block::
 
     S = cos(q_i + k_i, q_j + k_j);   other segments: no attention;   A = softmax(4 S)
     main = out(A v(x));   spatial = out(A v(x'));   words(main) + words(spatial) + words(class token) / 2
 
 x enters the last block; x', of the spatial branch, is the mean of what enters the blocks before it (5 of 12,
-12 of 24). The semantic branch gives each cell the class token of its segment: one that sees, in every block,
-the image's class token and the cells of its segment. Towers without class token (SigLIP) have no such branch.
+12 of 24). The semantic branch gives each patch the class token of its segment: one that sees, in every block,
+the image's class token and the patches of its segment. Towers without class token (SigLIP) have no such
+branch.
 
 The paper takes segments from SAM 2 or a supervised entity segmenter, and merges those that are alike; here
 they are spectral segments of the same image (`ovseg.discovery.spectral_segments`) on the encoder's values,
 as many as its eigenvalues tell apart, so no masks were ever learned. The paper's last step, one label for
-each segment by majority, is no part of the features; `ovseg.matching.votes` has something like it.
+each segment by majority, is no part of the features; `ovseg.matching.region_pooling` has something like it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """``naclip``: key-key attention that favours the neighbourhood.
 
 Hajimiri, Ben Ayed, Dolz, "Pay Attention to Your Neighbours: Training-Free Open-Vocabulary Semantic
-Segmentation", WACV 2025: to the logits of each cell comes a Gaussian of height 1 around it on the grid,
+Segmentation", WACV 2025: to the logits of each patch comes a Gaussian of height 1 around it on the grid,
 nothing to the class token's, without residual and feed-forward::
 
-    z_i = out(softmax_j(k_i k_j / sqrt(d) + exp(-|p_i - p_j|² / (2 sigma²))) v_j),   sigma = 5 cells
+    z_i = out(softmax_j(k_i k_j / sqrt(d) + exp(-|p_i - p_j|² / (2 sigma²))) v_j),   sigma = 5 patches
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from ovseg.encoders.clip.variants.base import Before, Bias, DenseVariant, attend, file_variant
 
 SIGMA = 5.0
-"""Standard deviation of the neighbourhood, in cells."""
+"""Standard deviation of the neighbourhood, in patches."""
 
 
 def compute(before: Before) -> torch.Tensor:
@@ -31,9 +31,9 @@ def gaussian_bias(grid: tuple[int, int], prefix: int, device: torch.device) -> B
 
     def rows(wanted: slice) -> torch.Tensor:
         bias = torch.zeros(wanted.stop - wanted.start, prefix + height * width, device=device)
-        cells = torch.arange(max(wanted.start, prefix), wanted.stop, device=device) - prefix
-        block = down[cells // width][:, :, None] * across[cells % width][:, None, :]
-        bias[len(bias) - len(cells) :, prefix:] = block.flatten(1)
+        patches = torch.arange(max(wanted.start, prefix), wanted.stop, device=device) - prefix
+        block = down[patches // width][:, :, None] * across[patches % width][:, None, :]
+        bias[len(bias) - len(patches) :, prefix:] = block.flatten(1)
         return bias
 
     return rows

@@ -1,14 +1,14 @@
-"""``proxyclip``: cells are mixed as a DINO-family encoder sees them belong together.
+"""``proxyclip``: patches are mixed as a DINO-family encoder sees them belong together.
 
 Lan et al., "ProxyCLIP: Proxy Attention Improves CLIP for Open-Vocabulary Segmentation", ECCV 2024, proxy
-attention with adaptive normalization and masking, with the authors' settings, on the shape encoder's grid, to
+attention with adaptive normalization and masking, with the authors' settings, on the backbone's grid, to
 which the values are resampled::
 
     S = cos(f_i, f_j);   S <- (S - beta mean(S)) gamma;   S < 0: no attention;   z = out(softmax(S) v)
 
 with f its last tokens, beta = 1.2, gamma = 3, without residual and feed-forward. The mean is over one image.
-Where it is so high that not even a cell itself would be left (an image of one colour), nothing is masked; the
-formula gives 0 / 0 there.
+Where it is so high that not even a patch itself would be left (an image of one colour), nothing is masked;
+the formula gives 0 / 0 there.
 """
 
 from __future__ import annotations

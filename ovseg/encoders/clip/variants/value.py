@@ -1,4 +1,4 @@
-"""``value``: every cell attends to itself alone (MaskCLIP).
+"""``value``: every patch attends to itself alone (MaskCLIP).
 
 Zhou, Loy, Dai, "Extract Free Dense Labels from CLIP", ECCV 2022: queries and keys of the last attention are
 dropped, and its value and output projections become convolutions of size 1. In a transformer the residual and
