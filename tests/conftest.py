@@ -34,6 +34,14 @@ def _sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path_factory.getbasetemp() / "no-hub"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plugins_first() -> None:
+    """Tests replace tables for a while: a plug-in that registered then would be lost afterwards."""
+    from ovseg.registry import load_plugins
+
+    load_plugins()
+
+
 @pytest.fixture
 def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A hub on this machine, which the hub's own client asks; its caches lie below ``tmp_path``."""

@@ -66,7 +66,7 @@ def doctor(
 
       ovseg doctor --check-hashes --json
     """
-    findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras()]
+    findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras(), *_plugins()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -152,3 +152,17 @@ def _extras() -> Iterator[Finding]:
             yield Finding("ok", module, "installed")
         else:
             yield Finding("note", module, "not installed (optional)", f"pip install 'ovseg[{extra}]'")
+
+
+def _plugins() -> Iterator[Finding]:
+    from ovseg.registry import installed_plugins, offers_of
+
+    for plugin in installed_plugins():
+        brings = [
+            f"{kind} {offer.name}" for kind, offers in offers_of(plugin.name).items() for offer in offers
+        ]
+        if plugin.error:
+            mend = f"pip install --upgrade {plugin.name.partition(' ')[0]}, or uninstall it"
+            yield Finding("note", "plug-in", f"{plugin.name} is left out: {plugin.error}", mend)
+        else:
+            yield Finding("ok", "plug-in", f"{plugin.name} brings {', '.join(brings) or 'nothing'}")

@@ -11,6 +11,7 @@ import typer
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.plugins import setting_lines
 
 if TYPE_CHECKING:
     from ovseg.weights import WeightCard, WeightStatus
@@ -33,7 +34,7 @@ Names = Annotated[
 def list_models(
     as_json: options.Json = False,
 ) -> None:
-    """List every preset and all weights on record.
+    """List every preset, encoder and all weights on record, those of plug-ins among them.
 
     Nothing is downloaded, loaded or imported: weights are present when the package that ships them is
     installed, or the hub's cache on this machine holds them. Hashes are checked when weights are loaded (and
@@ -46,8 +47,10 @@ def list_models(
       ovseg models list --json
     """
     from ovseg.encoders.presets import PRESETS
+    from ovseg.registry import OWN, registry_of
     from ovseg.weights import list_weights
 
+    encoders = [registry_of("encoder").about(name) for name in registry_of("encoder").names()]
     weights = list_weights()
     presets = [card for _, card in PRESETS]
     if as_json:
@@ -58,8 +61,12 @@ def list_models(
                     "summary": card.summary,
                     "present": card.present,
                     "weights": [weight.name for weight in card.cards],
+                    "origin": PRESETS.about(card.name).origin,
                 }
                 for card in presets
+            ],
+            "encoders": [
+                {"name": offer.name, "summary": offer.summary, "origin": offer.origin} for offer in encoders
             ],
             "weights": [_row(row) for row in weights],
         }
@@ -70,8 +77,18 @@ def list_models(
         licences = "; ".join(dict.fromkeys(weight.licence for weight in card.cards))
         typer.echo(f"  {card.name:<12} {_presence(card.present):<8} {card.summary}")
         typer.echo(f"      licences: {licences}")
+        origin = PRESETS.about(card.name).origin
+        if origin != OWN:
+            typer.echo(f"      from plug-in {origin}")
         if not card.present:
             typer.echo(f"      get it: {card.install}")
+    typer.echo("\nEncoders: specs for --image-text-encoder, --backbone and --prototype-backbone\n")
+    for offer in encoders:
+        typer.echo(f"  {offer.name:<12} {offer.summary}")
+        if offer.origin != OWN:
+            typer.echo(f"      from plug-in {offer.origin}")
+        for line in setting_lines("encoder", offer.name, offer.settings):
+            typer.echo(f"      {line}")
     typer.echo("\nWeights\n")
     for row in weights:
         _print_short(row)
