@@ -1,4 +1,4 @@
-"""How long the normalized cut takes, against dense and the usual iterative solvers, on the same features."""
+"""Eigenvectors of the normalized cut by ovseg and by SciPy's dense and iterative solvers, timed by turns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse.linalg as sparse
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from ovseg.device import limit_threads
 from ovseg.discovery.affinity import build_affinity
 from ovseg.discovery.eigen import eigenvectors, second_eigenvectors
 from ovseg.memory import peak_bytes
@@ -24,7 +24,6 @@ from ovseg.memory import peak_bytes
 __all__ = [
     "SOLVERS",
     "Timing",
-    "limit_threads",
     "made_up_features",
     "peak_memory",
     "time_batch",
@@ -111,12 +110,6 @@ SOLVERS: dict[str, Callable[[Tensor, float, float], Vector]] = {
     "ovseg": _ours,
 }
 """(N, D) features, tau and epsilon to (N,); the first is the reference."""
-
-
-def limit_threads(threads: int) -> None:
-    """Give torch and the BLAS of NumPy and SciPy as many CPU threads, until the process ends."""
-    threadpool_limits(threads)
-    torch.set_num_threads(threads)
 
 
 def time_solvers(

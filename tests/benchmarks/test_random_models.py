@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ovseg.support.diffusion import random_models
+from benchmarks import random_models
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.models import ModelRecord
 from ovseg.support.diffusion.prompting import load_prompting

@@ -1,21 +1,29 @@
-"""Made-up vectors, and how well and how fast an index finds their neighbours."""
+"""Do approximate searches find what the exact one finds, and how much faster? On made-up vectors."""
 
 from __future__ import annotations
 
 import time
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import torch
 
+from ovseg.cli import options
+from ovseg.cli.common import option, say
+from ovseg.cli.table import print_table
+from ovseg.device import resolve_device
+from ovseg.errors import UsageError
 from ovseg.index.base import Floats
 from ovseg.index.build import build_index, recall_at
 from ovseg.index.config import IndexConfig
+from ovseg.index.faiss_index import import_faiss
 
-__all__ = ["clustered_vectors", "time_index"]
+__all__ = ["clustered_vectors", "index", "time_index"]
 
 _DEPTH = 10
 _RUNS = 3
+_DEFAULT = IndexConfig()
 
 
 def clustered_vectors(count: int, width: int, clusters: int, seed: int, *, part: int = 0) -> Floats:
@@ -78,3 +86,52 @@ def time_index(
         "ms": 1e3 * own_time,
         "speedup": exact_time / own_time,
     }
+
+
+def index(
+    count: Annotated[int, option("--vectors", help="Made-up vectors, in clusters.")] = 200_000,
+    width: Annotated[int, option("--width", help="Numbers a vector.")] = 384,
+    clusters: Annotated[int, option("--clusters", help="Clusters.")] = 1000,
+    queries: Annotated[int, option("--queries", help="Queries from the same clusters.")] = 1000,
+    kinds: Annotated[
+        str, option("--kinds", help="Structures between commas: auto, flat, ivf, hnsw, pq.")
+    ] = "auto",
+    backend: Annotated[str, option("--backend", help="auto, faiss or torch.")] = _DEFAULT.backend,
+    recall: Annotated[
+        float, option("--recall", help="Share of the ten nearest that a search must find.")
+    ] = _DEFAULT.recall,
+    threads: Annotated[int, option("--threads", help="CPU threads.")] = 1,
+    seed: options.Seed = _DEFAULT.seed,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Compare recall at 10 of approximate searches with the exact one, and their times, in one run.
+
+    For example:
+
+      python -m benchmarks index --kinds ivf,hnsw,pq
+    """
+    names = [name.strip() for name in kinds.split(",") if name.strip()]
+    configs = [IndexConfig(kind=name, backend=backend, recall=recall, seed=seed) for name in names]
+    for flag, value in (
+        ("--vectors", count),
+        ("--width", width),
+        ("--clusters", clusters),
+        ("--queries", queries),
+    ):
+        if value < 1:
+            raise UsageError(f"{flag} must be at least 1, not {value}")
+
+    place = resolve_device(device)
+    torch.set_num_threads(threads)
+    faiss = import_faiss()
+    if faiss is not None:
+        faiss.omp_set_num_threads(threads)
+    vectors = clustered_vectors(count, width, clusters, seed)
+    asked = clustered_vectors(queries, width, clusters, seed, part=1)
+    rows = []
+    for config in configs:
+        rows.append(time_index(vectors, asked, config, str(place)))
+        say(f"{rows[-1]['kind']}: recall {rows[-1]['recall']:.4f}", quiet=quiet)
+    print_table(rows, as_json=as_json)

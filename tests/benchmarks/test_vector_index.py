@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ovseg.cli.app import application
+from benchmarks.commands import app
+from benchmarks.vector_index import clustered_vectors, time_index
 from ovseg.index import IndexConfig
-from ovseg.index.benchmark import clustered_vectors, time_index
 
 
 def test_vectors_lie_in_clusters_that_the_seed_decides():
@@ -36,17 +36,15 @@ def test_figures_of_a_search(backend):
     assert time_index(vectors, queries, IndexConfig(kind="flat", backend=backend), runs=1)["recall"] == 1
 
 
-def test_bench_index_compares_kinds_and_refuses_unknown_ones():
-    arguments = (
-        "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
-    )
-    result = CliRunner().invoke(application(), [*arguments.split(), "--json"], catch_exceptions=False)
+def test_the_command_compares_kinds_and_refuses_unknown_ones():
+    arguments = "index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
+    result = CliRunner().invoke(app, [*arguments.split(), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert [row["kind"] for row in json.loads(result.stdout)] == ["flat", "ivf"]
-    wrong = CliRunner().invoke(application(), ["bench", "index", "--kinds", "tree"])
+    wrong = CliRunner().invoke(app, ["index", "--kinds", "tree"])
     assert wrong.exit_code == 2
     assert "index kind must be one of" in wrong.stderr
-    assert CliRunner().invoke(application(), ["bench", "index", "--vectors", "0"]).exit_code == 2
+    assert CliRunner().invoke(app, ["index", "--vectors", "0"]).exit_code == 2
 
 
 @pytest.mark.slow

@@ -6,25 +6,34 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import typer
 
+from benchmarks.untrained import clip_pair, untrained_clip, untrained_shape
+from ovseg.cli import options
+from ovseg.cli.common import option, say
+from ovseg.cli.table import print_table
+from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.base import GuideKey
 from ovseg.encoders.clip.encoder import ClipEncoder
+from ovseg.encoders.clip.load import load_model
 from ovseg.encoders.presets import Encoders
 from ovseg.encoders.shape import VisualEncoder
-from ovseg.errors import DatasetError
+from ovseg.encoders.visual.load import load_visual
+from ovseg.errors import DatasetError, UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
 from ovseg.evaluation.datasets.catalog import DATASETS
-from ovseg.evaluation.dialects import Dialect
+from ovseg.evaluation.dialects import Dialect, dialect_for
+from ovseg.images import find_images, load_image
 from ovseg.pipeline.dialect import DialectPredictor
 from ovseg.pipeline.stopwatch import Stopwatch
 from ovseg.vocabulary import Vocabulary, load_vocabulary
 
-__all__ = ["DialectTiming", "time_dialect", "voc_words"]
+__all__ = ["DialectTiming", "clip", "time_dialect", "voc_words"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -148,3 +157,81 @@ class _Seen:
         """See `VisualEncoder.encode`."""
         self.guides.append((images, wanted))
         return self._shape.encode(images, wanted)
+
+
+def clip(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of photos. Without it pictures are made up.", show_default=False),
+    ] = None,
+    clip: Annotated[
+        str, option("--clip", help="A model of CLIP, or an architecture of open_clip: then untrained.")
+    ] = "ViT-B-16",
+    shape: Annotated[
+        str, option("--shape", help="The guide: a model, or an architecture of timm: then untrained.")
+    ] = "vit_base_patch8_224",
+    variant: Annotated[str, option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
+    dialect: Annotated[str, option("--dialect", help="sclip or tcl.")] = "sclip",
+    images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
+    size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
+    repeats: Annotated[int, option("--repeats", help="Measurements.", min=1)] = 5,
+    threads: Annotated[int, option("--threads", help="CPU threads.", min=1)] = 2,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Seconds per image of a dialect's whole path, against bare forward passes of the same windows.
+
+    Words are those of VOC with background. Time does not depend on what the weights are, so without weights
+    the architectures are measured as they are before training.
+
+    For example:
+
+      python -m benchmarks clip --threads 1
+
+      python -m benchmarks clip photos/ --clip ViT-B-16:openai --shape dino-vitb8 --device cuda
+    """
+    torch.set_num_threads(threads)
+    place = resolve_device(device)
+    kind = resolve_dtype(dtype, place)
+    settings = dialect_for(dialect, "voc21", background=True)
+    if settings.crop is None:
+        raise UsageError(f"dialect {dialect} has no windows to measure: use sclip or tcl")
+    pictures = _photos(photos, images, size)
+    loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
+    names, plain = clip_pair(loaded, variant=variant, device=place, dtype=kind)
+    if ":" in shape:
+        guide = load_visual(shape, device=place, dtype=kind)
+    else:
+        guide = untrained_shape(shape, device=place, dtype=kind)
+    words, dataset = voc_words(settings)
+    timing = time_dialect(
+        names, plain, guide, pictures, words, dataset, settings,
+        repeats=repeats, tick=lambda: say("one more", quiet=quiet),
+    )  # fmt: skip
+    row = {
+        "clip": clip,
+        "shape": shape if names.guide else "",
+        "variant": variant,
+        "dialect": dialect,
+        "device": f"{place.type}, {str(kind).removeprefix('torch.')}",
+        "images": timing.images,
+        "windows": timing.windows,
+        "s per image": timing.total,
+        "s per image, encoders alone": timing.bare,
+        "ratio": timing.ratio,
+        "encoders' share": timing.share,
+    }
+    print_table([row], as_json=as_json)
+
+
+def _photos(folder: Path | None, count: int, size: str) -> list[Any]:
+    if folder is not None:
+        return [load_image(image.path).pixels for image in find_images([folder])[:count]]
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--size takes WIDTHxHEIGHT in pixels, such as 500x375, not {size!r}")
+    generator = np.random.default_rng(0)
+    shape = (int(height), int(width), 3)
+    return [generator.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)]

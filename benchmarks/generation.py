@@ -8,17 +8,26 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+import typer
 
-from ovseg.device import now
+from benchmarks.random_models import SIZES, random_pipeline
+from ovseg.cli import diffusion_options as generate
+from ovseg.cli import options
+from ovseg.cli.common import option
+from ovseg.cli.table import print_table
+from ovseg.device import now, resolve_device
+from ovseg.errors import UsageError
+from ovseg.support.diffusion import DiffusionConfig, find_model, load_prompting
 from ovseg.support.diffusion.gallery import Gallery
+from ovseg.support.diffusion.models import ModelRecord
 from ovseg.support.diffusion.prompting import Prompting
 from ovseg.support.diffusion.sampler import Request, Sampler
 from ovseg.vocabulary import ClassSpec
 
-__all__ = ["GenerationTime", "time_generation"]
+__all__ = ["GenerationTime", "generation", "time_generation"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +117,73 @@ def _networks(pipe: Any) -> Iterator[torch.nn.Module]:
         if isinstance(part, torch.nn.Module):
             # The autoencoder's way back is no forward pass of the whole.
             yield part.get_submodule("decoder") if name == "vae" else part
+
+
+def generation(
+    ctx: typer.Context,
+    model: Annotated[str | None, option("--model", help="As for ovseg support sample.")] = None,
+    random: Annotated[
+        str | None,
+        option("--random", help="Random weights in the shape of a real model instead: sd15, or small."),
+    ] = None,
+    layout: generate.Layout = generate.DEFAULT.layout,
+    images: Annotated[int, option("--images", help="Pictures a class.")] = generate.DEFAULT.shots,
+    steps: generate.Steps = generate.DEFAULT.steps,
+    guidance: generate.Guidance = generate.DEFAULT.guidance,
+    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
+    size: generate.Size = generate.DEFAULT.size,
+    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
+    rounds: Annotated[int, option("--rounds", help="Times that all is measured; medians are shown.")] = 3,
+    threads: Annotated[int, option("--threads", help="CPU threads.")] = 2,
+    device: options.Device = "auto",
+    generate_dtype: Annotated[
+        str, option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
+    ] = generate.DEFAULT.dtype,
+    as_json: options.Json = False,
+) -> None:
+    """Seconds that the support images of a class take, and the share outside the network's forward passes.
+
+    Outside are noise, scheduler, attribution, PNG files and their hashes. Checking the pictures is not
+    measured: it depends on the preset.
+
+    For example:
+
+      python -m benchmarks generation --model sd15/ --images 32
+
+      python -m benchmarks generation --random sd15 --device cuda
+    """
+    if (model is None) == (random is None):
+        raise UsageError("give either --model or --random")
+    if images < 1 or rounds < 1:
+        raise UsageError("--images and --rounds must be at least 1")
+    params = {name: value for name, value in ctx.params.items() if name != "model"}
+    config = generate.diffusion_config(params, model=model or f"random-{random}")
+
+    torch.set_num_threads(threads)
+    sampler = _sampler(config, random, resolve_device(device))
+    found = time_generation(sampler, load_prompting(), images, rounds=rounds)
+    unet = getattr(sampler.pipe, "unet", None) or sampler.pipe.transformer
+    row = {
+        "model": sampler.record.name,
+        "weights_million": sum(p.numel() for p in unet.parameters()) / 1e6,
+        "device": str(sampler.device),
+        "dtype": sampler.facts()["dtype"],
+        "images": images,
+        "batch": sampler.batch_size,
+        "steps": config.steps,
+        "seconds": found.seconds,
+        "network": found.network,
+        "outside": found.outside,
+        "without_attribution": found.plain,
+    }
+    print_table([row], as_json=as_json)
+
+
+def _sampler(config: DiffusionConfig, random: str | None, device: torch.device) -> Sampler:
+    if random is None:
+        return Sampler(find_model(config), config, device)
+    if random not in SIZES:
+        raise UsageError(f"--random takes {' or '.join(SIZES)}, not {random!r}")
+    record = ModelRecord(config.model, "folder", Path(), "random weights", "none")
+    bare = Sampler(record, config, device)
+    return Sampler(record, config, device, random_pipeline(random, device, bare.dtype))
