@@ -82,7 +82,7 @@ class DiscoveryConfig:
     frame: float = 2.0
     overlap: float = 0.5
     max_regions: int = 5
-    min_score: float = 0.2
+    min_score: float = 0.25
     refine: Literal["none", "bilateral"] = "none"
     eigen: EigenConfig = field(default_factory=EigenConfig)
 
