@@ -20,8 +20,7 @@ from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from ovseg.pipeline.bank_report import BankBuild
-    from ovseg.pipeline.bank_spec import BankBuildSpec
+    from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
     from ovseg.support.config import BankConfig
     from ovseg.support.filters import PhotoFilter
     from ovseg.vocabulary import Vocabulary
@@ -87,13 +86,14 @@ def add(
     from ovseg.prototypes import load_bank
     from ovseg.prototypes.edit import recorded
 
-    made_by = recorded(load_bank(bank), "preset")
+    base = load_bank(bank)
+    made_by = recorded(base, "preset")
     spec = _build_spec(ctx, flags, flags.preset or (made_by[0] if len(made_by) == 1 else "auto"))
 
     from ovseg.pipeline.banks import add_classes
 
     output, on_message = flags.output or bank, partial(say, quiet=flags.quiet)
-    built = add_classes(bank, spec, output, overwrite=flags.overwrite, on_message=on_message)
+    built = add_classes(base, spec, output, overwrite=flags.overwrite, on_message=on_message)
     _finish(built, output, flags)
 
 
@@ -104,7 +104,7 @@ def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuild
     photo_filter = _photo_filter(flags)
     settings = _source_settings(flags)
 
-    from ovseg.pipeline.bank_spec import BankBuildSpec
+    from ovseg.pipeline.bank_build import BankBuildSpec
     from ovseg.pipeline.sources import known_source, open_source
 
     known_source(flags.source, **settings)
@@ -130,7 +130,7 @@ def _config(flags: BuildFlags) -> BankConfig:
     config = replace(
         BANK,
         shots=flags.shots,
-        image_size=flags.image_size,
+        encoding=replace(BANK.encoding, image_size=flags.image_size),
         support=replace(BANK.support, cosegment=flags.cosegment),
         prototypes=replace(
             BANK.prototypes,

@@ -50,11 +50,11 @@ def demo_bank(
         OvsegError: See ``build_bank``.
     """
     from ovseg.encoders.presets import load_preset
-    from ovseg.encoders.world import SIDE
     from ovseg.support.config import BankConfig
     from ovseg.world.route import Banks
+    from ovseg.world.vocabulary import SEGMENT
 
     banks = Banks(load_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
     banks.out.mkdir(parents=True, exist_ok=True)
-    bank = banks.generated(BankConfig(shots=SHOTS, image_size=SIDE), on_message)
+    bank = banks.generated(BankConfig(SHOTS, SEGMENT.encoding), on_message)
     return banks.out / "generated.bank", bank

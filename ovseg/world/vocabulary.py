@@ -9,7 +9,9 @@ from ovseg.encoders.world import SIDE
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.world.names import STUFF, THINGS
 
-SEGMENT = SegmentConfig(image_size=SIDE, refine_side=SIDE, stuff_appearance=0.0, thing_appearance=0.0)
+SEGMENT = SegmentConfig().with_settings(
+    image_size=SIDE, refine_side=SIDE, stuff_appearance=0.0, thing_appearance=0.0
+)
 """The size at which the models know what they see; things come in any colour, so looks say nothing."""
 
 
