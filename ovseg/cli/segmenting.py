@@ -82,6 +82,8 @@ def take_bank(
     quiet: bool,
 ) -> None:
     """Make the bank of ``--pool`` and let the segmenter use it; say which classes its bank lacks."""
+    if settings.pool is None and settings.bank is None:
+        return
     bank = segmenter.bank
     if settings.pool is not None:
         from ovseg.pipeline.banks import RunImages, bank_from_pool
@@ -97,9 +99,7 @@ def take_bank(
                 on_message=lambda line: say(line, quiet=quiet),
                 advance=progress.advance,
             )
-    if bank is None:
-        return
-    missing = bank.missing(vocabulary)
+    missing = bank.missing(vocabulary) if bank is not None else []
     if missing:
         shown = ", ".join(missing[:8]) + (" …" if len(missing) > 8 else "")
         say(f"the bank has no picture of {shown}: there names decide alone", quiet=quiet)

@@ -42,8 +42,8 @@ def fuse_prototypes(
     Args:
         scores: (N, K + 1) in [0, 1], background first.
         prototypes: Of the same patches, or None: the bank has nothing for these classes.
-        config: Weights, and what the background gets; ``auto`` counts as ``top3_mean`` here, where nobody
-            knows who gave the support (see ``BankMatcher.background_score``).
+        config: Weights, and what the background gets; ``auto`` counts as ``top3_mean``, since who
+            gave the support is not known here (see ``BankMatcher.resolved``).
         has_background: Whether a patch may be none of the classes.
 
     Returns:

@@ -35,7 +35,7 @@ class BankBuildSpec:
         encoders: A loaded preset.
         config: How to build.
         photo_filter: Images to use or not to use.
-        encode: Encodes support images where somebody keeps encodings; None: the encoders do.
+        encode: Encodes support images where encodings are kept; None: the encoders do.
         root: Folder below which the source's photos lie by their names, which the bank then records, so that
             they are found again; None: it does not. The bank is no other one for it.
     """

@@ -110,7 +110,7 @@ def build_prototypes(
 def _build(
     build_spec: BankBuildSpec, out: Path, plan: dict[str, Any], on_message: Callable[[str], None]
 ) -> BankBuild:
-    """Build the bank, or what is missing of it; nobody else does at the same time."""
+    """Build the bank, or what is missing of it, while holding its lock."""
     vocabulary, encoders, config = build_spec.vocabulary, build_spec.encoders, build_spec.config
     work = BankWork(out, plan)
     classifier = text_classifier(vocabulary, encoders.image_text, config.fusion)

@@ -94,7 +94,7 @@ def explain_image(
     """
     bank = segmenter.bank
     if bank is None:
-        raise ValueError("there is nothing to explain without a bank")
+        raise ValueError("explaining needs a bank")
     encoded = segmenter.encode(pixels)
     excluded = bank.own_supports(pixels)
     classifier = segmenter.classifier_for(vocabulary)
@@ -106,8 +106,8 @@ def explain_image(
     flat = regions.reshape(-1)
     explained = []
     for index, label in enumerate(owners):
-        here = torch.from_numpy(flat == index)
-        means = scores[here].mean(dim=0)
+        members = torch.from_numpy(flat == index)
+        means = scores[members].mean(dim=0)
         means[label] = -1
         second = int(means.argmax())
         runner_up = (vocabulary.names[second], float(means[second])) if float(means[second]) > 0 else None
@@ -119,11 +119,11 @@ def explain_image(
             ExplainedRegion(
                 label=label,
                 class_name=vocabulary.names[label],
-                score=float(scores[here, label].mean()),
-                share=float(here.float().mean()),
+                score=float(scores[members, label].mean()),
+                share=float(members.float().mean()),
                 runner_up=runner_up,
-                support=_matches(bank, photos, nearest, here),
-                rivals=_matches(bank, photos, rival, here),
+                support=_matches(bank, photos, nearest, members),
+                rivals=_matches(bank, photos, rival, members),
             )
         )
     return regions, explained
@@ -146,12 +146,12 @@ def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list
 
 
 def _matches(
-    bank: BankMatcher, photos: SupportPhotos, nearest_prototypes: NearestPrototypes, here: torch.Tensor
+    bank: BankMatcher, photos: SupportPhotos, nearest_prototypes: NearestPrototypes, members: torch.Tensor
 ) -> tuple[SupportMatch, ...]:
     """Return the support regions whose prototypes are nearest to most patches of a region, in each space."""
     found = []
     for space, (all_rows, all_scores) in nearest_prototypes.items():
-        rows, scores = all_rows[here].cpu().numpy(), all_scores[here].cpu().numpy()
+        rows, scores = all_rows[members].cpu().numpy(), all_scores[members].cpu().numpy()
         table = bank.bank.tables[space]
         support = np.where(rows >= 0, table.regions[np.maximum(rows, 0)], -1)
         numbers, counts = np.unique(support[support >= 0], return_counts=True)

@@ -47,7 +47,7 @@ def text_classifier(
     ]
     full = Vocabulary(known[: len(vocabulary)], words, vocabulary.has_background, vocabulary.source)
     table = prompt_table(full, background)
-    # Where every pixel gets one of the names, the nearest one is wanted, however far it is.
+    # Where every pixel gets one of the names, the nearest one counts, however far it is.
     head = image_text.prompt_head(table.prompts, table.target_count if vocabulary.has_background else None)
     class_prior = table.by_group(head.class_prior, config.synonyms, config.attributes)
     is_stuff = torch.tensor([spec.kind == "stuff" for spec in table.groups], device=class_prior.device)

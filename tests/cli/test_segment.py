@@ -76,10 +76,10 @@ def test_second_call_resumes(ovseg: Any, photos: Path, tmp_path: Path) -> None:
         (["--classes-file", "gone.txt"], "cannot read class names from gone.txt", 1),
         (["-c", "cat", "--preset", "best"], "unknown preset 'best': there is fake", 2),
         (["-c", "cat", "-f", "pgn"], "unknown output format 'pgn': did you mean png", 2),
-        (["-c", "cat", "-f", "png,png"], "--format: formats names one twice: png, png", 2),
+        (["-c", "cat", "-f", "png,png"], "--format: run.formats names one twice: png, png", 2),
         (["-c", "cat", "--shard", "3/2"], "shard must be I/N with I from 1 to N, not 3/2", 2),
         (["-c", "cat", "--shard", "half"], "shard must be I/N with I from 1 to N, not 'half'", 2),
-        (["-c", "cat", "--workers", "0"], "--workers: workers must be at least 1, not 0", 2),
+        (["-c", "cat", "--workers", "0"], "--workers: run.workers must be at least 1, not 0", 2),
         (
             ["-c", "cat", "--set", "run.wrokers=1"],
             "--set: unknown key 'run.wrokers': did you mean run.workers?",
