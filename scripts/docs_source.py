@@ -115,7 +115,9 @@ def flags(command: Any, context: Any) -> str:
             continue
         panel = getattr(parameter, "rich_help_panel", None) or ""
         declared, said = record
-        panels.setdefault(panel, []).append(f"| `{declared.replace('|', '/')}` | {escaped(with_lists(said))} |")
+        panels.setdefault(panel, []).append(
+            f"| `{declared.replace('|', '/')}` | {escaped(with_lists(said))} |"
+        )
     return "\n".join(
         (f"**{panel}**\n\n" if panel else "") + "| flag | what |\n| --- | --- |\n" + "\n".join(rows) + "\n"
         for panel, rows in panels.items()

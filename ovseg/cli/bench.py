@@ -110,7 +110,7 @@ def shots(
         int | None, option("--images", help="Measure on so many images at most, evenly taken.")
     ] = None,
     assignments: Annotated[
-        list[str], options.setting("segment.prototype_weight=8 or prototypes.parts=8")
+        list[str], options.setting("segment.bank.prototype_weight=8 or prototypes.parts=8")
     ] = _NONE,
     refine: options.Refine = "none",
     preset: options.Preset = "auto",
@@ -130,7 +130,7 @@ def shots(
     """
     set_up_process(verbose=0, offline=True)
     numbers = _shot_numbers(shots)
-    chosen = _ShotSettings(segment=SegmentConfig(refine=refine))
+    chosen = _ShotSettings(segment=SegmentConfig().with_settings(refine=refine))
     for text in assignments:
         chosen = overlay(chosen, parse_assignment(text), "--set")
 

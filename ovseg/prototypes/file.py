@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ __all__ = ["VERSION", "load_bank", "save_bank"]
 
 Array = npt.NDArray[Any]
 
-VERSION = 1
-"""Of the layout of bank files."""
+VERSION = 2
+"""Of the layout of bank files; from 2 on the recorded settings are those of each stage."""
 
 _CONTENT = {"classes", "spaces", "kinds", "supports", "facts"}
 _SPACE = {"space", "identity", "texts"}
@@ -72,7 +73,7 @@ def load_bank(path: Path) -> PrototypeBank:
     """
     _, content, arrays = read_container(path, "bank", VERSION)
     try:
-        return _parse(content, arrays)
+        return replace(_parse(content, arrays), path=path)
     except (ValueError, TypeError, KeyError, OverflowError, OvsegError) as error:
         raise BankMismatch(f"cannot use bank {path}: it is damaged ({error}): make it anew") from error
 

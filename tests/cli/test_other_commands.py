@@ -233,7 +233,7 @@ def test_demonstrations_of_other_packages_are_served_or_named(
         tell("a scene")
         vocabulary = tmp_path / "words.toml"
         vocabulary.write_text('[[class]]\nname = "red"\n')
-        segment = SegmentConfig(image_size=64)
+        segment = SegmentConfig().with_settings(image_size=64)
         return Prepared(
             demo_photos()[:1], "fake", str(vocabulary), segment, None, lambda out: out / "page.html"
         )
