@@ -133,16 +133,6 @@ class TextClassifier:
     attributes: float = 1.0
 
     @property
-    def class_count(self) -> int:
-        """K: the groups behind the first K are background words."""
-        return len(self.vocabulary)
-
-    @property
-    def has_background(self) -> bool:
-        """Whether a patch may be none of the classes."""
-        return self.vocabulary.has_background
-
-    @property
     def appearance(self) -> tuple[tuple[str, ...], ...]:
         """Appearance attributes of each group."""
         return tuple(spec.appearance for spec in self.table.groups)

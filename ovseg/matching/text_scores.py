@@ -52,7 +52,7 @@ def text_scores(image: EncodedImage, classifier: TextClassifier, config: FusionC
         config,
     )
     if config.category_top_p < 1:
-        count = classifier.class_count
+        count = classifier.table.classes
         things = ~classifier.is_stuff[:count]
         scores = rule_out(scores, likely_classes(image_scores[:count], things, config.category_top_p))
     return scores
@@ -80,8 +80,8 @@ def fuse_text(
     Returns:
         (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is the background.
     """
-    is_stuff, classes = classifier.is_stuff, classifier.class_count
-    has_background = classifier.has_background
+    is_stuff, classes = classifier.is_stuff, classifier.table.classes
+    has_background = classifier.vocabulary.has_background
     is_target = torch.arange(len(is_stuff), device=is_stuff.device) < classes
     taking_part = is_target | has_background
     things, stuff = ~is_stuff & taking_part, is_stuff & taking_part

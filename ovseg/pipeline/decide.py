@@ -36,11 +36,12 @@ def patch_scores(
         bank: A bank that takes part.
         excluded_supports: Its support images that do not count (see :meth:`BankMatcher.own_supports`).
     """
+    vocabulary = classifier.vocabulary
     scores = text_scores(image, classifier, config.fusion)
     if bank is not None:
-        prototypes = bank.scores(image, classifier.vocabulary, excluded_supports)
+        prototypes = bank.scores(image, vocabulary, excluded_supports)
         resolved = bank.resolved(config.bank)
-        scores = fuse_prototypes(scores, prototypes, resolved, has_background=classifier.has_background)
+        scores = fuse_prototypes(scores, prototypes, resolved, has_background=vocabulary.has_background)
     if config.region_pooling.region_weight > 0:
         regions = image_regions(image, config.region_pooling)
         scores = pool_regions(scores, regions, config.region_pooling.region_weight)

@@ -22,7 +22,7 @@ __all__ = ["VERSION", "load_bank", "save_bank"]
 Array = npt.NDArray[Any]
 
 VERSION = 2
-"""Of the layout of bank files; from 2 on the recorded settings are those of each stage."""
+"""Of the layout of bank files: 2 has classes with ``appearance``, and settings by stage."""
 
 _CONTENT = {"classes", "spaces", "kinds", "supports", "facts"}
 _SPACE = {"space", "identity", "texts"}
@@ -69,9 +69,13 @@ def load_bank(path: Path) -> PrototypeBank:
     """Read a bank.
 
     Raises:
-        BankMismatch: It is missing, no bank, of a newer version, cut short, altered, or makes no sense.
+        BankMismatch: It is missing, no bank, of another version, cut short, altered, or makes no sense.
     """
-    _, content, arrays = read_container(path, "bank", VERSION)
+    version, content, arrays = read_container(path, "bank", VERSION)
+    if version < VERSION:
+        raise BankMismatch(
+            f"{path} is a bank of version {version}, this ovseg reads {VERSION}: build it again"
+        )
     try:
         return replace(_parse(content, arrays), path=path)
     except (ValueError, TypeError, KeyError, OverflowError, OvsegError) as error:

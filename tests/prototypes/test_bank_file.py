@@ -292,6 +292,9 @@ def test_other_files_versions_and_kinds(whole: Path, tmp_path: Path) -> None:
     write_container(tmp_path / "newer.bank", "bank", VERSION + 1, content, arrays)
     with pytest.raises(BankMismatch, match=f"version {VERSION + 1}"):
         load_bank(tmp_path / "newer.bank")
+    write_container(tmp_path / "older.bank", "bank", 1, content, arrays)
+    with pytest.raises(BankMismatch, match="a bank of version 1, this ovseg reads 2: build it again"):
+        load_bank(tmp_path / "older.bank")
     write_container(tmp_path / "pool", "pool", 1, content, arrays)
     with pytest.raises(BankMismatch, match="it is an ovseg pool, not a bank"):
         load_bank(tmp_path / "pool")
