@@ -24,7 +24,7 @@ from ovseg.prototypes.config import PrototypeConfig
 if TYPE_CHECKING:
     import torch
 
-    from ovseg.encoders.lone import LoneShape
+    from ovseg.encoders.presets import Preset
 
 __all__ = ["app", "print_table"]
 
@@ -113,18 +113,14 @@ def discovery(
             "--quality needs PHOTOS and --truth, or --object-photos, --object-masks, --object-list"
         )
 
-    import torch
-
-    from ovseg.device import resolve_device
     from ovseg.discovery.benchmark import limit_threads
-    from ovseg.encoders.presets import choose_preset
+    from ovseg.encoders.presets import LoadContext, open_preset
 
     limit_threads(threads)
-    place = resolve_device(device)
+    context = LoadContext.resolve(device, "float32", cache_dir)
 
-    def encoders() -> LoneShape:
-        card = choose_preset(preset, role="backbone")
-        return card.load_shape(place, torch.float32, Path(cache_dir) if cache_dir else None)
+    def encoders() -> Preset:
+        return open_preset(preset, context, role="backbone").load("backbone")
 
     if quality:
         from ovseg.pipeline.benchmarks.discovery import Truth, parse_settings, quality_table
@@ -139,7 +135,7 @@ def discovery(
     rows = []
     for patches in _square_numbers(sizes):
         features = _features(loaded, photos, patches, images)
-        rows += _timings(features, place, batch, quiet=quiet)
+        rows += _timings(features, context.device, batch, quiet=quiet)
     if large:
         from ovseg.discovery.benchmark import peak_memory
 
@@ -187,16 +183,13 @@ def shots(
     for text in assignments:
         chosen = overlay(chosen, parse_assignment(text), "--set")
 
-    from ovseg.device import resolve_device
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import LoadContext, open_preset
     from ovseg.evaluation.datasets.folder import folder_classes, load_folder
     from ovseg.vocabulary import Vocabulary, load_vocabulary
 
     dataset = load_folder(root, background=False)
     words = load_vocabulary(vocabulary) if vocabulary else Vocabulary(folder_classes(root), source=str(root))
-    encoders = load_preset(
-        preset, device=resolve_device(device), cache_dir=Path(cache_dir) if cache_dir else None
-    )
+    encoders = open_preset(preset, LoadContext.resolve(device, "float32", cache_dir)).load()
 
     from ovseg.pipeline.benchmarks.shots import ShotsBench
     from ovseg.pipeline.benchmarks.shots_table import as_table
@@ -263,9 +256,7 @@ def _timings(
     return rows
 
 
-def _features(
-    encoders: LoneShape | None, photos: Path | None, patches: int, images: int
-) -> list[torch.Tensor]:
+def _features(encoders: Preset | None, photos: Path | None, patches: int, images: int) -> list[torch.Tensor]:
     """(N, D) features on the CPU: of photos, squeezed into a square, or made up."""
     import torch
 

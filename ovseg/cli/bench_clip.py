@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,26 +56,23 @@ def clip(
     import torch
 
     from ovseg.cli.bench import print_table
-    from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.clip.load import load_model
-    from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
+    from ovseg.encoders.context import LoadContext
+    from ovseg.encoders.untrained import clip_pair, untrained_backbone, untrained_clip
     from ovseg.encoders.visual.load import load_visual
     from ovseg.evaluation.protocols import protocol_for
     from ovseg.pipeline.benchmarks.clip import time_protocol, voc_words
 
     torch.set_num_threads(threads)
-    place = resolve_device(device)
-    kind = resolve_dtype(dtype, place)
+    # Untrained models have no hash by which kept text embeddings could be known.
+    context = replace(LoadContext.resolve(device, dtype), cache_dir=None)
     settings = protocol_for(protocol, "voc21", background=True)
     if settings.crop is None:
         raise UsageError(f"protocol {protocol} has no windows to measure: use sclip or tcl")
     pictures = _photos(photos, images, size)
     loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
-    names, plain = clip_pair(loaded, variant=variant, device=place, dtype=kind)
-    if ":" in shape:
-        guide = load_visual(shape, device=place, dtype=kind)
-    else:
-        guide = untrained_shape(shape, device=place, dtype=kind)
+    names, plain = clip_pair(loaded, variant, context)
+    guide = load_visual(shape, context) if ":" in shape else untrained_backbone(shape, context)
     words, dataset = voc_words(settings)
     timing = time_protocol(
         names, plain, guide, pictures, words, dataset, settings,
@@ -85,7 +83,7 @@ def clip(
         "shape": shape if names.guide else "",
         "variant": variant,
         "protocol": protocol,
-        "device": f"{place.type}, {str(kind).removeprefix('torch.')}",
+        "device": f"{context.device.type}, {str(context.dtype).removeprefix('torch.')}",
         "images": timing.images,
         "windows": timing.windows,
         "s per image": timing.total,

@@ -11,7 +11,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import option
-from ovseg.cli.launch import load_names, set_up_process
+from ovseg.cli.launch import load_encoders, set_up_process
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import RetrievalConfig
 
@@ -195,7 +195,7 @@ def _pool_rankings(
     from ovseg.vocabulary import load_vocabulary
 
     opened, words = read_pool(pool), load_vocabulary(vocabulary)
-    encoders = load_names(opened.preset, device, "float32", cache_dir, quiet=True)
+    encoders = load_encoders(opened.preset, device, "float32", cache_dir, role="image_text", quiet=True)
     require_fingerprint(pool, opened, encoders.image_text)
     search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)

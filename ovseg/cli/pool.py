@@ -11,13 +11,13 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, one_line, option, texts
-from ovseg.cli.launch import load_names, say, set_up_process
+from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import PoolConfig, RetrievalConfig
 
 if TYPE_CHECKING:
-    from ovseg.encoders.lone import LoneNames
+    from ovseg.encoders.presets import Preset
     from ovseg.support.pool.model import Pool
     from ovseg.support.pool.ranking import Hit, Ranking
 
@@ -96,7 +96,7 @@ def build(
     from ovseg.support.pool.licences import licence_of
 
     known = licence_of(folders, licences, licence)
-    encoders = load_names(preset, device, dtype, cache_dir, quiet=quiet)
+    encoders = load_encoders(preset, device, dtype, cache_dir, role="image_text", quiet=quiet)
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
@@ -187,7 +187,9 @@ def search(
 
     photo_filter = PhotoFilter(read_list(allow), read_list(deny))
     opened = read_pool(pool)
-    encoders = load_names(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
+    encoders = load_encoders(
+        preset or opened.preset, device, "float32", cache_dir, role="image_text", quiet=quiet
+    )
     require_fingerprint(pool, opened, encoders.image_text)
     searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     if text is not None:
@@ -238,7 +240,7 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
         typer.echo(one_line(f"{'encoder' if key == 'identity' else key}: {value}"))
 
 
-def _image_features(image: Path | None, pool: Pool, encoders: LoneNames) -> Any:
+def _image_features(image: Path | None, pool: Pool, encoders: Preset) -> Any:
     from ovseg.images import load_image
     from ovseg.support.pool.views import encode_views, view_boxes, views
 

@@ -3,7 +3,7 @@
 - **names** knows words: pictures and texts meet in one space.
 - **shape** groups what belongs together within a photo.
 - **look** tells one kind of thing from another across photos: banks of prototypes live in its spaces. A model
-  of one of the other roles may lend its features (:class:`Space`).
+  of one of the other roles may lend its features (:class:`FeatureSpace`).
 
 Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on the encoder's device.
 """
@@ -23,7 +23,7 @@ FeatureKey = tuple[int, Facet]
 
 
 @dataclass(frozen=True)
-class Space:
+class FeatureSpace:
     """A feature space in which prototypes live: features of one encoder of a preset, per patch.
 
     Attributes:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import Space
-from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.presets import Preset, choose_preset
 from ovseg.errors import UnknownName
 from ovseg.files import file_sha256
 from ovseg.matching.prototype_fusion import fuse_prototypes
@@ -69,13 +69,13 @@ class BankMatcher:
         BankMismatch: The bank was made by other encoders, or is no bank.
     """
 
-    def __init__(self, bank: PrototypeBank | Path | str, encoders: Encoders) -> None:
+    def __init__(self, bank: PrototypeBank | Path | str, encoders: Preset) -> None:
         self.path = None if isinstance(bank, PrototypeBank) else Path(bank)
         self.bank = bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank))
         encoders = encoders.with_spaces(self.bank.tables)
         check_fingerprints(self.bank, encoders.fingerprints())
         self._device = encoders.device
-        self.spaces: tuple[Space, ...] = tuple(
+        self.spaces: tuple[FeatureSpace, ...] = tuple(
             space for space in encoders.spaces if len(self.bank.tables.get(space.name, ()))
         )
         self._matchers: dict[str, PrototypeMatcher] = {}

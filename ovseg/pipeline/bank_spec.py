@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.pipeline.encode import EncodedImage
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
@@ -38,7 +38,7 @@ class BankBuildSpec:
 
     vocabulary: Vocabulary
     source: SupportSource
-    encoders: Encoders
+    encoders: Preset
     config: BankConfig = field(default_factory=BankConfig)
     photo_filter: PhotoFilter = field(default_factory=PhotoFilter)
     encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None
@@ -48,7 +48,7 @@ class BankBuildSpec:
         """It as JSON, by which a bank that is there or begun is known; may read every file of the source."""
         return {
             "ovseg": __version__,
-            "preset": self.encoders.preset,
+            "preset": self.encoders.name,
             "spaces": self.encoders.fingerprints(),
             "vocabulary": self.vocabulary.hash,
             "source": self.source.describe(),

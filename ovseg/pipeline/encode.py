@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.base import Backbone, FeatureKey, FeatureSpace, ImageTextEncoder
+from ovseg.encoders.presets import Preset
 from ovseg.images.resize import resized
 from ovseg.matching.appearance import SAMPLES, PatchAppearance
 from ovseg.pipeline.multi_crop import crop_boxes
@@ -70,10 +70,10 @@ def backbone_size(height: int, width: int, patch: int, config: SegmentConfig) ->
 
 def encode_image(
     pixels: npt.NDArray[np.uint8],
-    encoders: Encoders,
+    encoders: Preset,
     config: SegmentConfig,
     timer: Timer,
-    spaces: Iterable[Space] = (),
+    spaces: Iterable[FeatureSpace] = (),
 ) -> EncodedImage:
     """Run the encoders of a preset on one image; see :func:`encode_images`."""
     return encode_images([pixels], encoders, config, timer, spaces)[0]
@@ -81,10 +81,10 @@ def encode_image(
 
 def encode_images(
     images: Sequence[npt.NDArray[np.uint8]],
-    encoders: Encoders,
+    encoders: Preset,
     config: SegmentConfig,
     timer: Timer,
-    spaces: Iterable[Space] = (),
+    spaces: Iterable[FeatureSpace] = (),
 ) -> list[EncodedImage]:
     """Run the encoders of a preset on images of any sizes, those of one size together.
 
@@ -145,7 +145,7 @@ def encode_images(
 def _backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
-    encoders: Encoders,
+    encoders: Preset,
     keys: Iterable[FeatureKey],
     timer: Timer,
 ) -> list[tuple[dict[FeatureKey, torch.Tensor], torch.Tensor | None]]:
@@ -166,8 +166,8 @@ def _backbone_features(
 def _prototype_backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     grids: Sequence[tuple[int, int]],
-    encoders: Encoders,
-    spaces: list[Space],
+    encoders: Preset,
+    spaces: list[FeatureSpace],
     timer: Timer,
 ) -> list[dict[str, torch.Tensor]]:
     """For each image (h, w, D) features of the prototype backbone on the backbone's grid, for each space."""
@@ -175,7 +175,7 @@ def _prototype_backbone_features(
     if not spaces:
         return result
     if encoders.prototype_backbone is None:
-        raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
+        raise ValueError(f"preset {encoders.name} has no encoder for the space {spaces[0].name}")
     patch = encoders.prototype_backbone.patch
     sizes = [(rows * patch, columns * patch) for rows, columns in grids]
     keys = dict.fromkeys((s.layer, s.facet) for s in spaces)
@@ -201,9 +201,7 @@ def _by_size(
         yield group, found
 
 
-def _image_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, timer: Timer
-) -> torch.Tensor:
+def _image_features(images: Sequence[npt.NDArray[np.uint8]], encoders: Preset, timer: Timer) -> torch.Tensor:
     """(B, D) features of the image-text encoder for the whole images, each made a square."""
     side = encoders.image_text.image_size
     squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
@@ -212,7 +210,7 @@ def _image_features(
 
 
 def _crop_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, timer: Timer
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Preset, most: int, timer: Timer
 ) -> list[torch.Tensor]:
     """For each image (V, D) features of the image-text encoder for its crops."""
     result = []
@@ -228,7 +226,7 @@ def _image_text_features(
     sizes: Sequence[tuple[int, int]],
     grids: Sequence[tuple[int, int]],
     guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
-    encoders: Encoders,
+    encoders: Preset,
     config: SegmentConfig,
     timer: Timer,
 ) -> list[torch.Tensor]:

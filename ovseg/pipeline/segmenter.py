@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from ovseg.config import SegmentConfig
-from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.presets import LoadContext, Preset, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
 from ovseg.images import load_image
 from ovseg.memory import Allocator
@@ -54,7 +53,7 @@ class Segmenter:
 
     def __init__(
         self,
-        encoders: Encoders,
+        encoders: Preset,
         config: SegmentConfig | None = None,
         note: str = "",
         *,
@@ -99,17 +98,17 @@ class Segmenter:
             WeightsUnavailable: Weights are missing or have another hash.
             BankMismatch: The bank was made by other encoders, or is no bank.
         """
-        place = resolve_device(device)
+        context = LoadContext.resolve(device, dtype, cache_dir)
         if preset == "auto" and bank is not None and not roles.given:
             preset = preset_of_bank(bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank)))
         card = choose_preset(preset, roles)
-        encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
+        encoders = Preset(card, context).load("backbone", "image_text")
         return cls(encoders, config, preset_note(preset, card), bank=bank)
 
     @property
     def preset(self) -> str:
         """Name of the preset in use."""
-        return self.encoders.preset
+        return self.encoders.name
 
     @property
     def encoder_seconds(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import UsageError
 from ovseg.support.base import SUPPORT_SOURCES, SupportSource
 from ovseg.vocabulary import ClassSpec
@@ -44,9 +44,7 @@ def known_source(name: str, **settings: Any) -> Callable[..., SupportSource]:
     return factory
 
 
-def open_source(
-    name: str, encoders: Encoders, classes: Sequence[ClassSpec], **settings: Any
-) -> SupportSource:
+def open_source(name: str, encoders: Preset, classes: Sequence[ClassSpec], **settings: Any) -> SupportSource:
     """Open a source.
 
     Args:
@@ -68,7 +66,7 @@ def open_source(
 
 
 def as_source(
-    source: SupportSource | str | Path, encoders: Encoders, classes: Sequence[ClassSpec]
+    source: SupportSource | str | Path, encoders: Preset, classes: Sequence[ClassSpec]
 ) -> SupportSource:
     """A source as it is; a path is the folder of ``folder``."""
     if isinstance(source, str | Path):

@@ -15,7 +15,7 @@ from ovseg.config import SegmentConfig
 from ovseg.discovery.config import LAST_TOKENS
 from ovseg.discovery.find import foreground_evidence
 from ovseg.discovery.support import SupportEvidence
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.pipeline.encode import EncodedImage, encode_image
 from ovseg.pipeline.text_classifier import TextClassifier
 from ovseg.pipeline.text_scores import text_scores
@@ -63,7 +63,7 @@ class SupportEncoder:
 
     def __init__(
         self,
-        encoders: Encoders,
+        encoders: Preset,
         classifier: TextClassifier,
         config: SegmentConfig,
         encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,

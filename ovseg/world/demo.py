@@ -49,12 +49,12 @@ def demo_bank(
         DependencyMissing: diffusers is not installed.
         OvsegError: See ``build_bank``.
     """
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import open_preset
     from ovseg.encoders.world import SIDE
     from ovseg.support.config import BankConfig
     from ovseg.world.route import Banks
 
-    banks = Banks(load_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
+    banks = Banks(open_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
     banks.out.mkdir(parents=True, exist_ok=True)
     bank = banks.generated(BankConfig(shots=SHOTS, image_size=SIDE), on_message)
     return banks.out / "generated.bank", bank

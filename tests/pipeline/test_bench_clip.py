@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import application
 from ovseg.encoders.clip.load import LoadedClip
-from ovseg.encoders.untrained import clip_pair, untrained_clip, untrained_shape
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.untrained import clip_pair, untrained_backbone, untrained_clip
 from ovseg.errors import UnknownName
 from ovseg.evaluation.protocols import protocol_for
 from ovseg.pipeline.benchmarks.clip import time_protocol, voc_words
@@ -36,7 +37,7 @@ def test_whole_and_bare_see_the_same_windows():
 
     tokenize = SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"])
     clip = LoadedClip(tiny_model(), tokenize, MEAN, STD, {"sha256": "seed 0"})
-    names, plain = clip_pair(clip, variant="proxyclip", device=CPU, dtype=torch.float32)
+    names, plain = clip_pair(clip, "proxyclip", LoadContext(cache_dir=None))
     assert names._model is plain._model
     protocol = protocol_for("sclip", "voc21", background=True)
     words, dataset = voc_words(protocol)
@@ -59,7 +60,7 @@ def test_unknown_architectures_are_refused_with_near_ones():
     with pytest.raises(UnknownName, match="ViT-B-16"):
         untrained_clip("ViT-B16")
     with pytest.raises(UnknownName, match="vit_base_patch8_224"):
-        untrained_shape("vit_base_patch8_244", device=CPU)
+        untrained_backbone("vit_base_patch8_244", LoadContext())
 
 
 @pytest.mark.parametrize(

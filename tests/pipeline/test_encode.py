@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fake_encoders import ColourShape, fake_encoders
+from fake_encoders import fake_encoders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.base import Space
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.preset import Preset
 from ovseg.pipeline.encode import backbone_size, encode_image, encode_images
 from ovseg.pipeline.timer import Timer
 
@@ -135,10 +137,13 @@ def same(one, other):
 @pytest.mark.parametrize("guided", [False, True])
 def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
     encoders = fake_encoders()
-    look = ColourShape()
-    encoders = replace(
-        encoders, prototype_backbone=look, spaces=(*encoders.spaces, Space("seen", "prototype_backbone"))
+    seen = FeatureSpace("seen", "prototype_backbone")
+    card = replace(
+        encoders.card,
+        prototype_backbone=encoders.card.source("backbone"),
+        spaces=(*encoders.spaces, seen),
     )
+    encoders = Preset(card, LoadContext())
     encoders.image_text.window = window
     encoders.image_text.guide = ((-1, "token"),) if guided else ()
     config = SegmentConfig(image_size=96)

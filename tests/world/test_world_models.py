@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ovseg.encoders.presets import PRESETS, choose_preset, load_preset
+from ovseg.encoders.presets import PRESETS, choose_preset, open_preset
 from ovseg.files import file_sha256
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.weights.cards import WORLD_NAMES
@@ -18,7 +18,7 @@ from ovseg.world.vocabulary import SEGMENT, world_vocabulary
 
 @pytest.fixture(scope="module")
 def encoders():
-    return load_preset("world")
+    return open_preset("world")
 
 
 def test_the_weights_are_those_on_record():

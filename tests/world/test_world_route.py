@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ovseg.encoders.presets import load_preset
+from ovseg.encoders.presets import open_preset
 from ovseg.encoders.world import SIDE
 from ovseg.support.config import BankConfig
 from ovseg.world.check import held_out_scenes
@@ -49,7 +49,7 @@ def test_the_pool_tells_nothing_of_what_it_shows(tmp_path):
 @pytest.fixture(scope="module")
 def scenes():
     config = SceneConfig(side=SIDE, objects=(1, 3), scale=(0.3, 0.5), pairs="all", things=THINGS)
-    return EncodedScenes(load_preset("world"), held_out_scenes(24, config=config))
+    return EncodedScenes(open_preset("world"), held_out_scenes(24, config=config))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ovseg.encoders.clip.load import LoadedClip
+from ovseg.encoders.context import LoadContext
 from ovseg.files import atomic_path, digest
 from ovseg.prompts import read_lines
 
@@ -33,20 +34,19 @@ def template_set(name: str) -> tuple[str, ...]:
 
 
 class ClipText:
-    """The text scores of a CLIP model.
+    """The text encoder of a CLIP model.
 
     Args:
         clip: A loaded model, on its device.
-        device: That device.
-        cache_dir: Where embeddings are kept between runs, under ``texts/``; None keeps them in memory only.
+        context: That device; embeddings are kept below ``texts/`` in its cache folder, if it has one.
     """
 
-    def __init__(self, clip: LoadedClip, *, device: torch.device, cache_dir: Path | None = None) -> None:
+    def __init__(self, clip: LoadedClip, context: LoadContext) -> None:
         self._model = clip.model
         self._tokenize = clip.tokenize
-        self._device = device
+        self._device = context.device
         self._sha256 = clip.about["sha256"]
-        self._folder = cache_dir / "texts" if cache_dir else None
+        self._folder = context.cache_dir / "texts" if context.cache_dir else None
         self._known: dict[str, dict[str, torch.Tensor]] = {}
 
     def encode(self, words: Sequence[str], templates: str = AS_IT_IS) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Features of a latent diffusion model in the roles *look* and *shape*.
+"""Patch features of a latent diffusion model, as a prototype backbone or backbone.
 
 - ``query``: as OVDiff takes them (Karazija et al., ECCV 2024, section 3.3): the picture's latents with the
   noise of one time step go through the U-Net once, with an empty prompt; the queries of its cross-attention
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseModule, Facet
@@ -193,19 +194,14 @@ def _first(output: Any) -> torch.Tensor:
 
 
 def load_diffusion(
-    spec: str,
-    *,
-    device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    config: DiffusionFeaturesConfig | None = None,
+    spec: str, context: LoadContext, config: DiffusionFeaturesConfig | None = None
 ) -> VisualEncoder:
-    """The features of a diffusion pipeline that is on this machine; nothing is downloaded.
+    """Load a diffusion pipeline that is on this machine as a visual encoder; nothing is downloaded.
 
     Args:
         spec: ``hf-hub:owner/repo``, ``local-dir:/path`` or a name on record.
-        device: Where it computes; the CPU by default.
-        dtype: Of its weights.
-        config: How it is asked.
+        context: Device, and dtype of the weights.
+        config: Which features are taken.
 
     Raises:
         ConfigError: The model has no such time step or layer.
@@ -226,11 +222,11 @@ def load_diffusion(
         "timestep": dense.config.timestep,
         "seed": dense.config.seed,
     }
-    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    return VisualEncoder(dense.eval(), None, about, context)
 
 
 def read_pipeline(folder: Path, config: DiffusionFeaturesConfig | None = None) -> DiffusionFeatures:
-    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text scores.
+    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text encoder.
 
     Raises:
         ConfigError: The model has no such time step or layer.

@@ -1,4 +1,4 @@
-"""Load a visual encoder by its spec: the way into the roles *shape* and *look*."""
+"""Load a visual encoder, a backbone or prototype backbone, by its spec."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
 from ovseg.encoders.visual_encoder import VisualEncoder
@@ -19,15 +18,12 @@ from ovseg.weights.locate import about_weights, find_file, require_checked
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 
-def load_visual(
-    spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> VisualEncoder:
-    """A visual encoder with weights that are on this machine; nothing is downloaded.
+def load_visual(spec: str, context: LoadContext) -> VisualEncoder:
+    """Load a visual encoder whose weights are on this machine; nothing is downloaded.
 
     Args:
         spec: See :mod:`ovseg.weights.spec`.
-        device: Where it computes; the CPU by default.
-        dtype: Of its weights.
+        context: Device, and dtype of the weights.
 
     Raises:
         DependencyMissing: It is a diffusion pipeline, and diffusers is not installed.
@@ -40,12 +36,12 @@ def load_visual(
     if found is not None and (found.parent.parent / "model_index.json").is_file():
         from ovseg.encoders.visual.diffusion import load_diffusion
 
-        return load_diffusion(spec, device=device, dtype=dtype)
+        return load_diffusion(spec, context)
     path = require_checked(card)
     parsed = parse_spec(card.spec or spec)
     dense = _load(parsed, card, path)
     about = about_weights(card, str(parsed), path)
-    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    return VisualEncoder(dense.eval(), None, about, context)
 
 
 def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:

@@ -14,7 +14,7 @@ import torch
 
 from ovseg.encoders.base import FeatureKey
 from ovseg.encoders.clip.encoder import ClipEncoder
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard
 from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
@@ -77,8 +77,9 @@ def time_protocol(
         tick: Called after each.
     """
     seen = _Seen(names, shape)
-    encoders = Encoders("benchmark", names, shape, names.device, ())
-    recording = Encoders("benchmark", seen, seen, names.device, ())  # type: ignore[arg-type]
+    card, context = PresetCard("benchmark", ""), LoadContext(names.device)
+    encoders = Preset(card, context, {"image_text": names, "backbone": shape})
+    recording = Preset(card, context, {"image_text": seen, "backbone": seen})
     ProtocolPredictor(recording, words, dataset, protocol).predict(photos)
     predictor = ProtocolPredictor(encoders, words, dataset, protocol)
     predictor.predict(photos)

@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from clip_models import MEAN, STD, TINY, relative_error, save_folder, tiny_model
 
 from ovseg.encoders.base import CosineEncoder
-from ovseg.encoders.clip.encoder import ClipEncoder, ClipHead, load_clip
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder, ClipHead, load_clip
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.clip.text import ClipText, encode_tokens, template_set
 from ovseg.encoders.clip.tower import tower_of
+from ovseg.encoders.context import LoadContext
 from ovseg.errors import OvsegError, UnknownName, UsageError
 
 CPU = torch.device("cpu")
@@ -25,7 +26,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def encoder(folder):
-    return load_clip(f"local-dir:{folder}", device=CPU, variant="none", templates="simple")
+    return load_clip(
+        f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="none", templates="simple")
+    )
 
 
 def pictures(height=32, width=32, count=2) -> torch.Tensor:
@@ -56,7 +59,7 @@ def test_another_size_is_open_clips_own_at_that_size(folder, encoder):
 
 def test_cells_have_unit_length_and_do_not_depend_on_the_batch(folder):
     for variant in ("none", "value", "sclip", "clearclip", "naclip"):
-        encoder = load_clip(f"local-dir:{folder}", device=CPU, variant=variant)
+        encoder = load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant=variant))
         images = pictures(40, 64, count=3)
         together = encoder.encode_dense(images)
         assert together.shape == (3, 5, 8, 24)
@@ -67,7 +70,7 @@ def test_cells_have_unit_length_and_do_not_depend_on_the_batch(folder):
 
 
 def test_a_variant_with_a_guide_asks_for_it(folder):
-    encoder = load_clip(f"local-dir:{folder}", device=CPU, variant="proxyclip")
+    encoder = load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="proxyclip"))
     assert encoder.guide == ((-1, "token"),)
     with pytest.raises(ValueError, match="token"):
         encoder.encode_dense(pictures())
@@ -88,7 +91,7 @@ def test_defaults_follow_the_size_of_the_training_images(encoder):
 
 def test_unknown_variants_and_templates_are_refused(folder, encoder):
     with pytest.raises(UnknownName, match="naclip"):
-        load_clip(f"local-dir:{folder}", device=CPU, variant="nclip")
+        load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="nclip"))
     with pytest.raises(OvsegError, match="imagenet81"):
         encoder.encode_words(["dog"], "imagenet81")
 
@@ -194,7 +197,7 @@ def text_side(cache, seed=0, sha256="a") -> tuple[ClipText, Counting]:
 
     counting = Counting(SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"]))
     clip = LoadedClip(tiny_model(seed=seed), counting, MEAN, STD, {"sha256": sha256})
-    return ClipText(clip, device=CPU, cache_dir=cache), counting
+    return ClipText(clip, LoadContext(cache_dir=cache)), counting
 
 
 def test_embeddings_are_kept_between_runs(tmp_path):
@@ -227,7 +230,11 @@ def test_a_damaged_cache_is_made_anew(tmp_path, spoil):
 
 
 def test_what_is_described_says_how_it_is_used(folder):
-    encoder = load_clip(f"local-dir:{folder}", device=CPU, variant="naclip", window=(16, 8), scale=40.0)
+    encoder = load_clip(
+        f"local-dir:{folder}",
+        LoadContext(cache_dir=None),
+        ClipConfig(variant="naclip", window=(16, 8), scale=40.0),
+    )
     about = encoder.describe()
     assert about["variant"] == "naclip"
     assert about["window"] == [16, 8]
