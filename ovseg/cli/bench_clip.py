@@ -26,9 +26,15 @@ def clip(
         ),
     ] = "ViT-B-16",
     shape: Annotated[
-        str, option("--backbone", help="The guide: a model, or an architecture of timm: then untrained.")
+        str,
+        option(
+            "--backbone",
+            help="Backbone of proxy features: a model, or an untrained architecture of timm.",
+        ),
     ] = "vit_base_patch8_224",
-    variant: Annotated[str, option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
+    variant: Annotated[
+        str, option("--dense-variant", help="Method for patch features of CLIP.")
+    ] = "proxyclip",
     protocol: Annotated[str, option("--protocol", help="sclip or tcl.")] = "sclip",
     images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
     size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
@@ -72,15 +78,15 @@ def clip(
     pictures = _photos(photos, images, size)
     loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
     names, plain = clip_pair(loaded, variant, context)
-    guide = load_visual(shape, context) if ":" in shape else untrained_backbone(shape, context)
+    backbone = load_visual(shape, context) if ":" in shape else untrained_backbone(shape, context)
     words, dataset = voc_words(settings)
     timing = time_protocol(
-        names, plain, guide, pictures, words, dataset, settings,
+        names, plain, backbone, pictures, words, dataset, settings,
         repeats=repeats, tick=lambda: say("one more", quiet=quiet),
     )  # fmt: skip
     row = {
         "clip": clip,
-        "shape": shape if names.guide else "",
+        "shape": shape if names.proxy_keys else "",
         "variant": variant,
         "protocol": protocol,
         "device": f"{context.device.type}, {str(context.dtype).removeprefix('torch.')}",

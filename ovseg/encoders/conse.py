@@ -86,7 +86,7 @@ class ConseEncoder:
     multiple = 16
     window: tuple[int, int] | None = None
     synonym_cosine: float | None = NEAREST
-    guide: tuple[FeatureKey, ...] = ()
+    proxy_keys: tuple[FeatureKey, ...] = ()
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class ConseEncoder:
 
     @torch.inference_mode()
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, proxy_features: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, C) class logits per patch of 16 pixels."""
         logits, _ = self._classifier(images.to(self.device))
@@ -177,7 +177,7 @@ class ConseEncoder:
 
 
 def _read_kept(path: Path) -> torch.Tensor | None:
-    """A kept tensor whose hash is right; None for a damaged file, which is then made anew."""
+    """Read a kept tensor whose hash is right; None for a damaged file, which is then made anew."""
     try:
         found = load_file(path)
     except SafetensorError:
@@ -193,10 +193,10 @@ def _tensor_hash(tensor: torch.Tensor) -> bytes:
 
 
 def imagenet_texts() -> list[str]:
-    """Texts ``name, definition`` of the 1000 ImageNet classes in the classifier's order.
+    """Return the texts ``name, definition`` of the 1000 ImageNet classes in the classifier's order.
 
     The name is open_clip's short one, the definition WordNet's, as timm ships it. With the definition,
-    texts of like meaning come closer than with bare names.
+    texts of similar meaning have a higher cosine than with names alone.
     """
     info = files("timm") / "data" / "_info"
     synsets = (info / "imagenet_synsets.txt").read_text().split()
@@ -208,7 +208,7 @@ def imagenet_texts() -> list[str]:
 
 
 def _class_names() -> list[str]:
-    """open_clip's names of the classes, out of the one file that has them.
+    """Return open_clip's names of the classes, read from the one file that holds them.
 
     The package itself would import transformers, which takes about as long as half a photo.
     """

@@ -13,7 +13,7 @@ from ovseg.encoders.visual_encoder import VisualEncoder
 
 
 def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
-    """An architecture of open_clip's as it is before training, on the CPU.
+    """Return an untrained open_clip model on the CPU.
 
     Raises:
         UnknownName: open_clip has no such architecture.
@@ -34,10 +34,10 @@ def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
 
 
 def untrained_backbone(architecture: str, context: LoadContext, seed: int = 0) -> VisualEncoder:
-    """A vision transformer of timm's as it is before training.
+    """Return an untrained vision transformer of timm as a backbone.
 
     Raises:
-        UnknownName: timm has no such architecture, or it is none that can be read at its patches.
+        UnknownName: timm has no such architecture, or it gives no patch features.
     """
     torch.manual_seed(seed)
     vit = build_timm(architecture).requires_grad_(False)

@@ -103,11 +103,11 @@ def encode_images(
     spaces = tuple(spaces)
 
     last: FeatureKey = (-1, "token")
-    guide_keys = encoders.image_text.guide
-    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *guide_keys])
+    proxy_keys = encoders.image_text.proxy_keys
+    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *proxy_keys])
     shapes = _backbone_features(images, sizes, encoders, keys, timer)
-    guides = [{key: found[key] for key in guide_keys} for found, _ in shapes]
-    texts = _image_text_features(images, sizes, grids, guides, encoders, config, timer)
+    proxies = [{key: found[key] for key in proxy_keys} for found, _ in shapes]
+    texts = _image_text_features(images, sizes, grids, proxies, encoders, config, timer)
     wholes = _image_features(images, encoders, timer)
     crops = _crop_features(images, encoders, config.crops, timer)
     prototype_found = _prototype_backbone_features(
@@ -225,7 +225,7 @@ def _image_text_features(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
     grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
+    proxies: Sequence[Mapping[FeatureKey, torch.Tensor]],
     encoders: Preset,
     config: SegmentConfig,
     timer: Timer,
@@ -242,7 +242,7 @@ def _image_text_features(
                 image_text.multiple * max(2, round(x * scale / image_text.multiple)) for x in like
             )
             scaled.append(_tensor(pixels, (height, width), encoders.device))
-        patches = _windowed(scaled, grids, guides, image_text, config.window or image_text.window, timer)
+        patches = _windowed(scaled, grids, proxies, image_text, config.window or image_text.window, timer)
         totals = [a + b for a, b in zip(totals, patches, strict=True)] if totals else patches
     if len(totals) != len(images):
         raise ValueError(f"encoder {type(image_text).__name__} names no sizes for dense features")
@@ -252,7 +252,7 @@ def _image_text_features(
 def _windowed(
     images: Sequence[torch.Tensor],
     grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
+    proxies: Sequence[Mapping[FeatureKey, torch.Tensor]],
     image_text: ImageTextEncoder,
     window: tuple[int, int] | None,
     timer: Timer,
@@ -266,19 +266,19 @@ def _windowed(
     crop, stride = _in_patches(window, image_text.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
     seen = [
-        {key: crop_features(guides[number][key], box, sizes[number]) for key in image_text.guide}
+        {key: crop_features(proxies[number][key], box, sizes[number]) for key in image_text.proxy_keys}
         for number, box in jobs
     ]
     mergers = [SlidingWindowMerger(grid, size) for grid, size in zip(grids, sizes, strict=True)]
     alike = [
-        (box.size, *(guide.shape for guide in guides_.values()))
-        for (_, box), guides_ in zip(jobs, seen, strict=True)
+        (box.size, *(proxy.shape for proxy in crops.values()))
+        for (_, box), crops in zip(jobs, seen, strict=True)
     ]
     for group in in_groups(alike):
         batch = torch.cat([jobs[job][1].cut(images[jobs[job][0]]) for job in group])
-        guide = {key: torch.cat([seen[job][key] for job in group]) for key in image_text.guide}
+        proxy = {key: torch.cat([seen[job][key] for job in group]) for key in image_text.proxy_keys}
         with timer:
-            dense = image_text.encode_dense(batch, guide)
+            dense = image_text.encode_dense(batch, proxy)
         for job, features in zip(group, dense, strict=True):
             number, box = jobs[job]
             mergers[number].add(box, features)

@@ -37,7 +37,7 @@ class ProtocolPredictor:
     """Predictions under a protocol; a :class:`ovseg.evaluation.predictions.Predictor`.
 
     Args:
-        encoders: A preset whose *names* are CLIP's; the backbone serves as guide where its variant asks.
+        encoders: A preset with CLIP; its backbone gives the proxy features that the dense variant needs.
         vocabulary: One class for each class of the data set (background not counted).
         dataset: What is predicted.
         protocol: With a crop.
@@ -134,8 +134,9 @@ class ProtocolPredictor:
         """(B, 3, H, W) windows to (B, T, H, W)."""
         image_text, shape = self._encoders.image_text, self._encoders.backbone
         with self._timer:
-            guide = shape.encode(_fitted(batch, shape.patch), image_text.guide) if image_text.guide else {}
-            features = image_text.encode_dense(_fitted(batch, image_text.multiple), guide)
+            keys = image_text.proxy_keys
+            proxies = shape.encode(_fitted(batch, shape.patch), keys) if keys else {}
+            features = image_text.encode_dense(_fitted(batch, image_text.multiple), proxies)
         cosines = (features @ self._text.T).permute(0, 3, 1, 2)
         return F.interpolate(cosines, size=batch.shape[-2:], mode="bilinear", align_corners=False)
 

@@ -44,7 +44,7 @@ class ColourNames:
     multiple = 8
     window: tuple[int, int] | None = None
     synonym_cosine: float | None = 0.75
-    guide: tuple[FeatureKey, ...] = ()
+    proxy_keys: tuple[FeatureKey, ...] = ()
 
     def __init__(self) -> None:
         self.images: list[tuple[int, ...]] = []
@@ -54,7 +54,7 @@ class ColourNames:
         self.images.append(tuple(images.shape))
         return images.mean((2, 3))
 
-    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
+    def encode_dense(self, images: torch.Tensor, proxy_features: Any = None) -> torch.Tensor:
         self.images.append(tuple(images.shape))
         return patches(images, self.multiple)
 

@@ -145,7 +145,7 @@ def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
     )
     encoders = Preset(card, LoadContext())
     encoders.image_text.window = window
-    encoders.image_text.guide = ((-1, "token"),) if guided else ()
+    encoders.image_text.proxy_keys = ((-1, "token"),) if guided else ()
     config = SegmentConfig(image_size=96)
     # Two of one size, one that shares its windows' size, one that shares nothing.
     photos = [photo(100, 160, 0), photo(90, 230, 1), photo(100, 160, 2), photo(300, 50, 3)]

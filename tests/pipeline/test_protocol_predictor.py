@@ -45,7 +45,7 @@ class CosineNames(ColourNames):
     mean = (0.4, 0.5, 0.6)
     logit_scale = 25.0
 
-    def encode_dense(self, images, guide=None):
+    def encode_dense(self, images, proxy_features=None):
         self.images.append(tuple(images.shape))
         return F.normalize(F.avg_pool2d(images, self.multiple).permute(0, 2, 3, 1) + 0.01, dim=-1)
 

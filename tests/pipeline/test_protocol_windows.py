@@ -104,7 +104,9 @@ def check_one_pass(variant: str, model, side: int, size: tuple[int, int]) -> Non
     (found,) = cosines(tower, [pixels], protocol)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     names = tower.image_text
-    patches = names.encode_dense(image, tower.backbone.encode(image, names.guide) if names.guide else {})
+    patches = names.encode_dense(
+        image, tower.backbone.encode(image, names.proxy_keys) if names.proxy_keys else {}
+    )
     planes = (patches @ names.encode_words(["snow", "tomato", "rose", "frog"], "simple").T).permute(
         0, 3, 1, 2
     )

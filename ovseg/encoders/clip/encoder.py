@@ -14,7 +14,7 @@ from ovseg.encoders.clip.load import LoadedClip, load_model
 from ovseg.encoders.clip.text import AS_IT_IS, ClipText
 from ovseg.encoders.clip.tower import Tower, tower_of
 from ovseg.encoders.clip.variants import DenseVariant, dense_variant
-from ovseg.encoders.clip.variants.base import Guide
+from ovseg.encoders.clip.variants.base import ProxyFeatures
 from ovseg.encoders.context import LoadContext
 
 
@@ -100,9 +100,9 @@ class ClipEncoder:
         self.scale = self.logit_scale if config.scale is None else config.scale
 
     @property
-    def guide(self) -> tuple[FeatureKey, ...]:
-        """What :meth:`encode_dense` needs of the backbone."""
-        return self._variant.guide
+    def proxy_keys(self) -> tuple[FeatureKey, ...]:
+        """Layers and facets of the backbone that :meth:`encode_dense` needs."""
+        return self._variant.proxy_keys
 
     @torch.inference_mode()
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
@@ -112,23 +112,26 @@ class ClipEncoder:
         return F.normalize(features.float(), dim=-1)
 
     @torch.inference_mode()
-    def encode_dense(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, E) of unit length; on the guide's grid where the variant has one."""
-        return F.normalize(self.dense_features(images, guide).float(), dim=-1)
+    def encode_dense(self, images: torch.Tensor, proxy_features: ProxyFeatures | None = None) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, E) of unit length; on the grid of the proxy features, if any."""
+        return F.normalize(self.dense_features(images, proxy_features).float(), dim=-1)
 
     @torch.inference_mode()
-    def dense_features(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
-        """The same before they are brought to unit length, in the model's dtype.
+    def dense_features(
+        self, images: torch.Tensor, proxy_features: ProxyFeatures | None = None
+    ) -> torch.Tensor:
+        """Return the same before normalization to unit length, in the model's dtype.
 
         Raises:
-            ValueError: The variant needs a guide that is not given, or sides are no multiple of the patch.
+            ValueError: Proxy features are missing, or sides are no multiple of the patch.
         """
-        missing = [key for key in self.guide if key not in (guide or {})]
+        given = proxy_features or {}
+        missing = [key for key in self.proxy_keys if key not in given]
         if missing:
             raise ValueError(f"variant {self._variant.name} needs features {missing} of the backbone")
         if images.shape[-2] % self.multiple or images.shape[-1] % self.multiple:
             raise ValueError(f"image {tuple(images.shape[-2:])} is no multiple of the patch {self.multiple}")
-        return self._variant.read(self._tower, images.to(self.device), guide or {})
+        return self._variant.encode(self._tower, images.to(self.device), given)
 
     def embed(self, features: torch.Tensor) -> torch.Tensor:
         """(…, E) features to unit length: pictures and texts are in one space as they are."""

@@ -1,4 +1,4 @@
-"""Words to vectors: templates, batches no longer than their texts, and a cache that lasts between runs."""
+"""Text embeddings of CLIP: templates, batches of similar length, and a cache on disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH = 256
 
 
 def template_set(name: str) -> tuple[str, ...]:
-    """Templates of a shipped set (``imagenet80``, ``imagenet7``, ``simple``), or ``("{}",)`` for as-it-is.
+    """Return the templates of a shipped set (``imagenet80``, ``imagenet7``, ``simple``), or ``("{}",)`` for as-it-is.
 
     Raises:
         OvsegError: There is no such set.
@@ -92,13 +92,13 @@ class ClipText:
         return found
 
     def _lengths(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(T,) tokens of each text that count; the whole context where the model reads its padding too."""
-        if not reads_only_the_past(self._model):
+        """(T,) number of tokens of each text; the whole context where the model uses its padding too."""
+        if not is_causal(self._model):
             return torch.full((len(tokens),), tokens.shape[1])
         return tokens.argmax(dim=-1) + 1
 
     def _read(self, key: str) -> dict[str, torch.Tensor]:
-        """What is kept of a model and template set; nothing where the file is missing or damaged."""
+        """Read kept embeddings of a model and template set; none where the file is missing or damaged."""
         path = self._path(key)
         if path is None or not path.is_file():
             return {}
@@ -125,8 +125,8 @@ class ClipText:
         return self._folder / f"clip-{key[:16]}.safetensors" if self._folder else None
 
 
-def reads_only_the_past(model: Any) -> bool:
-    """Whether a text's embedding is that of its end token under a causal mask: what follows cannot matter."""
+def is_causal(model: Any) -> bool:
+    """Return whether embeddings are those of the end token under a causal mask, so that padding is unused."""
     text = getattr(model, "text", None)
     if text is None:
         return bool(model.text_pool_type == "argmax" and model.attn_mask is not None)

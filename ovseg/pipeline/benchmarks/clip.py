@@ -38,7 +38,7 @@ class ProtocolTiming:
         windows: Windows of all of them.
         total: Seconds per image of the whole path, from pixels to labels.
         bare: Seconds per image of the encoders' forward passes of the same windows: CLIP's without a variant,
-            and the backbone's where the variant has a guide.
+            and the backbone's where the variant uses proxy features.
         ratio: Of the two, the median of the repeats' own ratios.
         share: What part of the whole path is spent in the encoders (the variant counts as theirs).
     """
@@ -68,7 +68,7 @@ def time_protocol(
     Args:
         names: CLIP, read as its variant says.
         plain: The same model without a variant.
-        shape: The guide.
+        shape: Gives the proxy features.
         photos: (H, W, 3) uint8 RGB, predicted together.
         words: As `ProtocolPredictor` takes it.
         dataset: Likewise.
@@ -93,7 +93,7 @@ def time_protocol(
         with bare:
             for windows in seen.windows:
                 plain.encode_dense(windows)
-            for windows, keys in seen.guides:
+            for windows, keys in seen.proxies:
                 shape.encode(windows, keys)
         rows.append((whole.seconds, bare.seconds, inside))
         tick()
@@ -131,7 +131,7 @@ class _Seen:
         # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
         self.mean, self.logit_scale = names.mean, names.logit_scale
         self.windows: list[torch.Tensor] = []
-        self.guides: list[tuple[torch.Tensor, tuple[FeatureKey, ...]]] = []
+        self.proxies: list[tuple[torch.Tensor, tuple[FeatureKey, ...]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
@@ -140,12 +140,12 @@ class _Seen:
         """See `ClipEncoder.encode_words`."""
         return self._names.encode_words(words, templates)
 
-    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
+    def encode_dense(self, images: torch.Tensor, proxy_features: Any = None) -> torch.Tensor:
         """See `ClipEncoder.encode_dense`."""
         self.windows.append(images)
-        return self._names.encode_dense(images, guide)
+        return self._names.encode_dense(images, proxy_features)
 
     def encode(self, images: torch.Tensor, wanted: tuple[FeatureKey, ...]) -> dict[FeatureKey, torch.Tensor]:
         """See `VisualEncoder.encode`."""
-        self.guides.append((images, wanted))
+        self.proxies.append((images, wanted))
         return self._shape.encode(images, wanted)

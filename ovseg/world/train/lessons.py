@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import dense_variant
-from ovseg.encoders.clip.variants.base import Before
+from ovseg.encoders.clip.variants.base import VariantInput
 from ovseg.world.captions import all_facts, caption, metadata
 from ovseg.world.names import STUFF, THINGS
 from ovseg.world.scenes import COLOURS
@@ -196,13 +196,13 @@ def loss_of_lesson(model: Any, device: str) -> Callable[[Lesson], torch.Tensor]:
         embedded = model.encode_text(lesson.tokens.to(device), normalize=True)
         captioned, words = embedded.split((len(lesson.images), lesson.known.shape[1]))
         scale = model.logit_scale.clamp(max=4.0).exp()
-        entering, grid = tower.entering(lesson.images.to(device))
-        whole = F.normalize(trunk.norm(trunk.blocks[-1](entering))[:, 0], dim=-1)
+        inputs, grid = tower.block_input(lesson.images.to(device))
+        whole = F.normalize(trunk.norm(trunk.blocks[-1](inputs))[:, 0], dim=-1)
         match, rivals = lesson.match.to(device), lesson.rivals.to(device)
         loss = contrastive_loss(whole, captioned, scale, match, rivals)
         if not lesson.patches:
             return loss
-        patches = F.normalize(variant.compute(Before(tower, entering, grid, {})).flatten(1, 2), dim=-1)
+        patches = F.normalize(variant.compute(VariantInput(tower, inputs, grid, {})).flatten(1, 2), dim=-1)
         known, targets = lesson.known.to(device), lesson.targets.to(device)
         return loss + cells_loss(patches, words, scale, known, targets)
 

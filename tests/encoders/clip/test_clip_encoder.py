@@ -71,7 +71,7 @@ def test_cells_have_unit_length_and_do_not_depend_on_the_batch(folder):
 
 def test_a_variant_with_a_guide_asks_for_it(folder):
     encoder = load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="proxyclip"))
-    assert encoder.guide == ((-1, "token"),)
+    assert encoder.proxy_keys == ((-1, "token"),)
     with pytest.raises(ValueError, match="token"):
         encoder.encode_dense(pictures())
     guide = {(-1, "token"): torch.randn(2, 7, 9, 5, generator=torch.Generator().manual_seed(0))}
@@ -105,7 +105,7 @@ def test_towers_of_other_kinds_are_refused(architecture):
     vision = CLIPVisionCfg(**config["vision_cfg"])
     with torch.device("meta"):
         tower = _build_vision_tower(config["embed_dim"], vision)
-    with pytest.raises(UsageError, match="cannot be read cell by cell"):
+    with pytest.raises(UsageError, match="gives no patch features"):
         tower_of(tower, MEAN, STD)
 
 
@@ -128,21 +128,21 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
     ).eval()
     tower = tower_of(visual, (0, 0, 0), (1, 1, 1))
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    tokens, grid = tower.entering(image)
+    tokens, grid = tower.block_input(image)
     last = tower.blocks[-1]
-    patches = last.whole(tokens)
+    patches = last.forward(tokens)
     assert (grid, tower.prefix, tower.patch) == ((4, 4), 0, 8)
     trunk = visual.trunk
     torch.testing.assert_close(trunk.forward_head(trunk.norm(patches)), visual(image), atol=1e-5, rtol=1e-5)
-    alone = tower.to_words(patches)
+    alone = tower.to_text_space(patches)
     pool = trunk.attn_pool
     value = pool.proj(pool.kv(trunk.norm(patches)).chunk(2, dim=-1)[1])
     torch.testing.assert_close(alone, value + pool.mlp(pool.norm(value)), atol=1e-5, rtol=1e-5)
     # In parts, the block is itself again.
-    query, key, values = last.project(tokens)
-    attended = tokens + last.merge(F.scaled_dot_product_attention(query, key, values))
-    torch.testing.assert_close(attended + last.feed_forward(attended), patches, atol=1e-5, rtol=1e-5)
-    first, _ = tower.entering(torch.randn(1, 3, 48, 40), first=True)
+    query, key, values = last.qkv(tokens)
+    attended = tokens + last.attention_output(F.scaled_dot_product_attention(query, key, values))
+    torch.testing.assert_close(attended + last.mlp(attended), patches, atol=1e-5, rtol=1e-5)
+    first, _ = tower.block_input(torch.randn(1, 3, 48, 40), first=True)
     assert first.shape == (1, 30, 24)
 
 

@@ -10,7 +10,7 @@ import torch
 from clip_models import MEAN, STD, relative_error, sharpened
 
 from ovseg.encoders.clip.encoder import ClipConfig, load_clip
-from ovseg.encoders.clip.text import reads_only_the_past
+from ovseg.encoders.clip.text import is_causal
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import DENSE_VARIANTS
 from ovseg.encoders.context import LoadContext
@@ -86,7 +86,7 @@ def test_pictures_and_words_are_open_clips_own(folder, tmp_path):
     expected = model.encode_image(normalized(pictures()), normalize=True)
     torch.testing.assert_close(encoder.encode_image(pictures()), expected, atol=1e-5, rtol=1e-5)
     # Its text tower sees the padding too: no text may be cut short.
-    assert not reads_only_the_past(model)
+    assert not is_causal(model)
     tokens = encoder._text._tokenize(WORDS)
     assert tokens.shape == (3, 8)
     torch.testing.assert_close(
@@ -100,7 +100,7 @@ def test_every_variant_reads_it(folder, variant):
     place, _ = folder
     encoder = load_clip(f"local-dir:{place}", LoadContext(cache_dir=None), ClipConfig(variant=variant))
     generator = torch.Generator().manual_seed(4)
-    guide = {key: torch.randn(2, 7, 9, 5, generator=generator) for key in encoder.guide}
+    guide = {key: torch.randn(2, 7, 9, 5, generator=generator) for key in encoder.proxy_keys}
     images = pictures(40, 64)
     found = encoder.encode_dense(images, guide)
     assert found.shape == ((2, 7, 9, 24) if guide else (2, 5, 8, 24))
