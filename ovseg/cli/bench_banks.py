@@ -95,9 +95,7 @@ def banks(
         prototype_weight=config.prototype_weight if weight is None else weight,
         regions=config.regions if regions is None else regions,
     )
-    segmenter = Segmenter.from_preset(
-        preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
-    )
+    segmenter = Segmenter.from_preset(preset, device=device, config=config, cache_dir=cache_dir)
     given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in bank]
     spaces = {space.name for _, used in given for space in used.spaces}
     segmenter.encoders = segmenter.encoders.with_spaces(spaces)

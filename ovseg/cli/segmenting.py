@@ -35,7 +35,7 @@ def load_segmenter(settings: Settings, *, quiet: bool) -> Segmenter:
         device=settings.device,
         dtype=settings.dtype,
         config=settings.segment,
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        cache_dir=settings.cache_dir,
         bank=settings.bank,
     )
     say(segmenter.note, quiet=quiet)

@@ -1,4 +1,4 @@
-"""Presets in folders: a ``preset.json`` and the models that it names, in the package or a user's own.
+"""Presets in folders: a ``preset.json`` and the models that it names.
 
 ::
 
@@ -24,13 +24,6 @@ from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
 FILE, FORMAT, VERSION = "preset.json", "ovseg-preset", 1
-BUILT_IN = Path(__file__).resolve().parents[1] / "presets"
-"""Each folder in here is a preset of that name."""
-
-
-def built_in_folders() -> list[Path]:
-    """Return the folders of presets in the package, in the order of their names."""
-    return sorted(path.parent for path in BUILT_IN.glob(f"*/{FILE}"))
 
 
 def read_preset(folder: Path) -> PresetCard:

@@ -8,7 +8,7 @@ from ovseg.encoders.context import LoadContext
 from ovseg.encoders.offline import OFFLINE
 from ovseg.encoders.preset import TEXT_SPACE, Preset
 from ovseg.encoders.preset_card import EncoderSource, PresetCard
-from ovseg.encoders.preset_folder import built_in_folders, read_preset
+from ovseg.encoders.preset_folder import read_preset
 from ovseg.encoders.roles import ROLE_TITLES, ModelChoice, Role, split_flags
 from ovseg.encoders.world import WORLD
 from ovseg.errors import WeightsUnavailable
@@ -38,8 +38,6 @@ for _name, _clip, _backbone, _summary in (
 ):
     _models = ModelChoice(_clip.spec, _backbone.spec, dense_variant="proxyclip")
     PRESETS.register(_name)(PresetCard(_name, _summary, _models))
-for _folder in built_in_folders():
-    PRESETS.register(_folder.name)(read_preset(_folder))
 for _card in (OFFLINE, WORLD):
     PRESETS.register(_card.name)(_card)
 

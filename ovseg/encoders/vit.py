@@ -121,10 +121,9 @@ class DenseViT(DenseModule):
         vit: A timm ``VisionTransformer`` or ``Eva`` of pre-norm blocks.
         mean: Per-channel mean of the model's training images, in [0, 1].
         std: Per-channel deviation, likewise.
-        antialias: Whether learned positions are resampled with antialiasing: DINO and DINOv2 were published with
-            plain bicubic interpolation (and an offset of a tenth of a patch, which later ports and this one
-            leave out), DINOv2 with registers, and timm itself, with antialiasing (which in PyTorch changes
-            the kernel even where the grid grows).
+        antialias: Whether learned positions are resampled with antialiasing (which in PyTorch changes the
+            kernel even where the grid grows): DINO and DINOv2 were published without (and with an offset of a
+            tenth of a patch, which later ports and this one leave out), DINOv2 with registers and timm with.
         family: How it was trained.
     """
 

@@ -29,7 +29,7 @@ def build_bank(
     preset: str = "auto",
     device: str = "auto",
     dtype: str = "auto",
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     encoders: Preset | None = None,
     config: BankConfig | None = None,
     photo_filter: PhotoFilter | None = None,

@@ -60,7 +60,7 @@ class Discoverer:
         device: str = "auto",
         dtype: str = "auto",
         config: DiscoveryConfig | None = None,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
     ) -> Discoverer:
         """Load a preset's backbone, or ``backbone``; downloads nothing.
 

@@ -77,7 +77,7 @@ class Segmenter:
         device: str = "auto",
         dtype: str = "auto",
         config: SegmentConfig | None = None,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         bank: PrototypeBank | Path | str | None = None,
     ) -> Segmenter:
         """Load a preset's encoders; downloads nothing.

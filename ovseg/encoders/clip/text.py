@@ -25,7 +25,7 @@ BATCH = 256
 
 
 def template_set(name: str) -> tuple[str, ...]:
-    """Return the templates of a shipped set (``imagenet80``, ``imagenet7``, ``simple``), or ``("{}",)`` for as-it-is.
+    """Return the templates of a set (``imagenet80``, ``imagenet7``, ``simple``); ``("{}",)`` for as-it-is.
 
     Raises:
         OvsegError: There is no such set.
