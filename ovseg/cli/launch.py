@@ -21,8 +21,8 @@ from ovseg.cli.segmenting import banked_vocabulary, drop_encodings, load_segment
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
-    from ovseg.encoders.presets import Preset
-    from ovseg.encoders.roles import Role
+    from ovseg.encoders.presets import LoadContext, Preset
+    from ovseg.encoders.roles import ModelChoice, Role
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
@@ -57,17 +57,29 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
 
 
 def load_encoders(
-    preset: str, device: str, dtype: str, cache_dir: str | None, *, role: Role | None = None, quiet: bool
+    preset: str,
+    context: LoadContext,
+    *,
+    models: ModelChoice | None = None,
+    role: Role | None = None,
+    quiet: bool,
 ) -> Preset:
-    """Load a preset as flags name it, or one of its encoders alone; say which preset it is.
+    """Load a preset, or its encoder of one role; say which preset it is.
+
+    Args:
+        preset: As flags name it.
+        context: Where it computes.
+        models: Models that replace its own.
+        role: The only one that is used.
+        quiet: Say nothing.
 
     Raises:
-        OvsegError: As ``choose_preset``, ``LoadContext.resolve`` and ``Preset.load`` do.
+        OvsegError: As ``choose_preset`` and ``Preset.load`` do.
     """
-    from ovseg.encoders.presets import LoadContext, Preset, choose_preset, preset_note
+    from ovseg.encoders.presets import Preset, choose_preset, preset_note
+    from ovseg.encoders.roles import ModelChoice
 
-    context = LoadContext.resolve(device, dtype, cache_dir)
-    card = choose_preset(preset, role=role)
+    card = choose_preset(preset, models or ModelChoice(), role=role)
     say(preset_note(preset, card), quiet=quiet)
     return Preset(card, context).load(*([role] if role else []))
 
@@ -94,6 +106,7 @@ def launch(
     vocabulary = banked_vocabulary(settings)
     for name in settings.run.formats:
         FORMATS.get(name)
+    run = replace(settings.run, options=settings.format.chosen(settings.run.formats))
     chosen = settings.inputs
     images = find_images(
         inputs, recursive=chosen.recursive, include=chosen.include, exclude=chosen.exclude, skip=out
@@ -114,7 +127,7 @@ def launch(
     try:
         take_bank(segmenter, settings, vocabulary, paths, out, quiet=quiet)
         with shown_progress(quiet=quiet) as progress:
-            summary = run_segmentation(images, vocabulary, segmenter, out, settings.run, progress)
+            summary = run_segmentation(images, vocabulary, segmenter, out, run, progress)
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise

@@ -92,11 +92,13 @@ def build(
     set_up_process(verbose=verbose, offline=offline)
     config = PoolConfig(crops)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.runs.pool import build_pool
     from ovseg.support.pool.licences import licence_of
 
     known = licence_of(folders, licences, licence)
-    encoders = load_encoders(preset, device, dtype, cache_dir, role="image_text", quiet=quiet)
+    context = LoadContext.resolve(device, dtype, cache_dir)
+    encoders = load_encoders(preset, context, role="image_text", quiet=quiet)
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
@@ -181,15 +183,15 @@ def search(
     if everything:
         config = replace(config, margin=None, distance=None)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.support.filters import PhotoFilter, read_list
     from ovseg.support.pool.file import read_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
     photo_filter = PhotoFilter(read_list(allow), read_list(deny))
     opened = read_pool(pool)
-    encoders = load_encoders(
-        preset or opened.preset, device, "float32", cache_dir, role="image_text", quiet=quiet
-    )
+    context = LoadContext.resolve(device, "float32", cache_dir)
+    encoders = load_encoders(preset or opened.preset, context, role="image_text", quiet=quiet)
     require_fingerprint(pool, opened, encoders.image_text)
     searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     if text is not None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from ovseg.encoders.base import Backbone, FeatureSpace, ImageTextEncoder
 from ovseg.encoders.context import LoadContext
 from ovseg.encoders.roles import ROLE_TITLES, ROLES, ModelChoice, Role
+from ovseg.encoders.schemes import ModelRequest, image_text_reader, settings_of
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
-from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import find_file, require_checked
+from ovseg.weights.spec import parse_spec
 
 __all__ = ["EncoderSource", "PresetCard"]
 
@@ -98,7 +99,7 @@ class PresetCard:
     @property
     def install(self) -> str:
         """The command that brings its weights to this machine."""
-        if any(isinstance(card.at, HubFiles) for card in self.cards()):
+        if any(card.downloadable for card in self.cards()):
             return f"ovseg models download {self.name}"
         return self.cards()[0].install
 
@@ -110,9 +111,10 @@ class PresetCard:
             UnknownName: There is no such model, dense variant or set of templates.
             WeightsUnavailable: A local file or folder is missing.
         """
-        if not models.given:
+        merged = models.over(self.models).applied()
+        changed = merged.beside(self.models)
+        if not changed.given:
             return self
-        merged = models.over(self.models)
         if (merged.dense_variant or merged.templates) and not merged.image_text_encoder:
             raise UsageError(
                 f"preset {self.name} has no CLIP to be read densely: add --image-text-encoder or another "
@@ -120,11 +122,11 @@ class PresetCard:
             )
         return replace(
             self,
-            name=models.named(self.name),
+            name=changed.named(self.name),
             models=merged,
-            spaces=None if any(map(models.spec, ROLES)) else self.spaces,
-            words=() if models.image_text_encoder else self.words,
-            weights=(*self.weights, *models.cards()),
+            spaces=None if any(map(changed.spec, ROLES)) else self.spaces,
+            words=() if changed.image_text_encoder else self.words,
+            weights=(*self.weights, *changed.cards()),
         )
 
     def _by_spec(self, role: Role, spec: str) -> EncoderSource:
@@ -133,12 +135,11 @@ class PresetCard:
 
         def load(context: LoadContext) -> ImageTextEncoder | Backbone:
             require_checked(card)
-            return self._load_clip(spec, context) if role == "image_text" else load_visual(spec, context)
+            return self._image_text(spec, context) if role == "image_text" else load_visual(spec, context)
 
         return EncoderSource(load, (card,))
 
-    def _load_clip(self, spec: str, context: LoadContext) -> ImageTextEncoder:
-        from ovseg.encoders.clip import ClipConfig, load_clip
-
-        options: dict[str, Any] = {"variant": self.models.dense_variant, "templates": self.models.templates}
-        return load_clip(spec, context, ClipConfig(**{key: value for key, value in options.items() if value}))
+    def _image_text(self, spec: str, context: LoadContext) -> ImageTextEncoder:
+        model = parse_spec(card_for(spec).spec or spec)
+        own = self.models.dense_variant, self.models.templates
+        return image_text_reader(model)(ModelRequest(model, context, settings_of(model), *own))

@@ -14,12 +14,12 @@ whenever they are loaded.
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ovseg.encoders.preset_card import PresetCard
-from ovseg.encoders.roles import ModelChoice
+from ovseg.encoders.roles import FLAGS, ModelChoice
 from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
@@ -39,7 +39,8 @@ def read_preset(folder: Path) -> PresetCard:
         table = json.loads(path.read_text(encoding="utf-8"))
         if table["format"] != FORMAT or table["version"] != VERSION:
             raise ValueError(f"format {table['format']!r} version {table['version']!r}")
-        models = ModelChoice(**{key: _spec(folder, key, value) for key, value in table["roles"].items()})
+        named: dict[str, Any] = {key: _spec(folder, key, value) for key, value in table["roles"].items()}
+        models = ModelChoice(**named)
         hashes = {str(key): str(value) for key, value in table.get("sha256", {}).items()}
         about = {"licence": str(table["licence"]), "commercial": table.get("commercial")}
         summary = str(table["summary"])
@@ -50,7 +51,7 @@ def read_preset(folder: Path) -> PresetCard:
 
 
 def _spec(folder: Path, role: str, value: Any) -> str | None:
-    if role not in {field.name for field in fields(ModelChoice)}:
+    if role not in FLAGS:
         raise ValueError(f"unknown role {role!r}")
     if value is None or role in ("dense_variant", "templates") or ":" in value:
         return None if value is None else str(value)

@@ -10,9 +10,9 @@ from ovseg.encoders.preset import TEXT_SPACE, Preset
 from ovseg.encoders.preset_card import EncoderSource, PresetCard
 from ovseg.encoders.preset_folder import read_preset
 from ovseg.encoders.roles import ROLE_TITLES, ModelChoice, Role, split_flags
-from ovseg.encoders.world import WORLD
 from ovseg.errors import WeightsUnavailable
-from ovseg.registry import Registry
+from ovseg.registry import Registry, registry_of
+from ovseg.weights.cards import WeightCard
 from ovseg.weights.hub_cards import CLIP_B16, CLIP_L14, DINO_B8, DINO_S16, DINOV2_L14
 
 __all__ = [
@@ -28,18 +28,21 @@ __all__ = [
     "preset_note",
 ]
 
-PRESETS: Registry[PresetCard] = Registry("preset")
-"""Presets from the best to the least: ``auto`` takes the first that is present."""
+PRESETS: Registry[PresetCard] = registry_of("preset")
+"""Presets from the best to the least, then those of plug-ins: ``auto`` takes the first that is present."""
 
-for _name, _clip, _backbone, _summary in (
-    ("best", CLIP_L14, DINOV2_L14, "CLIP ViT-L/14, read by ProxyCLIP with DINOv2 ViT-L/14; wants a GPU"),
-    ("default", CLIP_B16, DINO_B8, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-B/8, its authors' choice"),
-    ("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-S/16"),
-):
-    _models = ModelChoice(_clip.spec, _backbone.spec, dense_variant="proxyclip")
-    PRESETS.register(_name)(PresetCard(_name, _summary, _models))
-for _card in (OFFLINE, WORLD):
-    PRESETS.register(_card.name)(_card)
+
+def _proxyclip(name: str, clip: WeightCard, backbone: WeightCard, summary: str) -> PresetCard:
+    return PresetCard(name, summary, ModelChoice(clip.spec, backbone.spec, dense_variant="proxyclip"))
+
+
+BEST = _proxyclip(
+    "best", CLIP_L14, DINOV2_L14, "CLIP ViT-L/14, read by ProxyCLIP with DINOv2 ViT-L/14; wants a GPU"
+)
+DEFAULT = _proxyclip(
+    "default", CLIP_B16, DINO_B8, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-B/8, its authors' choice"
+)
+FAST = _proxyclip("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-S/16")
 
 
 def choose_preset(

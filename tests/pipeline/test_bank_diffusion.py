@@ -28,7 +28,7 @@ Invoke = Callable[..., Any]
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
     card = fake_card()
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(

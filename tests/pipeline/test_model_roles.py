@@ -19,7 +19,15 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
-from ovseg.encoders.presets import PRESETS, LoadContext, Preset, PresetCard, choose_preset, open_preset
+from ovseg.encoders.presets import (
+    OFFLINE,
+    PRESETS,
+    LoadContext,
+    Preset,
+    PresetCard,
+    choose_preset,
+    open_preset,
+)
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
@@ -106,12 +114,10 @@ def test_objects_are_found_without_an_image_text_encoder(
     assert [weights["name"] for weights in about["weights"]] == ["small/shape/model.safetensors"]
     # With other models over the preset's, whether these are named by spec or built by code.
     shape = f"local-dir:{models / 'shape'}"
-    for name in (f"local-dir:{folder}", "world"):
-        card = choose_preset(name, ModelChoice(backbone=shape))
+    for preset in (choose_preset(f"local-dir:{folder}"), OFFLINE):
+        card = preset.with_models(ModelChoice(backbone=shape))
         assert Preset(card, HERE).backbone.family == "other"
         assert [weights.spec for weights in card.cards("backbone")] == [shape]
-    other = choose_preset("world", ModelChoice(image_text_encoder=f"local-dir:{models / 'clip'}"))
-    assert Preset(other, HERE).backbone.family == "clip"
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):

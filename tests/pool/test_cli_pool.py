@@ -18,7 +18,7 @@ def _fake_preset(monkeypatch):
     import ovseg.encoders.presets as presets
 
     card = fake_card()
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
 
 
 def ovseg(*arguments: object) -> Any:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ovseg.encoders.base import Backbone
 from ovseg.encoders.context import LoadContext
+from ovseg.encoders.schemes import ModelRequest, backbone_reader, settings_of
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
 from ovseg.encoders.visual_encoder import VisualEncoder
@@ -18,7 +20,7 @@ from ovseg.weights.locate import about_weights, find_file, require_checked
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 
-def load_visual(spec: str, context: LoadContext) -> VisualEncoder:
+def load_visual(spec: str, context: LoadContext) -> Backbone:
     """Load a visual encoder whose weights are on this machine; nothing is downloaded.
 
     Args:
@@ -31,17 +33,23 @@ def load_visual(spec: str, context: LoadContext) -> VisualEncoder:
         UnknownName: There is no such model.
         WeightsUnavailable: Weights are missing, changed, or of another model.
     """
+    parsed = parse_spec(card_for(spec).spec or spec)
+    return backbone_reader(parsed)(ModelRequest(parsed, context, settings_of(parsed)))
+
+
+def read_backbone(request: ModelRequest) -> VisualEncoder:
+    """Load a model of timm, open_clip, transformers or diffusers; raises as :func:`load_visual` does."""
+    spec = str(request.spec)
     card = card_for(spec)
     found = find_file(card)
     if found is not None and (found.parent.parent / "model_index.json").is_file():
         from ovseg.encoders.visual.diffusion import load_diffusion
 
-        return load_diffusion(spec, context)
+        return load_diffusion(spec, request.context)
     path = require_checked(card)
-    parsed = parse_spec(card.spec or spec)
-    dense = _load(parsed, card, path)
-    about = about_weights(card, str(parsed), path)
-    return VisualEncoder(dense.eval(), None, about, context)
+    dense = _load(request.spec, card, path)
+    about = about_weights(card, spec, path)
+    return VisualEncoder(dense.eval(), None, about, request.context)
 
 
 def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:
