@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.device import resolve_device, resolve_dtype
 from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
-from ovseg.encoders.lone import LoneShape, load_lone_shape
-from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard, choose_preset, preset_note
+from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.vit import Facet
 from ovseg.images.resize import resized
 from ovseg.memory import Allocator
@@ -40,14 +39,12 @@ class Discoverer:
     """Photos in, objects out; stands where a segmenter stands in a run.
 
     Args:
-        encoders: A loaded preset, or a backbone alone.
+        encoders: A preset, of which only the backbone is used.
         config: How to find objects; by default what suits the backbone.
         note: One line on which preset was taken.
     """
 
-    def __init__(
-        self, encoders: Encoders | LoneShape, config: DiscoveryConfig | None = None, note: str = ""
-    ) -> None:
+    def __init__(self, encoders: Preset, config: DiscoveryConfig | None = None, note: str = "") -> None:
         self.encoders = encoders
         self.config = config or DiscoveryConfig.for_encoder(encoders.backbone.family)
         self.note = note
@@ -63,7 +60,7 @@ class Discoverer:
         device: str = "auto",
         dtype: str = "auto",
         config: DiscoveryConfig | None = None,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
     ) -> Discoverer:
         """Load a preset's backbone, or ``backbone``; downloads nothing.
 
@@ -81,13 +78,14 @@ class Discoverer:
             UsageError: No such device or dtype.
             WeightsUnavailable: Weights are missing or have another hash.
         """
-        place = resolve_device(device)
+        context = LoadContext.resolve(device, dtype, cache_dir)
         if backbone:
-            lone = load_lone_shape(backbone, device=place, dtype=resolve_dtype(dtype, place))
-            return cls(lone, config, f"no preset, backbone {lone.cards[0].what}")
-        card = choose_preset(preset, role="backbone")
-        own = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
-        return cls(own, config, preset_note(preset, card, "backbone"))
+            card = PresetCard(f"none, --backbone {backbone}", "", ModelChoice(backbone=backbone))
+            note = f"no preset, backbone {card.cards()[0].what}"
+        else:
+            card = choose_preset(preset, role="backbone")
+            note = preset_note(preset, card, "backbone")
+        return cls(Preset(card, context).load("backbone"), config, note)
 
     @property
     def encoder_seconds(self) -> float:
@@ -97,7 +95,7 @@ class Discoverer:
     def describe(self) -> dict[str, Any]:
         """Preset, device, weights, settings: JSON-able, for run.json."""
         about = {"note": self.note, "config": {"discovery": self.config.to_dict()}}
-        return self.encoders.describe() | about
+        return self.encoders.describe("backbone") | about
 
     @torch.inference_mode()
     def encode(

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from ovseg.config import SegmentConfig
-from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
 from ovseg.images import load_image
 from ovseg.matching.encoded_image import EncodedImage
@@ -59,7 +59,7 @@ class Segmenter:
 
     def __init__(
         self,
-        encoders: Encoders,
+        encoders: Preset,
         config: SegmentConfig | None = None,
         note: str = "",
         *,
@@ -83,7 +83,7 @@ class Segmenter:
         device: str = "auto",
         dtype: str = "auto",
         config: SegmentConfig | None = None,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         bank: PrototypeBank | Path | str | None = None,
     ) -> Segmenter:
         """Load a preset's encoders; downloads nothing.
@@ -104,19 +104,19 @@ class Segmenter:
             WeightsUnavailable: Weights are missing or have another hash.
             BankMismatch: The bank was made by other encoders, or is no bank.
         """
-        place = resolve_device(device)
+        context = LoadContext.resolve(device, dtype, cache_dir)
         if bank is not None and not isinstance(bank, PrototypeBank):
             bank = load_bank(Path(bank))
         if preset == "auto" and bank is not None and not roles.given:
             preset = preset_of_bank(bank)
         card = choose_preset(preset, roles)
-        encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
+        encoders = Preset(card, context).load("backbone", "image_text")
         return cls(encoders, config, preset_note(preset, card), bank=bank)
 
     @property
     def preset(self) -> str:
         """Name of the preset in use."""
-        return self.encoders.preset
+        return self.encoders.name
 
     @property
     def encoder_seconds(self) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.lone import HasImageText
+from ovseg.encoders.presets import Preset
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
@@ -73,7 +73,7 @@ def parts_folder(out: Path) -> Path:
 def build_pool(
     folders: Sequence[Path],
     out: Path,
-    encoders: HasImageText,
+    encoders: Preset,
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -94,7 +94,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A loaded preset, or its image-text encoder alone.
+        encoders: A preset, of which only the image-text encoder is used.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -133,9 +133,7 @@ def build_pool(
         if not items:
             raise InputError(f"none of {len(sources)} photos could be read; the first: {failed[0][2]}")
         items = [replace(i, entry=replace(i.entry, licence=licence(i.entry.path))) for i in items]
-        pool = pool_of(
-            items, roots, encoder_fingerprint(encoders.image_text), encoders.preset, config, failed
-        )
+        pool = pool_of(items, roots, encoder_fingerprint(encoders.image_text), encoders.name, config, failed)
         write_pool(out, pool)
         # Only a whole pool ends the need for its parts.
         work.remove()
@@ -154,7 +152,7 @@ def _sources(
             yield _Source(root, PurePosixPath(image.path.relative_to(folder)).as_posix(), image.path)
 
 
-def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrite: bool) -> Pool | None:
+def _existing(out: Path, encoders: Preset, config: PoolConfig, *, overwrite: bool) -> Pool | None:
     """The pool that is at ``out``, if it can be brought up to date."""
     if not os.path.lexists(out):
         return None
@@ -220,7 +218,7 @@ class _Build:
     def __init__(
         self,
         work: WorkStore[Pool],
-        encoders: HasImageText,
+        encoders: Preset,
         config: PoolConfig,
         roots: tuple[str, ...],
         known: _Known,
@@ -332,5 +330,5 @@ class _Build:
         if not items:
             return
         names = self._encoders.image_text
-        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.preset, self._config)
+        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.name, self._config)
         self._work.put([item.entry.sha256 for item in items], pool)
