@@ -15,6 +15,7 @@ from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
 from ovseg.cli.common import option, say
 from ovseg.cli.config_merge import overlay, parse_assignment
+from ovseg.cli.help import Application
 from ovseg.cli.launch import set_up_process
 from ovseg.config import SegmentConfig
 from ovseg.discovery.config import DiscoveryConfig
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "print_table"]
 
-app = typer.Typer(no_args_is_help=True, help="Measure ovseg's own parts.", rich_markup_mode=None)
+app = Application(help="Measure ovseg's own parts.")
 
 _DEFAULT = DiscoveryConfig()
 _NONE: list[str] = []
@@ -72,8 +73,7 @@ def discovery(
         bool, option("--quality", help="Compare features, layers and thresholds instead.")
     ] = False,
     settings: Annotated[
-        str,
-        option("--settings", help="Lines of that comparison, METHOD:FACETLAYER@TAU.", show_default=False),
+        str, option("--settings", help="Lines of that comparison, METHOD:FACETLAYER@TAU.", show_default=False)
     ] = _SETTINGS,
     truth: Annotated[
         Path | None, option("--truth", help="Boxes of PHOTOS, as ovseg evaluate discovery takes them.")
@@ -163,7 +163,8 @@ def shots(
         int | None, option("--images", help="Measure on so many images at most, evenly taken.")
     ] = None,
     assignments: Annotated[
-        list[str], options.setting("segment.prototype_weight=8 or prototypes.parts=8")
+        list[str],
+        option("--set", help=options.SET.format("segment.prototype_weight=8 or prototypes.parts=8")),
     ] = _NONE,
     refine: options.Refine = "none",
     preset: options.Preset = "auto",

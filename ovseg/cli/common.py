@@ -1,4 +1,4 @@
-"""What the commands share: how flags are declared, and errors as one line with an exit code."""
+"""What the commands share: messages and errors of one line."""
 
 from __future__ import annotations
 
@@ -6,34 +6,17 @@ import os
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from ovseg.errors import OvsegError
 
-COMMAND_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "OVSEG", "help_option_names": ["-h", "--help"]}
-"""Settings of every command: each flag can be given as ``OVSEG_<FLAG>`` too."""
-
 
 def option(*flags: str, **settings: Any) -> Any:
-    """``typer.Option`` with an ``OVSEG_<FLAG>``, named after the flag whatever the parameter is called.
-
-    Help does not repeat it for every flag.
-    """
+    """``typer.Option`` of a parameter of one command, with an ``OVSEG_<FLAG>`` named after the flag."""
     long = next((flag for flag in flags if flag.startswith("--")), None)
     if long is not None:
         name = long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
         settings.setdefault("envvar", f"OVSEG_{name}")
-    return typer.Option(*flags, show_envvar=False, **settings)
-
-
-def texts(*flags: str, **settings: Any) -> Any:
-    """An :func:`option` of texts that may hold spaces, at which the environment's lists are cut otherwise."""
-    return option(*flags, callback=_uncut, **settings)
-
-
-def _uncut(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
-    source = ctx.get_parameter_source(param.name) if param.name else None
-    return [" ".join(value)] if value and source is not None and source.name == "ENVIRONMENT" else value
+    return typer.Option(*flags, show_envvar=False, rich_help_panel="Measurement", **settings)
 
 
 def one_line(text: object) -> str:
@@ -55,22 +38,6 @@ def echo(text: str, *, err: bool = False) -> None:
     """Write a line that may hold colours; they are dropped off a terminal and where ``NO_COLOR`` is set."""
     # https://no-color.org: whatever its value, as long as it is not empty.
     typer.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
-
-
-class ErrorGroup(TyperGroup):
-    """A group that turns expected failures, and nothing else, into one line and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command.
-
-        Raises:
-            typer.Exit: With the ``exit_code`` of the ``OvsegError`` that the command raised.
-        """
-        try:
-            return super().invoke(ctx)
-        except OvsegError as error:
-            print_error(error)
-            raise typer.Exit(error.exit_code) from error
 
 
 def say(text: str, *, quiet: bool = False) -> None:

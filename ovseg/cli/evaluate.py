@@ -1,4 +1,4 @@
-"""``ovseg evaluate``: ovseg, or anybody's predictions, measured as the field measures."""
+"""``ovseg evaluate``: ovseg, or any other predictions, measured on data sets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli.common import COMMAND_SETTINGS
-from ovseg.cli.evaluate_options import EvaluateFlags, FolderBackground, Out, Root
+from ovseg.cli.evaluate_options import EvaluateFlags, FolderFlags
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.flags import takes_flags
+from ovseg.cli.help import Application
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.progress import shown_progress
+from ovseg.cli.resolve import resolve
 from ovseg.cli.segmenting import drop_encodings, load_segmenter, take_bank
-from ovseg.cli.settings import resolve
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.catalog import DATASETS
 
@@ -30,62 +30,67 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Measure ovseg, or any predictions, the way the field does.")
+app = Application(help="Measure the masks of ovseg, or of any predictions, on data sets.")
 
 
 @takes_flags
-def dataset(ctx: typer.Context, root: Root, output: Out, flags: EvaluateFlags) -> None:
+def dataset(ctx: typer.Context, flags: EvaluateFlags) -> None:
     """Evaluate on one data set; the command's name says which (see ``_register``)."""
     card = DATASETS.get(str(ctx.info_name))
-    _evaluate(ctx, flags, output, lambda: card.load(root))
+    _evaluate(ctx, flags, lambda: card.load(flags.root))
 
 
 @takes_flags
-def folder(
-    ctx: typer.Context, root: Root, output: Out, background: FolderBackground = None, *, flags: EvaluateFlags
-) -> None:
-    """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (a name a line).
+def folder(ctx: typer.Context, flags: FolderFlags) -> None:
+    """Evaluate on your own data: images/, masks/ (index PNGs, 255 ignored), classes.txt (one name per line).
 
-    ovseg evaluate folder --root mydata --no-background -o scores
+    For example:
+
+      ovseg evaluate folder --root mydata --no-background -o scores
     """
+    background = flags.background
     if background is None:
         raise UsageError("say --background (index 0 of the masks is background) or --no-background (a class)")
 
     def load() -> Dataset:
         from ovseg.evaluation.datasets.folder import load_folder
 
-        return load_folder(root, background=background)
+        return load_folder(flags.root, background=background)
 
-    _evaluate(ctx, flags, output, load)
+    _evaluate(ctx, flags, load)
 
 
 def _register() -> None:
-    """One command a data set, in the order of the table, then the other kinds of evaluation."""
+    """One command per data set, in the order of the table, then the other kinds of evaluation."""
     for name, card in DATASETS:
         text = (
             f"{card.title}\n\nThe root holds {card.tree}.\n\n"
             f"  ovseg evaluate {name} --root DIR -o scores\n\n"
-            "Leaves results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
-            " goes on where it was stopped."
+            "Writes results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
+            " resumes where it was stopped."
         )
-        app.command(name, help=text, short_help=card.title, context_settings=COMMAND_SETTINGS)(dataset)
+        app.command(name, help=text, short_help=card.title, rich_help_panel="Data sets")(dataset)
+    app.command(short_help="Your own images, masks and class names.", rich_help_panel="Data sets")(folder)
     others: dict[Callable[..., None], str] = {
-        folder: "Your own images, masks and class names.",
-        discovery: "Objects found without names: boxes and masks.",
-        retrieval: "Images found for names.",
+        discovery: "Objects found without class names: boxes and masks.",
+        retrieval: "Images retrieved for class names.",
+    }
+    for command, title in others.items():
+        app.command(command.__name__, short_help=title, rich_help_panel="Other tasks")(command)
+    results: dict[Callable[..., None], str] = {
         merge: "Join the shards of one evaluation.",
         compare: "Paired comparison of two runs.",
         table: "One table of several evaluations.",
     }
-    for command, title in others.items():
-        app.command(command.__name__, short_help=title, context_settings=COMMAND_SETTINGS)(command)
+    for command, title in results.items():
+        app.command(command.__name__, short_help=title, rich_help_panel="Results")(command)
 
 
-def _evaluate(ctx: typer.Context, flags: EvaluateFlags, output: Path, load: Callable[[], Dataset]) -> None:
+def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[], Dataset]) -> None:
     """What ``dataset`` and ``folder`` share."""
-    settings = resolve(ctx, config=flags.config, assignments=flags.assignments)
+    settings = resolve(ctx, flags, config=flags.config, assignments=flags.assignments)
     set_up_process(verbose=flags.verbose, offline=flags.offline)
-    quiet = flags.quiet
+    output, quiet = flags.output, flags.quiet
 
     from ovseg.evaluation import leakage
     from ovseg.evaluation.protocols import protocol_for
@@ -120,7 +125,7 @@ def _evaluate(ctx: typer.Context, flags: EvaluateFlags, output: Path, load: Call
                 settings=run, leakage=report, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        say(f"interrupted: what is measured is in {output}; the same command goes on from there")
+        say(f"interrupted: what is measured is in {output}; the same command resumes there")
         raise
     drop_encodings(settings, output)
     if flags.as_json:

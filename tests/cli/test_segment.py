@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ovseg.cli import options
 from ovseg.cli.config_merge import value_at
-from ovseg.cli.segment import segment
-from ovseg.cli.settings import DEFAULTS, FLAGS
+from ovseg.cli.flags import option_of, targets
+from ovseg.cli.segment import SegmentFlags, segment
+from ovseg.cli.settings import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("made")
 
@@ -254,18 +254,19 @@ def test_unknown_key_of_a_file_is_refused(ovseg: Any, tmp_path: Path) -> None:
 
 def test_defaults_of_flags_are_those_of_the_settings() -> None:
     parameters = inspect.signature(segment).parameters
-    for name, path in FLAGS.items():
-        default, expected = parameters[name].default, value_at(DEFAULTS, path)
-        if name == "shard":
-            expected = "/".join(map(str, expected))
-        assert (tuple(default) if isinstance(default, list) else default) == expected, name
+    found = list(targets(SegmentFlags))
+    assert len(found) == 29
+    for target in found:
+        default = parameters[target.name].default
+        value = default if target.read is None else target.read(default)
+        expected = value_at(DEFAULTS, target.path)
+        assert (tuple(value) if isinstance(value, list) else value) == expected, target.name
 
 
 def test_every_format_that_the_help_names_is_there() -> None:
     from ovseg.outputs import FORMATS
 
-    [option] = options.Format.__metadata__
-    named = option.help.split(":", 1)[1].rstrip(".").replace(" ", "").split(",")
+    named = option_of(SegmentFlags, "format").help.split(":", 1)[1].rstrip(".").replace(" ", "").split(",")
     assert len(named) >= 9
     assert set(named) <= set(FORMATS.names())
 
