@@ -33,6 +33,7 @@ COMMANDS = {
     },
     "Models and machine": {
         "models": "List, describe and download presets and weights.",
+        "plugins": "List the plug-ins of other packages.",
         "doctor": "Check this installation.",
     },
 }

@@ -40,8 +40,8 @@ class SupportFlags:
     """Where support images come from."""
 
     source: str = flag(
-        "Source of support images: folder, retrieval (from a pool), diffusion (generated), or auto"
-        " (retrieved, and generated for classes that the pool lacks).",
+        "Source of support images: {source}. retrieval: from a pool; diffusion: generated; auto: retrieved,"
+        " and generated for classes that the pool lacks.",
         default="folder",
     )
     support: Path | None = flag(

@@ -42,8 +42,7 @@ class DiscoverFlags(
 
     format: list[str] = setting(
         "run.formats",
-        "Output formats, repeated or between commas: png, overlay, boxes, objects (COCO JSON), html,"
-        " eigenvectors, yolo, labelme.",
+        "Output formats, repeated or between commas: {format without scores}.",
         "-f",
         default=_RUN.formats,
         read=options.split_names,

@@ -13,13 +13,14 @@ import typer
 from ovseg.cli.evaluate_options import EvaluateFlags, FolderFlags
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.flags import takes_flags
-from ovseg.cli.help import Application
+from ovseg.cli.help import Application, Group
 from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.plugins import setting_lines
 from ovseg.cli.progress import shown_progress
 from ovseg.cli.resolve import resolve
 from ovseg.cli.segmenting import drop_encodings, load_segmenter, take_bank
 from ovseg.errors import UsageError
-from ovseg.evaluation.datasets.catalog import DATASETS
+from ovseg.evaluation.datasets.catalog import DATASETS, DatasetCard
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
@@ -30,14 +31,43 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = Application(help="Measure the masks of ovseg, or of any predictions, on data sets.")
+
+class _Datasets(Group):
+    """The group of commands, which has one for each data set of a plug-in, too."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of ``--help``."""
+        self._add_plugins()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One command; plug-ins are looked up where ovseg itself has none of that name."""
+        if cmd_name not in self.commands:
+            self._add_plugins()
+        return super().get_command(ctx, cmd_name)
+
+    def _add_plugins(self) -> None:
+        own, others = set(DATASETS.names(plugins=False)), dict(self.commands)
+        for name, card in DATASETS:
+            if name not in self.commands:
+                alone = Application()
+                _dataset_command(alone, card)
+                self.commands[name] = typer.main.get_command(alone)
+        # Behind the other data sets, before what is none.
+        behind = [name for name in others if name not in own and name not in DATASETS]
+        self.commands = {k: c for k, c in self.commands.items() if k not in behind} | {
+            k: others[k] for k in behind
+        }
+
+
+app = Application(_Datasets, help="Measure the masks of ovseg, or of any predictions, on data sets.")
 
 
 @takes_flags
 def dataset(ctx: typer.Context, flags: EvaluateFlags) -> None:
     """Evaluate on one data set; the command's name says which (see ``_register``)."""
-    card = DATASETS.get(str(ctx.info_name))
-    _evaluate(ctx, flags, lambda: card.load(flags.root))
+    name = str(ctx.info_name)
+    _evaluate(ctx, flags, lambda own: DATASETS.get(name).load(flags.root, own.dataset.of(name)))
 
 
 @takes_flags
@@ -52,7 +82,7 @@ def folder(ctx: typer.Context, flags: FolderFlags) -> None:
     if background is None:
         raise UsageError("say --background (index 0 of the masks is background) or --no-background (a class)")
 
-    def load() -> Dataset:
+    def load(settings: Settings) -> Dataset:
         from ovseg.evaluation.datasets.folder import load_folder
 
         return load_folder(flags.root, background=background)
@@ -60,16 +90,26 @@ def folder(ctx: typer.Context, flags: FolderFlags) -> None:
     _evaluate(ctx, flags, load)
 
 
+def _dataset_command(into: Application, card: DatasetCard) -> None:
+    """Add the command of one data set."""
+    text = (
+        f"{card.title}\n\nThe root holds {card.tree}.\n\n"
+        f"  ovseg evaluate {card.name} --root DIR -o scores\n\n"
+        "Writes results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
+        " resumes where it was stopped."
+    )
+    own = DATASETS.about(card.name).settings
+    if own is not None:
+        text += "\n\nIts own settings:\n\n" + "\n\n".join(
+            f"  {line}" for line in setting_lines("dataset", card.name, own)
+        )
+    into.command(card.name, help=text, short_help=card.title, rich_help_panel="Data sets")(dataset)
+
+
 def _register() -> None:
     """One command per data set, in the order of the table, then the other kinds of evaluation."""
-    for name, card in DATASETS:
-        text = (
-            f"{card.title}\n\nThe root holds {card.tree}.\n\n"
-            f"  ovseg evaluate {name} --root DIR -o scores\n\n"
-            "Writes results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
-            " resumes where it was stopped."
-        )
-        app.command(name, help=text, short_help=card.title, rich_help_panel="Data sets")(dataset)
+    for name in DATASETS.names(plugins=False):
+        _dataset_command(app, DATASETS.get(name))
     app.command(short_help="Your own images, masks and class names.", rich_help_panel="Data sets")(folder)
     others: dict[Callable[..., None], str] = {
         discovery: "Objects found without class names: boxes and masks.",
@@ -86,7 +126,7 @@ def _register() -> None:
         app.command(command.__name__, short_help=title, rich_help_panel="Results")(command)
 
 
-def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[], Dataset]) -> None:
+def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[Settings], Dataset]) -> None:
     """What ``dataset`` and ``folder`` share."""
     settings = resolve(ctx, flags, config=flags.config, assignments=flags.assignments)
     set_up_process(verbose=flags.verbose, offline=flags.offline)
@@ -97,7 +137,7 @@ def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[], Datas
     from ovseg.evaluation.results import markdown
     from ovseg.evaluation.runner import EvaluationSettings, evaluate
 
-    data = load()
+    data = load(settings)
     protocol = protocol_for(flags.protocol, data.card.name, background=data.has_background)
     data = data.limited(settings.run.limit)
     for note in data.notes():
@@ -137,11 +177,14 @@ def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[], Datas
 def _vocabulary(settings: Settings, data: Dataset) -> Vocabulary:
     """The one that is asked for, that of the data set, or the folder's own names."""
     from ovseg.evaluation.datasets.folder import folder_classes
-    from ovseg.vocabulary import Vocabulary, load_vocabulary
+    from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary
 
     name = settings.vocabulary or data.card.vocabulary
     if name is not None:
         return replace(load_vocabulary(name), has_background=data.has_background)
+    if data.card.name != "folder":
+        names = tuple(map(ClassSpec, data.foreground))
+        return Vocabulary(names, has_background=data.has_background, source=data.card.name)
     classes = folder_classes(data.root)[1 if data.has_background else 0 :]
     return Vocabulary(classes, has_background=data.has_background, source="classes.txt")
 

@@ -21,8 +21,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar, dataclass_transform, get
 import typer
 from typer.models import OptionInfo
 
-from ovseg.cli.config_merge import nested, overlay, value_at
+from ovseg.cli.config_merge import nested, value_at
 from ovseg.cli.settings import DEFAULTS
+from ovseg.overrides import overlay
 
 __all__ = ["Target", "configured", "flag", "flags", "option_of", "setting", "takes_flags", "targets"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -14,6 +14,9 @@ from ovseg.cli.common import print_error
 from ovseg.errors import OvsegError
 
 __all__ = ["PANELS", "Application", "Command", "Group"]
+
+if TYPE_CHECKING:
+    from ovseg.registry import Kind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 120,
 }
+_LISTED = re.compile(r"\{(encoder|preset|format|dataset|source)(?: without ([\w-]+(?: [\w-]+)*))?\}")
 _TYPE = re.compile(r" <(?:list\[)?(\w+)\]?>$")
 _COLUMN = 30
 """Widest column of flags; help of a longer one begins on the next line."""
@@ -64,28 +68,48 @@ class _Panels:
             formatter.write(_wrapped(" ".join(paragraph.split()), formatter.width, indent, hanging))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments, flags and commands, each under its title."""
-        panels: dict[str, list[tuple[str, str]]] = {title: [] for title in PANELS}
+        """Write commands, arguments and flags, each under its title."""
+        panels: dict[str, list[tuple[str, str]]] = {}
         for name, command in self._commands(ctx):
             text = command.short_help or (command.help or "").strip().partition("\n\n")[0]
             panels.setdefault(command.rich_help_panel or "Commands", []).append((name, text))
+        panels |= self.panels(ctx)
+        names = [len(name) for rows in panels.values() for name, _ in rows]
+        column = 4 + max((length for length in names if length <= _COLUMN), default=_COLUMN)
+        for title, rows in panels.items():
+            formatter.write(f"\n{title}:\n")
+            for name, text in rows:
+                formatter.write(_row(name, " ".join(text.split()), column, formatter.width))
+
+    def panels(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+        """Name and help of arguments and flags, by their titles in the order of ``PANELS``."""
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in PANELS}
         for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
             record = parameter.get_help_record(ctx)
             if record is not None:
                 argument = parameter.param_type_name == "argument"
                 name = _TYPE.sub("" if argument else r" <\1>", record[0])
                 title = "Arguments" if argument else parameter.rich_help_panel or self.rest
-                panels.setdefault(title, []).append((name, record[1]))
-        names = [len(name) for rows in panels.values() for name, _ in rows]
-        column = 4 + max((length for length in names if length <= _COLUMN), default=_COLUMN)
-        for title, rows in panels.items():
-            if rows:
-                formatter.write(f"\n{title}:\n")
-            for name, text in rows:
-                formatter.write(_row(name, " ".join(text.split()), column, formatter.width))
+                found.setdefault(title, []).append((name, with_lists(record[1])))
+        return {title: rows for title, rows in found.items() if rows}
 
     def _commands(self, ctx: Any) -> list[tuple[str, Any]]:
         return []
+
+
+def with_lists(text: str) -> str:
+    """Help in which ``{format}`` stands for the names of all output formats, those of plug-ins among them.
+
+    Likewise for the other kinds of ``ovseg.registry``; ``{format without objects}`` leaves out by tags. Names
+    are looked up when help is shown.
+    """
+    from ovseg.registry import registry_of
+
+    def names(found: re.Match[str]) -> str:
+        kind, tags = cast("tuple[Kind, str | None]", found.groups())
+        return ", ".join(registry_of(kind).names(without=(tags or "").split()))
+
+    return _LISTED.sub(names, text)
 
 
 def _row(name: str, text: str, column: int, width: int) -> str:

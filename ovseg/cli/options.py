@@ -119,8 +119,7 @@ class FormatFlags(RunFolderFlags):
 
     format: list[str] = setting(
         "run.formats",
-        "Output formats, repeated or between commas: png, overlay, html, scores, coco, panoptic, yolo,"
-        " labelme, rrle.",
+        "Output formats, repeated or between commas: {format without objects}.",
         "-f",
         read=split_names,
         metavar="NAMES",

@@ -12,9 +12,10 @@ from typing import Any
 
 import typer
 
-from ovseg.cli.config_merge import overlay, parse_assignment, read_toml
+from ovseg.cli.config_merge import parse_assignment, read_toml
 from ovseg.cli.flags import long_name, targets
 from ovseg.cli.settings import DEFAULTS, Settings
+from ovseg.overrides import overlay
 
 __all__ = ["resolve"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ovseg.config import SegmentConfig
+from ovseg.plugin_settings import PluginSettings
 from ovseg.runs.config import RunConfig
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class Settings:
         inputs: Which files count.
         segment: How images are segmented.
         run: How the run goes about it.
+        encoder: Settings that encoders of plug-ins declare, by encoder.
+        format: Likewise those of output formats.
+        dataset: Likewise those of data sets.
     """
 
     preset: str = "auto"
@@ -72,19 +77,17 @@ class Settings:
     inputs: InputSettings = field(default_factory=InputSettings)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    encoder: PluginSettings = field(default_factory=partial(PluginSettings, "encoder"))
+    format: PluginSettings = field(default_factory=partial(PluginSettings, "format"))
+    dataset: PluginSettings = field(default_factory=partial(PluginSettings, "dataset"))
 
     @property
     def roles(self) -> ModelChoice:
         """Models that take the place of the preset's own."""
         from ovseg.encoders.roles import ModelChoice
 
-        return ModelChoice(
-            self.image_text_encoder,
-            self.backbone,
-            self.prototype_backbone,
-            self.dense_variant,
-            self.templates,
-        )
+        models = (self.image_text_encoder, self.backbone, self.prototype_backbone)
+        return ModelChoice(*models, self.dense_variant, self.templates, self.encoder.queries())
 
 
 DEFAULTS = Settings()

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.errors import ConfigError
+from ovseg.errors import ConfigError, DependencyMissing
 from ovseg.index.base import Floats, Index, Integers, checked_vectors
-from ovseg.index.config import IndexConfig, Kind, chosen_kind, list_count
+from ovseg.index.config import IndexConfig, chosen_kind
 from ovseg.index.faiss_index import FaissIndex, faiss_on_gpu, import_faiss
-from ovseg.index.torch_index import TorchFlat, TorchLists
+from ovseg.index.torch_index import TorchFlat
 
 __all__ = ["build_index", "recall_at"]
 
@@ -22,7 +22,7 @@ _DEPTH = 10
 class _Measured:
     """An approximate index with the recall that was measured on it."""
 
-    def __init__(self, index: TorchLists | FaissIndex, recall: float) -> None:
+    def __init__(self, index: FaissIndex, recall: float) -> None:
         self._index = index
         self._recall = recall
 
@@ -53,19 +53,25 @@ def build_index(
 
     Raises:
         ValueError: The vectors are not finite (N, D) float32.
-        ConfigError: The backend does not have the kind.
-        DependencyMissing: faiss is asked for and not installed.
+        ConfigError: torch is asked for an approximate index.
+        DependencyMissing: faiss is asked for, itself or an index that only it has, and not installed.
     """
     config = config or IndexConfig()
     vectors = checked_vectors(vectors)
-    backend, gpu = _backend(config, device)
-    kind = chosen_kind(len(vectors), vectors.shape[1], config, product_codes=backend == "faiss")
-    if backend == "torch" and kind not in ("flat", "ivf"):
-        raise ConfigError(f"torch has no index of kind {kind}: install faiss, or take flat or ivf")
+    faiss = None if config.backend == "torch" else import_faiss()
+    if faiss is None and config.backend == "faiss":
+        raise DependencyMissing("this search needs faiss: run  pip install 'ovseg[cpu]'")
+    kind = chosen_kind(len(vectors), vectors.shape[1], config) if faiss else "flat"
+    if faiss is None and config.kind not in ("auto", "flat"):
+        if config.backend == "torch":
+            raise ConfigError(f"torch searches exactly and has no index of kind {config.kind}: take faiss")
+        raise DependencyMissing(f"an index of kind {config.kind} needs faiss: run  pip install 'ovseg[cpu]'")
+    gpu = device.startswith("cuda") and faiss_on_gpu(faiss)
+    exact = _exact(vectors, device, in_faiss=faiss is not None, gpu=gpu, config=config)
     if kind == "flat" or len(vectors) <= 2 * _DEPTH:
-        return _flat(vectors, backend, device, gpu=gpu)
-    index = _approximate(vectors, kind, backend, device, config, gpu=gpu)
-    return _Measured(index, _set_effort(index, vectors, sample, backend, device, config, gpu=gpu))
+        return exact
+    index = FaissIndex(vectors, kind, gpu=gpu, seed=config.seed)
+    return _Measured(index, _set_effort(index, exact, vectors, sample, config))
 
 
 def recall_at(found: Integers, true: Integers) -> float:
@@ -74,42 +80,17 @@ def recall_at(found: Integers, true: Integers) -> float:
     return float(sum(hits)) / max(1, true.size)
 
 
-def _backend(config: IndexConfig, device: str) -> tuple[str, bool]:
-    """Name of the backend, and whether faiss is to use a GPU."""
-    wants_gpu = device.startswith("cuda")
-    faiss = import_faiss() if config.backend != "torch" else None
-    if config.backend == "faiss" or (faiss_on_gpu(faiss) and wants_gpu):
-        return "faiss", wants_gpu and faiss_on_gpu(faiss)
-    return ("faiss" if faiss is not None and device == "cpu" else "torch"), False
-
-
-def _flat(vectors: Floats, backend: str, device: str, *, gpu: bool) -> Index:
+def _exact(vectors: Floats, device: str, *, in_faiss: bool, gpu: bool, config: IndexConfig) -> Index:
+    """Return exact search where it is fastest: faiss on its own device, torch on a GPU that faiss has not."""
     import torch
 
-    if backend == "faiss":
+    if in_faiss and (gpu or device == "cpu" or config.backend == "faiss"):
         return FaissIndex(vectors, "flat", gpu=gpu, seed=0)
     return TorchFlat(vectors, torch.device(device))
 
 
-def _approximate(
-    vectors: Floats, kind: Kind, backend: str, device: str, config: IndexConfig, *, gpu: bool
-) -> TorchLists | FaissIndex:
-    import torch
-
-    if backend == "faiss":
-        return FaissIndex(vectors, kind, gpu=gpu, seed=config.seed)
-    return TorchLists(vectors, list_count(len(vectors)), torch.device(device), config.seed)
-
-
 def _set_effort(
-    index: TorchLists | FaissIndex,
-    vectors: Floats,
-    sample: Floats | None,
-    backend: str,
-    device: str,
-    config: IndexConfig,
-    *,
-    gpu: bool,
+    index: FaissIndex, exact: Index, vectors: Floats, sample: Floats | None, config: IndexConfig
 ) -> float:
     """Raise the effort until the recall on a sample is what is asked for; return that recall."""
     own: Integers | None = None
@@ -117,7 +98,7 @@ def _set_effort(
         own = np.random.default_rng(config.seed).permutation(len(vectors))[:_SAMPLE]
         sample = vectors[own]
     depth = _DEPTH + (own is not None)
-    _, true = _flat(vectors, backend, device, gpu=gpu).search(sample, depth)
+    _, true = exact.search(sample, depth)
     recall = 0.0
     for effort in index.efforts:
         index.set_effort(effort)

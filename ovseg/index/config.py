@@ -23,8 +23,9 @@ class IndexConfig:
     Attributes:
         kind: ``flat`` (exact), ``ivf`` (inverted lists), ``hnsw`` (graph), ``pq`` (inverted lists of product
             codes, the best of which are compared exactly), or ``auto``: by the number of vectors.
-        backend: ``faiss``, ``torch``, or ``auto``: faiss on a GPU if it can, else torch on a GPU, else faiss
-            on the CPU, else torch. torch has ``flat`` and ``ivf``.
+        backend: ``faiss``, ``torch`` (exact search only), or ``auto``: faiss for everything approximate; for
+            exact search faiss too, but torch on a GPU that faiss cannot use. Without faiss every search is
+            exact.
         flat_limit: Vectors up to which ``auto`` searches exactly.
         ivf_bytes: Bytes of vectors up to which ``auto`` takes ``ivf``; ``pq`` beyond.
         recall: Least share of the true ten nearest that an approximate search must find. It is measured when
@@ -55,20 +56,19 @@ class IndexConfig:
                 raise ConfigError(f"index {name} must be at least 0, not {getattr(self, name)}")
 
 
-def chosen_kind(count: int, width: int, config: IndexConfig, *, product_codes: bool = True) -> Kind:
+def chosen_kind(count: int, width: int, config: IndexConfig) -> Kind:
     """The structure for ``count`` vectors of ``width`` numbers.
 
     Args:
         count: Vectors.
         width: Numbers a vector.
         config: A kind that it names is taken.
-        product_codes: Whether the backend has ``pq``; without it ``auto`` stays with ``ivf``.
     """
     if config.kind != "auto":
         return config.kind  # type: ignore[return-value]
     if count <= config.flat_limit:
         return "flat"
-    return "pq" if product_codes and 4 * count * width > config.ivf_bytes else "ivf"
+    return "pq" if 4 * count * width > config.ivf_bytes else "ivf"
 
 
 def list_count(count: int) -> int:

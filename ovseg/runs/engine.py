@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ovseg.errors import ConfigError, OutputError
 from ovseg.files import recorded_writes, write_json
 from ovseg.images import ImageFile
-from ovseg.outputs import FORMATS, OutputItem, RunContext, Writer
+from ovseg.outputs import OutputItem, RunContext, Writer, make_writers
 from ovseg.progress import Progress, Silent
 from ovseg.runs.config import RunConfig
 from ovseg.runs.folder import RunFolder, open_run_folder
@@ -93,9 +93,9 @@ def run_segmentation(
     if config.overwrite and count > 1:
         raise ConfigError("--overwrite and --shard exclude each other: shards share one folder")
     context = RunContext(out=out, vocabulary=vocabulary, save_scores="scores" in config.formats)
-    writers = {name: FORMATS.get(name)(context) for name in config.formats}
+    writers = make_writers(config.formats, context, config.options)
     selected = list(enumerate(images))[: config.limit][number - 1 :: count]
-    entry = run_config_entry(segmenter.describe(), vocabulary, config.images)
+    entry = run_config_entry(segmenter.describe(), vocabulary, config.images) | config.changed_options()
     with open_run_folder(out, entry, overwrite=config.overwrite, shard=config.shard) as folder:
         return _Run(folder, vocabulary, segmenter, config, writers, progress or Silent()).complete(selected)
 

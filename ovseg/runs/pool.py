@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from ovseg.encoders.lone import HasImageText
 from ovseg.errors import BankMismatch, InputError, OutputError
-from ovseg.files import TEMPORARY_PREFIX, file_sha256
+from ovseg.files import file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
 from ovseg.images.perceptual import image_hash
 from ovseg.progress import Progress, Silent
@@ -31,6 +30,7 @@ from ovseg.support.pool.file import (
 )
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem, pool_of
 from ovseg.support.pool.views import encode_views, view_boxes, views
+from ovseg.work_store import WorkStore
 
 __all__ = ["PoolSummary", "build_pool", "parts_folder"]
 
@@ -121,13 +121,13 @@ def build_pool(
         except OSError as error:
             raise OutputError(f"cannot use {parts}: {error.strerror}") from error
         stack.enter_context(folder_lock(parts))
-        for leftover in parts.glob(f"{TEMPORARY_PREFIX}*"):
-            leftover.unlink(missing_ok=True)
         before = _existing(out, encoders, config, overwrite=overwrite)
+        plan = {"encoder": encoder_fingerprint(encoders.image_text), "config": config.to_dict()}
+        work = WorkStore(parts, plan, load=read_pool, save=lambda pool, path: write_pool(path, pool))
         roots = tuple(os.path.normpath(folder.absolute()) for folder in folders)
-        known = _Known([before, *_read_parts(parts, encoders, config)], roots)
+        known = _Known([before, *work.values()], roots)
         build = _Build(
-            parts, encoders, config, roots, known, limits or ImageLimits(), batch, progress or Silent()
+            work, encoders, config, roots, known, limits or ImageLimits(), batch, progress or Silent()
         )
         items, failed = build.run(sources, workers)
         if not items:
@@ -138,7 +138,7 @@ def build_pool(
         )
         write_pool(out, pool)
         # Only a whole pool ends the need for its parts.
-        shutil.rmtree(parts, ignore_errors=True)
+        work.remove()
     kept = {(entry.root, entry.path) for entry in pool.entries}
     gone = 0 if before is None else sum((e.root, e.path) not in kept for e in before.entries)
     return PoolSummary(out, pool, build.encoded, gone)
@@ -175,15 +175,6 @@ def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrit
             return None
         raise
     return pool
-
-
-def _read_parts(parts: Path, encoders: HasImageText, config: PoolConfig) -> Iterator[Pool]:
-    """Parts that fit; others were left by a build of other settings, or by a disk that was full."""
-    for path in sorted(parts.glob("*.part")):
-        with contextlib.suppress(BankMismatch):
-            pool = read_pool(path, encoders.image_text)
-            if pool.config == config:
-                yield pool
 
 
 class _Known:
@@ -224,11 +215,11 @@ class _Read:
 
 
 class _Build:
-    """One call of ``build_pool`` on an open folder of parts."""
+    """One call of ``build_pool`` on an open store of parts."""
 
     def __init__(
         self,
-        parts: Path,
+        work: WorkStore[Pool],
         encoders: HasImageText,
         config: PoolConfig,
         roots: tuple[str, ...],
@@ -237,7 +228,7 @@ class _Build:
         batch: int,
         progress: Progress,
     ) -> None:
-        self._parts = parts
+        self._work = work
         self._encoders = encoders
         self._config = config
         self._roots = roots
@@ -246,7 +237,6 @@ class _Build:
         self._batch = batch or (CPU_BATCH if encoders.device.type == "cpu" else GPU_BATCH)
         self._progress = progress
         self._boxes = view_boxes(config)
-        self._number = len(list(parts.glob("*.part")))
         self.encoded = 0
 
     def run(
@@ -343,5 +333,4 @@ class _Build:
             return
         names = self._encoders.image_text
         pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.preset, self._config)
-        write_pool(self._parts / f"{self._number:06d}.part", pool)
-        self._number += 1
+        self._work.put([item.entry.sha256 for item in items], pool)

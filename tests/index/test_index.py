@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,11 +15,9 @@ from ovseg.index import IndexConfig, build_index
 from ovseg.index.base import ranked
 from ovseg.index.build import recall_at
 from ovseg.index.config import chosen_kind, list_count
-from ovseg.index.kmeans import nearest_centroid, spherical_kmeans
 
 PAIRS = [
     ("torch", "flat"),
-    ("torch", "ivf"),
     ("faiss", "flat"),
     ("faiss", "ivf"),
     ("faiss", "hnsw"),
@@ -133,8 +130,9 @@ def test_what_is_no_vectors_is_refused():
 
 
 def test_queries_like_those_to_come_decide_the_effort():
+    needs("faiss")
     vectors, sample = clustered(5, 3000), unit(np.random.default_rng(6), 100, 32)
-    config = IndexConfig(kind="ivf", backend="torch")
+    config = IndexConfig(kind="ivf")
     near, far = build_index(vectors, config), build_index(vectors, config, sample=sample)
     # Random directions have their neighbours in many clusters.
     assert far.describe()["probes"] > near.describe()["probes"]
@@ -142,19 +140,18 @@ def test_queries_like_those_to_come_decide_the_effort():
 
 
 @pytest.mark.parametrize(
-    ("count", "config", "codes", "kind"),
+    ("count", "config", "kind"),
     [
-        (0, IndexConfig(), True, "flat"),
-        (100_000, IndexConfig(), True, "flat"),
-        (100_001, IndexConfig(), True, "ivf"),
-        (10_000_000, IndexConfig(), True, "pq"),
-        (10_000_000, IndexConfig(), False, "ivf"),
-        (11, IndexConfig(flat_limit=10), True, "ivf"),
-        (10, IndexConfig(kind="hnsw"), True, "hnsw"),
+        (0, IndexConfig(), "flat"),
+        (100_000, IndexConfig(), "flat"),
+        (100_001, IndexConfig(), "ivf"),
+        (10_000_000, IndexConfig(), "pq"),
+        (11, IndexConfig(flat_limit=10), "ivf"),
+        (10, IndexConfig(kind="hnsw"), "hnsw"),
     ],
 )
-def test_the_structure_follows_the_size(count, config, codes, kind):
-    assert chosen_kind(count, 384, config, product_codes=codes) == kind
+def test_the_structure_follows_the_size(count, config, kind):
+    assert chosen_kind(count, 384, config) == kind
 
 
 def test_lists_grow_with_the_root():
@@ -169,8 +166,8 @@ def test_settings_out_of_range(settings):
         IndexConfig(**settings)
 
 
-def test_torch_says_what_it_has_not():
-    with pytest.raises(ConfigError, match="torch has no index of kind pq"):
+def test_torch_has_no_approximate_index():
+    with pytest.raises(ConfigError, match="torch searches exactly and has no index of kind pq"):
         build_index(clustered(0, 100), IndexConfig(kind="pq", backend="torch"))
 
 
@@ -179,6 +176,10 @@ def test_without_faiss_torch_takes_over(monkeypatch):
     assert build_index(np.eye(3, dtype=np.float32)).describe()["backend"] == "torch"
     with pytest.raises(DependencyMissing, match=r"pip install 'ovseg\[cpu\]'"):
         build_index(np.eye(3, dtype=np.float32), IndexConfig(backend="faiss"))
+    with pytest.raises(DependencyMissing, match="an index of kind ivf needs faiss"):
+        build_index(np.eye(3, dtype=np.float32), IndexConfig(kind="ivf"))
+    many = clustered(0, 200)
+    assert build_index(many, IndexConfig(flat_limit=10)).describe()["kind"] == "flat"
 
 
 def test_the_settings_of_an_index_cost_no_heavy_import():
@@ -198,23 +199,6 @@ def test_rows_that_were_not_found_come_last():
 def test_recall_by_hand():
     found = np.array([[1, 2, -1], [5, 6, 7]])
     assert recall_at(found, np.array([[1, 3], [6, 7]])) == 0.75
-
-
-def test_kmeans_finds_directions_that_are_apart():
-    axes = torch.eye(5).repeat_interleave(40, 0) + 0.05 * torch.randn(
-        200, 5, generator=torch.Generator().manual_seed(0)
-    )
-    rows = torch.nn.functional.normalize(axes, dim=1)
-    centroids = spherical_kmeans(rows, 20, seed=0)
-    assert torch.allclose(centroids.norm(dim=1), torch.ones(20), atol=1e-5)
-    nearest = nearest_centroid(rows, centroids)
-    assert (nearest == (rows @ centroids.T).argmax(1)).all()
-    # No list mixes two axes.
-    owners = [
-        set(range(5)) & {i // 40 for i in torch.nonzero(nearest == c).flatten().tolist()} for c in range(20)
-    ]
-    assert all(len(axes) <= 1 for axes in owners)
-    assert torch.equal(centroids, spherical_kmeans(rows, 20, seed=0))
 
 
 @pytest.mark.gpu

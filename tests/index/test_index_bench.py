@@ -24,22 +24,19 @@ def test_vectors_lie_in_clusters_that_the_seed_decides():
     assert near.mean() > (clustered_vectors(100, 64, 5, seed=2) @ vectors.T).max(1).mean() + 0.2
 
 
-@pytest.mark.parametrize("backend", ["torch", "faiss"])
-def test_figures_of_a_search(backend):
-    if backend == "faiss":
-        pytest.importorskip("faiss")
+def test_figures_of_a_search():
+    pytest.importorskip("faiss")
     vectors, queries = clustered_vectors(3000, 32, 30, 0), clustered_vectors(100, 32, 30, 0, part=1)
-    row = time_index(vectors, queries, IndexConfig(kind="ivf", backend=backend), runs=1)
+    row = time_index(vectors, queries, IndexConfig(kind="ivf"), runs=1)
     assert row["recall"] >= 0.97
     assert row["recall_at_10"] >= 0.99
     assert row["exact_ms"] / row["ms"] == pytest.approx(row["speedup"])
-    assert time_index(vectors, queries, IndexConfig(kind="flat", backend=backend), runs=1)["recall"] == 1
+    assert time_index(vectors, queries, IndexConfig(kind="flat"), runs=1)["recall"] == 1
 
 
 def test_bench_index_compares_kinds_and_refuses_unknown_ones():
-    arguments = (
-        "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf --backend torch"
-    )
+    pytest.importorskip("faiss")
+    arguments = "bench index --vectors 500 --width 16 --clusters 9 --queries 20 --kinds flat,ivf"
     result = CliRunner().invoke(application(), [*arguments.split(), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert [row["kind"] for row in json.loads(result.stdout)] == ["flat", "ivf"]
@@ -50,12 +47,10 @@ def test_bench_index_compares_kinds_and_refuses_unknown_ones():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["faiss", "torch"])
-def test_the_chosen_settings_reach_their_recall_on_200k_vectors(backend):
-    if backend == "faiss":
-        pytest.importorskip("faiss")
+def test_the_chosen_settings_reach_their_recall_on_200k_vectors():
+    pytest.importorskip("faiss")
     vectors, queries = clustered_vectors(200_000, 128, 1000, 0), clustered_vectors(200, 128, 1000, 0, part=1)
-    row = time_index(vectors, queries, IndexConfig(backend=backend), runs=1)
+    row = time_index(vectors, queries, IndexConfig(), runs=1)
     assert row["kind"] == "ivf"
     assert row["recall"] >= 0.98
     assert row["speedup"] > 1

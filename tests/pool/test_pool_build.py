@@ -77,8 +77,8 @@ def test_parts_of_a_stopped_build_are_used(photos, encoders, tmp_path, monkeypat
         with pytest.raises(KeyboardInterrupt):
             build_pool([photos], out, encoders, batch=1)
     assert not out.exists()
-    assert len(list(parts_folder(out).glob("*.part"))) == 2
-    (parts_folder(out) / "000009.part").write_bytes(b"half")
+    assert len(list(parts_folder(out).glob("*.safetensors"))) == 2
+    (parts_folder(out) / f"{64 * '0'}.safetensors").write_bytes(b"half")
     summary = build_pool([photos], out, encoders, batch=1)
     assert 0 < summary.encoded < 7
     build_pool([photos], tmp_path / "whole.pool", pool_encoders(), batch=1)

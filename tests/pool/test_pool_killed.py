@@ -50,7 +50,7 @@ def finish(photos: Path, out: Path) -> str:
 def wait_for_parts(out: Path, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until ``count`` parts are written, or the build has ended."""
     folder = out.with_name(out.name + ".parts")
-    while process.poll() is None and len(list(folder.glob("*.part"))) < count:
+    while process.poll() is None and len(list(folder.glob("*.safetensors"))) < count:
         time.sleep(0.01)
 
 
@@ -61,7 +61,7 @@ def test_a_killed_build_ends_in_the_bytes_of_an_unbroken_one(many, tmp_path, kil
     generator = np.random.default_rng()
     for _ in range(kills):
         process = start(many, killed, FAKE_SECONDS="0.05")
-        parts = len(list(tmp_path.glob("killed.pool.parts/*.part")))
+        parts = len(list(tmp_path.glob("killed.pool.parts/*.safetensors")))
         wait_for_parts(killed, parts + int(generator.integers(0, 3)), process)
         time.sleep(float(generator.uniform(0, 0.15)))
         process.kill()

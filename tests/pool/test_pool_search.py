@@ -91,7 +91,7 @@ def test_near_copies_count_once(photos, encoders, tmp_path):
     assert found(pool, both)[:2] == ["red-1.png", "red-0.png"]
 
 
-@pytest.mark.parametrize(("backend", "kind"), [("torch", "flat"), ("torch", "ivf"), ("faiss", "hnsw")])
+@pytest.mark.parametrize(("backend", "kind"), [("torch", "flat"), ("faiss", "ivf"), ("faiss", "hnsw")])
 def test_the_index_does_not_change_the_answer(pool, encoders, backend, kind):
     if backend == "faiss":
         pytest.importorskip("faiss")
