@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import typer
 
 from ovseg.errors import OvsegError
-
-
-def option(*flags: str, **settings: Any) -> Any:
-    """``typer.Option`` of a parameter of one command, with an ``OVSEG_<FLAG>`` named after the flag."""
-    long = next((flag for flag in flags if flag.startswith("--")), None)
-    if long is not None:
-        name = long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
-        settings.setdefault("envvar", f"OVSEG_{name}")
-    return typer.Option(*flags, show_envvar=False, rich_help_panel="Measurement", **settings)
 
 
 def one_line(text: object) -> str:

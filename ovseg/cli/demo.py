@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.demonstrations import Demonstration, find_demonstration
 from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.launch import launch, say, set_up_process
 from ovseg.cli.resolve import resolve
@@ -34,13 +35,18 @@ CLASSES = (
 
 @flags("Output")
 class DemoFlags(
-    options.ReportFlags, options.OfflineFlag, options.DeviceFlags, options.PresetFlag, options.RunFolderFlags
+    options.ReportFlags,
+    options.OfflineFlag,
+    options.DeviceFlags,
+    options.PresetFlag,
+    options.RunFolderFlags,
 ):
     """Flags of ``ovseg demo``."""
 
     output: Path = flag("Run folder to write.", "-o", default=DEMO_OUTPUT, metavar="FOLDER")
+    show: str | None = flag("Another demonstration, which an installed package brings.", panel="Input")
     world: bool = flag(
-        "Scenes that ovseg draws, with the small models that it brings.", default=False, panel="Input"
+        "The learned world, of examples/learned_world: as --show world.", default=False, panel="Input"
     )
 
 
@@ -52,9 +58,9 @@ def demo(ctx: typer.Context, flags: DemoFlags) -> None:
     standard output is the path of the report: open it in a browser.
 
     With --world the pictures are twelve scenes that a program draws, and the models are small ones that have
-    learned such scenes and come with ovseg: pictures of each name are sampled, their objects found, a bank
-    made of them, and the scenes segmented with it; world.html leads through all of it. It works on any
-    machine, and needs diffusers (pip install 'ovseg[diffusion]').
+    learned such scenes: pictures of each name are sampled, their objects found, a bank made of them, and the
+    scenes segmented with it; world.html leads through all of it. It is a package of its own (in a checkout:
+    pip install ./examples/learned_world).
 
     For example:
 
@@ -64,27 +70,29 @@ def demo(ctx: typer.Context, flags: DemoFlags) -> None:
     """
     set_up_process(verbose=flags.verbose, offline=flags.offline)
     settings = replace(resolve(ctx, flags), classes=(CLASSES,))
-    if flags.world:
-        raise typer.Exit(_show_world(settings, flags.output, quiet=flags.quiet, as_json=flags.as_json))
-    summary = launch(demo_photos(), settings, flags.output, quiet=flags.quiet, as_json=flags.as_json)
+    out, quiet, as_json = flags.output, flags.quiet, flags.as_json
+    name = "world" if flags.world else flags.show
+    if name:
+        raise typer.Exit(_show(find_demonstration(name), settings, out, quiet=quiet, as_json=as_json))
+    summary = launch(demo_photos(), settings, out, quiet=quiet, as_json=as_json)
     raise typer.Exit(summary.exit_code if summary else 0)
 
 
-def _show_world(settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
-    """Scenes, a bank of sampled pictures, the run, and the page about all of it; returns the exit code."""
-    from ovseg.world.demo import demo_bank, draw_scenes
-    from ovseg.world.tour import write_tour
-    from ovseg.world.vocabulary import SEGMENT
-
-    scenes = draw_scenes(out.with_name(f"{out.name}-scenes"))
-    path, bank = demo_bank(out, lambda line: say(line, quiet=quiet))
+def _show(demonstration: Demonstration, settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
+    """Prepare and run a demonstration, and name the page that it leaves; returns the exit code."""
+    made = demonstration(out, lambda line: say(line, quiet=quiet))
     chosen = replace(
-        settings, preset="world", classes=(), vocabulary="world", segment=SEGMENT, bank=str(path)
+        settings,
+        preset=made.preset,
+        classes=(),
+        vocabulary=made.vocabulary,
+        segment=made.segment,
+        bank=str(made.bank) if made.bank else None,
     )
-    summary = launch(scenes, chosen, out, quiet=quiet, as_json=as_json)
+    summary = launch(made.inputs, chosen, out, quiet=quiet, as_json=as_json)
     if summary is None:
         return 0
-    say(f"from names to masks, step by step: {write_tour(out, path, bank)}", quiet=quiet)
+    say(f"step by step: {made.finish(out)}", quiet=quiet)
     return summary.exit_code
 
 

@@ -25,7 +25,7 @@ from ovseg.cli.config_merge import nested, value_at
 from ovseg.cli.settings import DEFAULTS
 from ovseg.overrides import overlay
 
-__all__ = ["Target", "configured", "flag", "flags", "option_of", "setting", "takes_flags", "targets"]
+__all__ = ["Target", "configured", "flag", "flags", "setting", "takes_flags", "targets"]
 
 T = TypeVar("T")
 
@@ -134,11 +134,6 @@ def flags(panel: str = "") -> Callable[[type[T]], type[T]]:
     return declare
 
 
-def option_of(kind: Any, name: str) -> Any:
-    """The option of a declared flag, for a function that takes it as a parameter."""
-    return kind.__dataclass_fields__[name].metadata["option"]
-
-
 def targets(flags: Any, config: Any = DEFAULTS) -> Iterator[Target]:
     """Which settings of a configuration the flags of a command set."""
     for declared in fields(flags):
@@ -168,7 +163,8 @@ def configured(flags: Any, of: T, onto: T | None = None) -> T:
 
 def long_name(flags: Any, name: str) -> str:
     """``--image-size`` of the field ``image_size``."""
-    return str(option_of(type(flags), name).param_decls[0]).partition("/")[0]
+    option = type(flags).__dataclass_fields__[name].metadata["option"]
+    return str(option.param_decls[0]).partition("/")[0]
 
 
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -34,7 +34,7 @@ PANELS = (
     "Discovery",
     "Search",
     "Evaluation",
-    "Measurement",
+    "Benchmark",
     "Run",
     "Configuration",
     "Diagnostics",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli.flags import flag, flags, option_of, setting
+from ovseg.cli.flags import flag, flags, setting
 from ovseg.cli.settings import DEFAULTS
 from ovseg.runs.config import parse_shard
 
@@ -268,7 +268,14 @@ class ImageSizeFlag:
 
 
 @flags("Segmentation")
-class SegmentationFlags(ImageSizeFlag):
+class SeedFlag:
+    """The seed of everything that is drawn."""
+
+    seed: int = setting("segment.seed", "Random seed.")
+
+
+@flags("Segmentation")
+class SegmentationFlags(SeedFlag, ImageSizeFlag):
     """What is chosen most often; --set reaches every setting."""
 
     refine: str = setting("segment.refine", "Refinement of mask edges: none, pamr or crf.")
@@ -276,7 +283,6 @@ class SegmentationFlags(ImageSizeFlag):
         "segment.abstain",
         "Write no class (255 in masks) where the confidence of the best class is below this, from 0 to 1.",
     )
-    seed: int = setting("segment.seed", "Random seed.")
 
 
 @flags("Run")
@@ -341,17 +347,3 @@ class VerboseFlags(QuietFlag):
 @flags()
 class ReportFlags(JsonFlag, VerboseFlags):
     """What is printed where."""
-
-
-# For commands with few flags, which take them as parameters.
-Limit = Annotated[int | None, option_of(LimitFlag, "limit")]
-VocabularyName = Annotated[str | None, option_of(VocabularyFlag, "vocabulary")]
-Preset = Annotated[str, option_of(PresetFlag, "preset")]
-BackbonePreset = Annotated[str, option_of(BackbonePresetFlag, "preset")]
-Device = Annotated[str, option_of(DeviceFlag, "device")]
-Dtype = Annotated[str, option_of(ComputeFlags, "dtype")]
-CacheDir = Annotated[str | None, option_of(DeviceFlags, "cache_dir")]
-Refine = Annotated[str, option_of(SegmentationFlags, "refine")]
-Seed = Annotated[int, option_of(SegmentationFlags, "seed")]
-Quiet = Annotated[bool, option_of(QuietFlag, "quiet")]
-Json = Annotated[bool, option_of(JsonFlag, "as_json")]

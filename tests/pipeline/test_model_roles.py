@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from ovseg.cli.app import application
 from ovseg.config import SegmentConfig
 from ovseg.encoders.preset_card import preset_of
-from ovseg.encoders.presets import PRESETS, choose_preset
+from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
@@ -107,13 +107,11 @@ def test_objects_are_found_without_an_encoder_of_names(
     assert [weights["name"] for weights in about["weights"]] == ["small/shape/model.safetensors"]
     # With other models over the preset's, whether its own loader knows roles or not.
     shape = f"local-dir:{models / 'shape'}"
-    for name in (f"local-dir:{folder}", "world"):
-        card = choose_preset(name, ModelChoice(backbone=shape))
+    for preset in (choose_preset(f"local-dir:{folder}"), OFFLINE):
+        card = preset.with_roles(ModelChoice(backbone=shape))
         alone = card.load_shape(CPU, torch.float32, None)
         assert alone.preset == card.name
         assert [weights.spec for weights in alone.cards] == [shape]
-    other = choose_preset("world", ModelChoice(image_text_encoder=f"local-dir:{models / 'clip'}"))
-    assert other.load_shape(CPU, torch.float32, None).backbone.family == "clip"
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
