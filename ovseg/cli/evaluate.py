@@ -151,7 +151,7 @@ def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[Settings
             leakage.refuse(report)
         found = sum(len(pool["copies"]) for pool in report["pools"])
         say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
-    predictor, batch = _predictor(settings, data, words, protocol, flags.predictions, output, quiet=quiet)
+    predictor, batch = _predictor(flags, settings, data, words, protocol)
     run = EvaluationSettings(
         batch_size=settings.run.batch_size or batch,
         shard=settings.run.shard,
@@ -190,32 +190,26 @@ def _vocabulary(settings: Settings, data: Dataset) -> Vocabulary:
 
 
 def _predictor(
-    settings: Settings,
-    data: Dataset,
-    words: Vocabulary,
-    protocol: EvaluationProtocol,
-    folder: Path | None,
-    out: Path,
-    *,
-    quiet: bool,
+    flags: EvaluateFlags, settings: Settings, data: Dataset, words: Vocabulary, protocol: EvaluationProtocol
 ) -> tuple[Predictor[Any], int]:
     """The folder of predictions, or a segmenter; and how many images go at a time by default."""
-    if folder is not None:
+    if flags.predictions is not None:
         from ovseg.evaluation.prediction_folder import FolderPredictor
 
-        return FolderPredictor(folder, data, words, protocol), 8
+        return FolderPredictor(flags.predictions, data, words, protocol), 8
 
     from ovseg.evaluation.predictions import SegmenterPredictor
 
     if protocol.crop is not None and (settings.bank is not None or settings.pool is not None):
         raise UsageError(f"protocol {protocol.name} takes no bank: use --protocol ovseg")
-    segmenter = load_segmenter(settings, quiet=quiet)
+    segmenter = load_segmenter(settings, quiet=flags.quiet)
     batch = 1 if str(segmenter.describe().get("device", "cpu")).startswith("cpu") else 8
     if protocol.crop is not None:
         from ovseg.pipeline.protocol_predictor import ProtocolPredictor
 
         return ProtocolPredictor(segmenter.encoders, words, data, protocol), batch
-    take_bank(segmenter, settings, words, [sample.image for sample in data.samples], out, quiet=quiet)
+    images = [sample.image for sample in data.samples]
+    take_bank(segmenter, settings, words, images, flags.output, quiet=flags.quiet)
     return SegmenterPredictor(segmenter, words, data), batch
 
 
