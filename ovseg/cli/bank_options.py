@@ -85,7 +85,9 @@ class PrototypeFlags(CleanFlag):
     parts: int = _setting("prototypes.parts", "Most part prototypes (k-means) per class.", metavar="K")
     seed: int = _setting("prototypes.seed", "Random seed.")
     image_size: int = _setting(
-        "image_size", "Shorter side, in pixels, at which support images are encoded.", metavar="PIXELS"
+        "encoding.image_size",
+        "Shorter side, in pixels, at which support images are encoded.",
+        metavar="PIXELS",
     )
 
 

@@ -126,7 +126,7 @@ class ShotsFlags(
     images: int | None = flag("Measure on this many images, evenly spaced.")
     refine: str = flag("Refinement of mask edges: none, pamr or crf.", default="none", panel="Segmentation")
     assignments: list[str] = flag(
-        options.SET.format("segment.prototype_weight=8 or prototypes.parts=8"),
+        options.SET.format("segment.bank.prototype_weight=8 or prototypes.parts=8"),
         "--set",
         default=[],
         panel="Configuration",
@@ -148,7 +148,7 @@ def shots(flags: ShotsFlags) -> None:
     """
     set_up_process(verbose=0, offline=True)
     numbers = _shot_numbers(flags.shots)
-    chosen = _ShotSettings(segment=SegmentConfig(refine=flags.refine))
+    chosen = _ShotSettings(segment=SegmentConfig().with_settings(refine=flags.refine))
     for text in flags.assignments:
         chosen = overlay(chosen, parse_assignment(text), "--set")
 

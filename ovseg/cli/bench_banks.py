@@ -52,16 +52,20 @@ class BanksFlags(
     pool: Path | None = flag("Pool from which a bank is retrieved and compared too.")
     self_pool: bool = flag("Also make a bank from the images themselves.", "--self/--no-self", default=True)
     weight: float | None = setting(
-        "prototype_weight", "Weight of the bank (segment.prototype_weight).", of=CONFIG, default=None
+        "bank.prototype_weight",
+        "Weight of the bank (segment.bank.prototype_weight).",
+        of=CONFIG,
+        default=None,
     )
-    votes: list[float] = flag(
-        "Weight of region pooling (segment.region_pooling) to compare. Repeatable.",
+    region_weights: list[float] = flag(
+        "Weight of region pooling (segment.region_pooling.region_weight) to compare. Repeatable.",
+        "--region-weight",
         default=[],
         panel="Segmentation",
     )
-    regions: int | None = setting(
-        "regions",
-        "Segments whose connected components are pooled (segment.regions).",
+    segments: int | None = setting(
+        "region_pooling.segments",
+        "Segments whose connected components are pooled (segment.region_pooling.segments).",
         of=CONFIG,
         default=None,
         panel="Segmentation",
@@ -119,10 +123,9 @@ def banks(
             classes,
             work,
             pool=flags.pool,
-            self_pool=flags.self_pool,
-            advance=progress.advance,
+            advance=progress.advance if flags.self_pool else None,
         )
-        lines = lines_for(config, found, background=data.has_background, votes=flags.votes)
+        lines = lines_for(config, found, background=data.has_background, region_weights=flags.region_weights)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
     say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=flags.quiet)
     if flags.as_json:

@@ -12,7 +12,7 @@ from ovseg.cli.common import one_line, say
 from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.launch import set_up_process
 from ovseg.cli.resolve import resolve
-from ovseg.cli.segmenting import banked_vocabulary, load_segmenter
+from ovseg.cli.segmenting import banked_vocabulary, load_segmenter, read_bank
 from ovseg.errors import UsageError
 
 __all__ = ["explain"]
@@ -56,11 +56,12 @@ def explain(
     """
     settings = resolve(ctx, flags, assignments=flags.assignments)
     set_up_process(verbose=flags.verbose, offline=flags.offline)
-    if settings.bank is None:
+    used = read_bank(settings)
+    if used is None:
         raise UsageError("no bank given: add --bank FILE.bank")
     if flags.output is None:
         raise UsageError("no page given: add -o PAGE.html")
-    words = banked_vocabulary(settings)
+    words = banked_vocabulary(settings, used)
 
     import numpy as np
     from PIL import Image
@@ -72,8 +73,7 @@ def explain(
     from ovseg.pipeline.explain import SupportPhotos, explain_image
 
     pixels = load_image(image).pixels
-    segmenter = load_segmenter(settings, quiet=flags.quiet)
-    used = segmenter.bank or segmenter.use_bank(settings.bank)
+    segmenter = load_segmenter(settings, used, quiet=flags.quiet)
     regions, explained = explain_image(segmenter, pixels, words, SupportPhotos(used, flags.photos))
     height, width = display_size(pixels.shape[:2], smallest=480, largest=1024)
     shown = Image.fromarray(pixels).resize((width, height))

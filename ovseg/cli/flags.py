@@ -5,7 +5,7 @@ which it stands, and which setting it sets, whose value in the configuration is 
 
     @flags("Segmentation")
     class SegmentationFlags:
-        image_size: int = setting("segment.image_size", "Shorter side in pixels at which …")
+        image_size: int = setting("segment.encoding.image_size", "Shorter side at which …")
 
 A command takes one dataclass of flags, which inherits from the groups that the command has.
 """

@@ -263,7 +263,9 @@ class ImageSizeFlag:
     """How large images are encoded."""
 
     image_size: int = setting(
-        "segment.image_size", "Shorter side, in pixels, at which images are encoded.", metavar="PIXELS"
+        "segment.encoding.image_size",
+        "Shorter side, in pixels, at which images are encoded.",
+        metavar="PIXELS",
     )
 
 
@@ -271,16 +273,16 @@ class ImageSizeFlag:
 class SeedFlag:
     """The seed of everything that is drawn."""
 
-    seed: int = setting("segment.seed", "Random seed.")
+    seed: int = setting("segment.region_pooling.seed", "Random seed.")
 
 
 @flags("Segmentation")
 class SegmentationFlags(SeedFlag, ImageSizeFlag):
     """What is chosen most often; --set reaches every setting."""
 
-    refine: str = setting("segment.refine", "Refinement of mask edges: none, pamr or crf.")
+    refine: str = setting("segment.refinement.refine", "Refinement of mask edges: none, pamr or crf.")
     abstain: float | None = setting(
-        "segment.abstain",
+        "segment.refinement.abstain",
         "Write no class (255 in masks) where the confidence of the best class is below this, from 0 to 1.",
     )
 
@@ -317,7 +319,7 @@ class SetFlag:
     """Any setting by its name."""
 
     assignments: list[str] = flag(
-        SET.format("segment.image_size=448"), "--set", default=[], metavar="KEY=VALUE"
+        SET.format("segment.encoding.image_size=448"), "--set", default=[], metavar="KEY=VALUE"
     )
 
 

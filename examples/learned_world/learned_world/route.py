@@ -27,9 +27,10 @@ from ovseg.config import SegmentConfig
 from ovseg.encoders.presets import Encoders, load_preset
 from ovseg.evaluation.metrics import Figures
 from ovseg.files import write_json
+from ovseg.matching.encoded_image import EncodedImage
 from ovseg.pipeline.banks import build_bank
-from ovseg.pipeline.benchmarks.banks import FILTER_MASS
-from ovseg.pipeline.encode import EncodedImage, encode_images
+from ovseg.pipeline.benchmarks.banks import FILTER_TOP_P
+from ovseg.pipeline.encode import encode_images
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.sources import open_source
 from ovseg.pipeline.timer import Timer
@@ -45,7 +46,7 @@ SUPPORT_SEED, POOL_SEED = 500_009, 700_001
 
 POOL_SIZE = 2000
 
-ALONE = replace(SEGMENT, text_with_bank=False, background_score="prototypes")
+ALONE = SEGMENT.with_settings(text_with_bank=False, background_score="prototypes")
 """The bank decides alone, its background prototypes among it, as in OVDiff."""
 
 READINGS: dict[str, SegmentConfig] = {"bank alone": ALONE, "bank and names": SEGMENT}
@@ -66,7 +67,7 @@ class EncodedScenes:
             self.encoded: list[EncodedImage] = [
                 found
                 for scene in scenes
-                for found in encode_images([scene.pixels], encoders, SEGMENT, timer, encoders.spaces)
+                for found in encode_images([scene.pixels], encoders, SEGMENT.encoding, timer, encoders.spaces)
             ]
 
     def measure(
@@ -236,7 +237,7 @@ def main() -> None:
     classes = tuple(targets.classes.split(","))
     encoders = load_preset(targets.preset)
     scenes = EncodedScenes(encoders, held_out_scenes(targets.scenes))
-    config = BankConfig(shots=targets.shots, image_size=SIDE)
+    config = BankConfig(targets.shots, SEGMENT.encoding)
     banks = Banks(encoders, classes, targets.out)
     build: dict[str, Callable[[BankConfig], PrototypeBank]] = {
         "ceiling": banks.ceiling,
@@ -254,13 +255,13 @@ def main() -> None:
 
     print("| support | reading | mIoU | background |\n| --- | --- | ---: | ---: |", flush=True)
     on_message("none", "names", SEGMENT, None)
-    on_message("none", "names, category filter", replace(SEGMENT, category_top_p=FILTER_MASS), None)
+    on_message("none", "names, category filter", SEGMENT.with_settings(category_top_p=FILTER_TOP_P), None)
     made: dict[str, PrototypeBank] = {}
     for source in filter(None, targets.sources.split(",")):
         made[source] = build[source](config)
         for reading, settings in READINGS.items():
             on_message(source, reading, settings, made[source])
-        filtered = replace(SEGMENT, category_top_p=FILTER_MASS)
+        filtered = SEGMENT.with_settings(category_top_p=FILTER_TOP_P)
         on_message(source, "bank and names, category filter", filtered, made[source])
     if "retrieved" in made and "generated" in made:
         joined = both(made["generated"], made["retrieved"], config)

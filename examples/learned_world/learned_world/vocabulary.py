@@ -13,7 +13,9 @@ from ovseg.vocabulary import ClassSpec, Vocabulary
 FILE = Path(__file__).parent / "data" / "vocabulary.toml"
 """All things and stuff, for the command line."""
 
-SEGMENT = SegmentConfig(image_size=SIDE, refine_side=SIDE, stuff_appearance=0.0, thing_appearance=0.0)
+SEGMENT = SegmentConfig().with_settings(
+    image_size=SIDE, refine_side=SIDE, stuff_appearance=0.0, thing_appearance=0.0
+)
 """The size at which the models know what they see; things come in any colour, so looks say nothing."""
 
 

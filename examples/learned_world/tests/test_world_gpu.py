@@ -60,7 +60,7 @@ def test_banks_give_the_same_labels(scenes, encoders, tmp_path):
     labels = []
     for device in (CPU, CUDA):
         bank = Banks(encoders[device], THINGS[:4], tmp_path / device.type)
-        built = bank.ceiling(BankConfig(shots=4, image_size=SIDE))
+        built = bank.ceiling(BankConfig(4, SEGMENT.encoding))
         segmenter = Segmenter(encoders[device], ALONE, bank=built)
         labels.append([segmenter.segment(s.pixels, world_vocabulary(THINGS[:4])).labels for s in scenes])
     assert np.mean([(a == b).mean() for a, b in zip(*labels, strict=True)]) >= 0.98

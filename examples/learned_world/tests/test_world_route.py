@@ -1,7 +1,5 @@
 """The whole route on a handful of classes: names to support pictures, regions, a bank, and a segmentation."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,11 +18,12 @@ from learned_world.route import (
     write_support,
 )
 from learned_world.scenes import SceneConfig
+from learned_world.vocabulary import SEGMENT
 from ovseg.encoders.presets import load_preset
 from ovseg.support.config import BankConfig
 
 CLASSES = ("bell", "cup", "house", "star", "umbrella")
-CONFIG = BankConfig(shots=8, image_size=SIDE)
+CONFIG = BankConfig(8, SEGMENT.encoding)
 
 FLOOR_CEILING, FLOOR_RETRIEVED, FLOOR_GENERATED = 0.28, 0.3, 0.3
 """Mean IoU with background: of the bank alone, and of the better reading."""
@@ -86,4 +85,4 @@ def test_names_alone_find_support_in_an_unlabelled_pool(scenes, banks):
     assert max(found.values()) >= FLOOR_RETRIEVED
     joined = both(bank, banks.ceiling(CONFIG), CONFIG)
     assert len(joined.classes) == len(CLASSES)
-    assert scenes.measure(CLASSES, replace(ALONE, refine="none"), joined).miou > 0
+    assert scenes.measure(CLASSES, ALONE.with_settings(refine="none"), joined).miou > 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ovseg.matching.prototype_matcher import PrototypeMatcher
+from ovseg.matching.prototype_scores import PrototypeMatcher
 from ovseg.prototypes import PrototypeBank, PrototypeTable, SupportRecord, SupportRegion
 from ovseg.vocabulary import ClassSpec
 
@@ -55,7 +55,7 @@ def test_a_class_is_as_near_as_its_nearest_prototype() -> None:
     centre = (F.normalize(axes[0] + axes[1], dim=0) + axes[2]) / 2
     assert torch.allclose(space.centre, centre)
     patches = matcher.prepare({"look": axes[:3]})
-    match = matcher.match(patches)
+    match = matcher.scores(patches)
     assert match is not None
     assert match.classes.tolist() == [0, 1]
     direct = F.normalize(axes[:3] - centre, dim=1)
@@ -63,7 +63,7 @@ def test_a_class_is_as_near_as_its_nearest_prototype() -> None:
     expected = torch.stack([both[:, :2].max(dim=1).values, both[:, 2]], dim=1)
     assert torch.allclose(match.similarity, expected, atol=1e-6)
     assert match.background is None
-    assert float(match.rest.max()) == -1
+    assert float(match.upper_bound.max()) == -1
 
 
 def test_winners_are_rows_of_the_bank() -> None:
@@ -84,12 +84,12 @@ def test_a_support_image_is_no_witness_for_itself() -> None:
     bank = bank_of(torch.stack([axes[0], axes[1], axes[2]]), [0, 0, 1], supports=[0, 1, 2])
     matcher = PrototypeMatcher(bank, [0, 1], ["look"], CPU)
     patches = matcher.prepare({"look": axes[:1]})
-    whole, less = matcher.match(patches), matcher.match(patches, without=[0])
+    whole, less = matcher.scores(patches), matcher.scores(patches, excluded_supports=[0])
     assert whole is not None
     assert less is not None
     assert whole.similarity[0, 0] > 0.99
     assert less.similarity[0, 0] < 0.5
-    gone = matcher.match(patches, without=[0, 1])
+    gone = matcher.scores(patches, excluded_supports=[0, 1])
     assert gone is not None
     assert gone.classes.tolist() == [1]
 
@@ -99,7 +99,7 @@ def test_spaces_are_averaged_and_classes_not_asked_for_left_out() -> None:
     bank = bank_of(axes[:3], [0, 1, 2], spaces=("one", "two"))
     matcher = PrototypeMatcher(bank, [1, -1, 0], ["one", "two", "three"], CPU)
     assert matcher.present == (0, 1)
-    match = matcher.match(matcher.prepare({"one": axes[:1], "two": axes[2:3]}))
+    match = matcher.scores(matcher.prepare({"one": axes[:1], "two": axes[2:3]}))
     assert match is not None
     # One space sees bank class 0 (here 1), the other bank class 2 (here 0).
     assert torch.allclose(match.similarity[0, 0], match.similarity[0, 1], atol=1e-6)
@@ -109,7 +109,7 @@ def test_a_bank_without_the_classes_has_nothing_to_say() -> None:
     bank = bank_of(torch.eye(4)[:2], [0, 1])
     matcher = PrototypeMatcher(bank, [-1, -1], ["look"], CPU)
     assert matcher.present == ()
-    assert matcher.match({}) is None
+    assert matcher.scores({}) is None
 
 
 def test_the_index_finds_what_the_whole_comparison_finds() -> None:
@@ -122,13 +122,13 @@ def test_the_index_finds_what_the_whole_comparison_finds() -> None:
     )
     exact = PrototypeMatcher(bank, list(range(300)), ["look"], CPU)
     quick = PrototypeMatcher(bank, list(range(300)), ["look"], CPU, exact=100)
-    one, two = exact.match(exact.prepare({"look": patches})), quick.match(quick.prepare({"look": patches}))
+    one, two = exact.scores(exact.prepare({"look": patches})), quick.scores(quick.prepare({"look": patches}))
     assert one is not None
     assert two is not None
     assert len(two.classes) < 300
     best = one.classes[one.similarity.argmax(dim=1)]
     assert torch.equal(best, two.classes[two.similarity.argmax(dim=1)])
-    assert (two.rest <= two.similarity.max(dim=1).values + 1e-6).all()
+    assert (two.upper_bound <= two.similarity.max(dim=1).values + 1e-6).all()
 
 
 @pytest.mark.slow
@@ -141,9 +141,9 @@ def test_ten_thousand_classes_stay_usable() -> None:
     patches = centres[shown.repeat(100)] + 0.02 * torch.randn(1200, 128, generator=draw)
     quick = PrototypeMatcher(bank, list(range(10_000)), ["look"], CPU)
     classifier_for = quick.prepare({"look": patches})
-    quick.match(classifier_for)
+    quick.scores(classifier_for)
     begun = time.perf_counter()
-    match = quick.match(classifier_for)
+    match = quick.scores(classifier_for)
     fast = time.perf_counter() - begun
     assert match is not None
     assert len(match.classes) <= 256
@@ -151,7 +151,7 @@ def test_ten_thousand_classes_stay_usable() -> None:
     assert (found == shown.repeat(100)).float().mean() > 0.99
     exact = PrototypeMatcher(bank, list(range(10_000)), ["look"], CPU, exact=10**9)
     begun = time.perf_counter()
-    exact.match(exact.prepare({"look": patches}))
+    exact.scores(exact.prepare({"look": patches}))
     slow = time.perf_counter() - begun
     print(f"10000 classes, 80000 prototypes, 1200 cells: {fast:.2f} s, all compared {slow:.2f} s")
     assert fast < slow
