@@ -15,7 +15,8 @@ import typer
 
 from benchmarks.untrained import clip_pair, untrained_backbone, untrained_clip
 from ovseg.cli import options
-from ovseg.cli.common import option, say
+from ovseg.cli.common import say
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.table import print_table
 from ovseg.encoders.base import Backbone, FeatureKey
 from ovseg.encoders.clip.encoder import ClipEncoder
@@ -158,38 +159,35 @@ class _Seen:
         return self._shape.encode(images, wanted)
 
 
+@flags("Benchmark")
+class ClipFlags(options.JsonFlag, options.QuietFlag, options.ComputeFlags):
+    """Flags of the benchmark."""
+
+    image_text_encoder: str = flag(
+        "A CLIP model, or an open_clip architecture with random weights.", default="ViT-B-16"
+    )
+    backbone: str = flag(
+        "Backbone of the proxy features: a model, or a timm architecture with random weights.",
+        default="vit_base_patch8_224",
+    )
+    dense_variant: str = flag("How patch features are read from CLIP.", default="proxyclip")
+    protocol: str = flag("sclip or tcl.", default="sclip")
+    images: int = flag("Images in one pass.", default=2, min=1)
+    size: str = flag("Width and height of random images.", default="500x375")
+    repeats: int = flag("Measurements.", default=5, min=1)
+    threads: int = flag("CPU threads.", default=2, min=1, panel="Run")
+
+
+@takes_flags
 def clip(
     photos: Annotated[
         Path | None,
-        typer.Argument(help="Folder of photos. Without it pictures are made up.", show_default=False),
+        typer.Argument(help="Folder of photos. Without it images are random.", show_default=False),
     ] = None,
-    clip: Annotated[
-        str,
-        option(
-            "--image-text-encoder", help="A model of CLIP, or an architecture of open_clip: then untrained."
-        ),
-    ] = "ViT-B-16",
-    shape: Annotated[
-        str,
-        option(
-            "--backbone",
-            help="Backbone of the proxy features: a model, or an architecture of timm: then untrained.",
-        ),
-    ] = "vit_base_patch8_224",
-    variant: Annotated[
-        str, option("--dense-variant", help="Method for patch features of CLIP.")
-    ] = "proxyclip",
-    protocol: Annotated[str, option("--protocol", help="sclip or tcl.")] = "sclip",
-    images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
-    size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
-    repeats: Annotated[int, option("--repeats", help="Measurements.", min=1)] = 5,
-    threads: Annotated[int, option("--threads", help="CPU threads.", min=1)] = 2,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
+    *,
+    flags: ClipFlags,
 ) -> None:
-    """Seconds per image of a dialect's whole path, against bare forward passes of the same windows.
+    """Seconds per image of a protocol's whole path, against bare forward passes of the same windows.
 
     Words are those of VOC with background. Time does not depend on what the weights are, so without weights
     the architectures are measured as they are before training.
@@ -198,22 +196,25 @@ def clip(
 
       python -m benchmarks clip --threads 1
 
-      python -m benchmarks clip photos/ --clip ViT-B-16:openai --shape dino-vitb8 --device cuda
+      python -m benchmarks clip photos/ --image-text-encoder ViT-B-16:openai --device cuda
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(flags.threads)
     # Untrained models have no hash by which kept text embeddings could be known.
-    context = replace(LoadContext.resolve(device, dtype), cache_dir=None)
+    context = replace(LoadContext.resolve(flags.device, flags.dtype), cache_dir=None)
+    clip, shape, variant, protocol = (
+        flags.image_text_encoder, flags.backbone, flags.dense_variant, flags.protocol,
+    )  # fmt: skip
     settings = protocol_for(protocol, "voc21", background=True)
     if settings.crop is None:
-        raise UsageError(f"dialect {protocol} has no windows to measure: use sclip or tcl")
-    pictures = _photos(photos, images, size)
+        raise UsageError(f"protocol {protocol} has no windows to measure: use sclip or tcl")
+    pictures = _photos(photos, flags.images, flags.size)
     loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
     names, plain = clip_pair(loaded, variant, context)
     backbone = load_visual(shape, context) if ":" in shape else untrained_backbone(shape, context)
     words, dataset = voc_words(settings)
     timing = time_protocol(
         names, plain, backbone, pictures, words, dataset, settings,
-        repeats=repeats, tick=lambda: say("one more", quiet=quiet),
+        repeats=flags.repeats, tick=lambda: say("one more", quiet=flags.quiet),
     )  # fmt: skip
     row = {
         "clip": clip,
@@ -228,7 +229,7 @@ def clip(
         "ratio": timing.ratio,
         "encoders' share": timing.share,
     }
-    print_table([row], as_json=as_json)
+    print_table([row], as_json=flags.as_json)
 
 
 def _photos(folder: Path | None, count: int, size: str) -> list[Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
 from benchmarks.clip_windows import clip
 from benchmarks.generation import generation
 from benchmarks.normalized_cut import cut
 from benchmarks.vector_index import index
-from ovseg.cli.common import ErrorGroup
+from ovseg.cli.help import Application
 
-app = typer.Typer(cls=ErrorGroup, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = Application()
 
 
 @app.callback()

@@ -8,15 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 
 from benchmarks.random_models import SIZES, random_pipeline
-from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
-from ovseg.cli.common import option
+from ovseg.cli.diffusion_options import DIFFUSION, GenerateDtypeFlag, SamplingFlags
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
 from ovseg.cli.table import print_table
 from ovseg.device import now, resolve_device
 from ovseg.errors import UsageError
@@ -119,28 +118,19 @@ def _networks(pipe: Any) -> Iterator[torch.nn.Module]:
             yield part.get_submodule("decoder") if name == "vae" else part
 
 
-def generation(
-    ctx: typer.Context,
-    model: Annotated[str | None, option("--model", help="As for ovseg support sample.")] = None,
-    random: Annotated[
-        str | None,
-        option("--random", help="Random weights in the shape of a real model instead: sd15, or small."),
-    ] = None,
-    layout: generate.Layout = generate.DEFAULT.layout,
-    images: Annotated[int, option("--images", help="Pictures a class.")] = generate.DEFAULT.shots,
-    steps: generate.Steps = generate.DEFAULT.steps,
-    guidance: generate.Guidance = generate.DEFAULT.guidance,
-    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
-    size: generate.Size = generate.DEFAULT.size,
-    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
-    rounds: Annotated[int, option("--rounds", help="Times that all is measured; medians are shown.")] = 3,
-    threads: Annotated[int, option("--threads", help="CPU threads.")] = 2,
-    device: options.Device = "auto",
-    generate_dtype: Annotated[
-        str, option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
-    ] = generate.DEFAULT.dtype,
-    as_json: options.Json = False,
-) -> None:
+@flags("Benchmark")
+class GenerationFlags(options.JsonFlag, options.DeviceFlag, GenerateDtypeFlag, SamplingFlags):
+    """Flags of the benchmark."""
+
+    model: str | None = flag("As for ovseg support sample.")
+    random: str | None = flag("Random weights in the shape of a real model: sd15, or small.")
+    shots: int = setting("shots", "Images per class.", "--images", of=DIFFUSION)
+    rounds: int = flag("Measurements, of which the median is shown.", default=3)
+    threads: int = flag("CPU threads.", default=2, panel="Run")
+
+
+@takes_flags
+def generation(flags: GenerationFlags) -> None:
     """Seconds that the support images of a class take, and the share outside the network's forward passes.
 
     Outside are noise, scheduler, attribution, PNG files and their hashes. Checking the pictures is not
@@ -152,15 +142,15 @@ def generation(
 
       python -m benchmarks generation --random sd15 --device cuda
     """
+    model, random, images, rounds = flags.model, flags.random, flags.shots, flags.rounds
     if (model is None) == (random is None):
         raise UsageError("give either --model or --random")
     if images < 1 or rounds < 1:
         raise UsageError("--images and --rounds must be at least 1")
-    params = {name: value for name, value in ctx.params.items() if name != "model"}
-    config = generate.diffusion_config(params, model=model or f"random-{random}")
+    config = replace(configured(flags, DIFFUSION), model=model or f"random-{random}")
 
-    torch.set_num_threads(threads)
-    sampler = _sampler(config, random, resolve_device(device))
+    torch.set_num_threads(flags.threads)
+    sampler = _sampler(config, random, resolve_device(flags.device))
     found = time_generation(sampler, load_prompting(), images, rounds=rounds)
     unet = getattr(sampler.pipe, "unet", None) or sampler.pipe.transformer
     row = {
@@ -176,7 +166,7 @@ def generation(
         "outside": found.outside,
         "without_attribution": found.plain,
     }
-    print_table([row], as_json=as_json)
+    print_table([row], as_json=flags.as_json)
 
 
 def _sampler(config: DiffusionConfig, random: str | None, device: torch.device) -> Sampler:

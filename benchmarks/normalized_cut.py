@@ -10,7 +10,7 @@ import typer
 
 from benchmarks.solvers import made_up_features, peak_memory, time_batch, time_solvers
 from ovseg.cli import options
-from ovseg.cli.common import option
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.table import print_table, ticker
 from ovseg.device import limit_threads
 from ovseg.discovery import DiscoveryConfig
@@ -22,43 +22,45 @@ from ovseg.images.resize import resized
 _DEFAULT = DiscoveryConfig()
 
 
+@flags("Benchmark")
+class CutFlags(options.JsonFlag, options.QuietFlag, options.DeviceFlags, options.BackbonePresetFlag):
+    """Flags of the benchmark."""
+
+    sizes: str = flag(
+        "Patches per image, square numbers between commas; empty: no timing.", default="900,3600"
+    )
+    images: int = flag("Images per size.", default=30)
+    large: int = flag("Patches of the image whose peak memory is measured; 0: none.", default=14400)
+    threads: int = flag("CPU threads.", default=2)
+    batch: int = flag("Images per batch on an accelerator.", default=64)
+
+
+@takes_flags
 def cut(
     photos: Annotated[
         Path | None,
-        typer.Argument(help="Folder of photos. Without it features are made up.", show_default=False),
+        typer.Argument(help="Folder of photos. Without it features are random.", show_default=False),
     ] = None,
-    sizes: Annotated[
-        str, option("--sizes", help="Patches an image, square numbers between commas; empty: no timing.")
-    ] = "900,3600",
-    images: Annotated[int, option("--images", help="Images a size.")] = 30,
-    large: Annotated[
-        int, option("--large", help="Patches of the image whose peak memory is measured; 0: none.")
-    ] = 14400,
-    threads: Annotated[int, option("--threads", help="CPU threads.")] = 2,
-    batch: Annotated[int, option("--batch", help="Images a batch on an accelerator.")] = 64,
-    preset: options.BackbonePreset = "auto",
-    device: options.Device = "auto",
-    cache_dir: options.CacheDir = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
+    *,
+    flags: CutFlags,
 ) -> None:
     """Time the eigenvector of the normalized cut against SciPy's dense eigh and its iterative solvers.
 
     All of them solve the same features in the same process. Of the preset only the patch features are used.
     """
-    limit_threads(threads)
-    context = LoadContext.resolve(device, "float32", cache_dir)
-    encoders = open_preset(preset, context, role="backbone") if photos is not None else None
+    limit_threads(flags.threads)
+    context = LoadContext.resolve(flags.device, "float32", flags.cache_dir)
+    encoders = open_preset(flags.preset, context, role="backbone") if photos is not None else None
     rows = []
-    for patches in _square_numbers(sizes):
-        features = _features(encoders, photos, patches, images)
-        rows += _timings(features, context.device, batch, quiet=quiet)
-    if large:
-        peak, seconds = peak_memory(large)
+    for patches in _square_numbers(flags.sizes):
+        features = _features(encoders, photos, patches, flags.images)
+        rows += _timings(features, context.device, flags.batch, quiet=flags.quiet)
+    if flags.large:
+        peak, seconds = peak_memory(flags.large)
         rows.append(
-            {"cells": large, "solver": "ovseg", "images": 1, "ms": 1e3 * seconds, "peak_gb": peak / 1e9}
+            {"cells": flags.large, "solver": "ovseg", "images": 1, "ms": 1e3 * seconds, "peak_gb": peak / 1e9}
         )
-    print_table(rows, as_json=as_json)
+    print_table(rows, as_json=flags.as_json)
 
 
 def _timings(

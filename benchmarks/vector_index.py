@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from statistics import median
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from ovseg.cli import options
-from ovseg.cli.common import option, say
+from ovseg.cli.common import say
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
 from ovseg.cli.table import print_table
 from ovseg.device import resolve_device
 from ovseg.errors import UsageError
@@ -88,50 +90,44 @@ def time_index(
     }
 
 
-def index(
-    count: Annotated[int, option("--vectors", help="Made-up vectors, in clusters.")] = 200_000,
-    width: Annotated[int, option("--width", help="Numbers a vector.")] = 384,
-    clusters: Annotated[int, option("--clusters", help="Clusters.")] = 1000,
-    queries: Annotated[int, option("--queries", help="Queries from the same clusters.")] = 1000,
-    kinds: Annotated[
-        str, option("--kinds", help="Structures between commas: auto, flat, ivf, hnsw, pq.")
-    ] = "auto",
-    backend: Annotated[str, option("--backend", help="auto, faiss or torch.")] = _DEFAULT.backend,
-    recall: Annotated[
-        float, option("--recall", help="Share of the ten nearest that a search must find.")
-    ] = _DEFAULT.recall,
-    threads: Annotated[int, option("--threads", help="CPU threads.")] = 1,
-    seed: options.Seed = _DEFAULT.seed,
-    device: options.Device = "auto",
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
+@flags("Benchmark")
+class IndexFlags(options.JsonFlag, options.QuietFlag, options.DeviceFlag):
+    """Flags of the benchmark."""
+
+    vectors: int = flag("Random vectors, in clusters.", default=200_000)
+    width: int = flag("Dimensions of a vector.", default=384)
+    clusters: int = flag("Clusters.", default=1000)
+    queries: int = flag("Queries from the same clusters.", default=1000)
+    kinds: str = flag("Structures between commas: auto, flat, ivf, hnsw, pq.", default="auto")
+    backend: str = setting("backend", "auto, faiss or torch.", of=_DEFAULT)
+    recall: float = setting("recall", "Share of the ten nearest that a search must find.", of=_DEFAULT)
+    seed: int = setting("seed", "Random seed.", of=_DEFAULT)
+    threads: int = flag("CPU threads.", default=1, panel="Run")
+
+
+@takes_flags
+def index(flags: IndexFlags) -> None:
     """Compare recall at 10 of approximate searches with the exact one, and their times, in one run.
 
     For example:
 
       python -m benchmarks index --kinds ivf,hnsw,pq
     """
-    names = [name.strip() for name in kinds.split(",") if name.strip()]
-    configs = [IndexConfig(kind=name, backend=backend, recall=recall, seed=seed) for name in names]
-    for flag, value in (
-        ("--vectors", count),
-        ("--width", width),
-        ("--clusters", clusters),
-        ("--queries", queries),
-    ):
-        if value < 1:
-            raise UsageError(f"{flag} must be at least 1, not {value}")
+    chosen = configured(flags, _DEFAULT)
+    configs = [replace(chosen, kind=name) for name in options.split_names([flags.kinds])]
+    for name in ("vectors", "width", "clusters", "queries"):
+        if getattr(flags, name) < 1:
+            raise UsageError(f"--{name} must be at least 1, not {getattr(flags, name)}")
 
-    place = resolve_device(device)
-    torch.set_num_threads(threads)
+    place = resolve_device(flags.device)
+    torch.set_num_threads(flags.threads)
     faiss = import_faiss()
     if faiss is not None:
-        faiss.omp_set_num_threads(threads)
-    vectors = clustered_vectors(count, width, clusters, seed)
-    targets = clustered_vectors(queries, width, clusters, seed, part=1)
+        faiss.omp_set_num_threads(flags.threads)
+    vectors = clustered_vectors(flags.vectors, flags.width, flags.clusters, flags.seed)
+    queries = clustered_vectors(flags.queries, flags.width, flags.clusters, flags.seed, part=1)
     rows = []
     for config in configs:
-        rows.append(time_index(vectors, targets, config, str(place)))
-        say(f"{rows[-1]['kind']}: recall {rows[-1]['recall']:.4f}", quiet=quiet)
-    print_table(rows, as_json=as_json)
+        rows.append(time_index(vectors, queries, config, str(place)))
+        say(f"{rows[-1]['kind']}: recall {rows[-1]['recall']:.4f}", quiet=flags.quiet)
+    print_table(rows, as_json=flags.as_json)

@@ -18,7 +18,6 @@ import typer
 
 import ovseg
 from ovseg.cli.app import application
-from ovseg.cli.common import with_lists
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = {"Reference": ["cli", "python"]}
@@ -108,20 +107,16 @@ def commands(command: Any, context: Any) -> Iterator[tuple[Any, Any]]:
 
 def flags(command: Any, context: Any) -> str:
     """Tables of a command's arguments and flags, one for each panel of its help."""
-    panels: dict[str, list[str]] = {}
-    for parameter in command.params:
-        record = parameter.get_help_record(context)
-        if record is None or "--help" in parameter.opts:
-            continue
-        panel = getattr(parameter, "rich_help_panel", None) or ""
-        declared, said = record
-        panels.setdefault(panel, []).append(
-            f"| `{declared.replace('|', '/')}` | {escaped(with_lists(said))} |"
-        )
-    return "\n".join(
-        (f"**{panel}**\n\n" if panel else "") + "| flag | what |\n| --- | --- |\n" + "\n".join(rows) + "\n"
-        for panel, rows in panels.items()
-    )
+    parts = []
+    for panel, rows in command.panels(context).items():
+        table = [
+            f"| `{declared.replace('|', '/')}` | {escaped(said)} |"
+            for declared, said in rows
+            if "--help" not in declared
+        ]
+        if table:
+            parts.append(f"**{panel}**\n\n| flag | what |\n| --- | --- |\n" + "\n".join(table) + "\n")
+    return "\n".join(parts)
 
 
 def prose(text: str) -> str:

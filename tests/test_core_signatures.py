@@ -13,13 +13,9 @@ MOST = 6
 EXEMPT = ("cli/",)
 """Commands, whose parameters are flags."""
 ALLOWED = {
-    "encoders/clip/encoder.py: ClipEncoder.__init__",
-    "encoders/conse.py: ConseEncoder.__init__",
     "evaluation/runner.py: evaluate",
     "evaluation/soft_scores.py: decide",
-    "index/build.py: _set_effort",
     "pipeline/banks.py: build_bank",
-    "pipeline/benchmarks/clip.py: time_protocol",
     "pipeline/benchmarks/shots_table.py: shot_rows",
     "pipeline/segmenter.py: Segmenter.from_preset",
     "runs/manifest.py: manifest_entry",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ovseg.cli import diffusion_options as generate
 from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.bank_options import BANK, RETRIEVAL, AddFlags, BuildFlags
 from ovseg.cli.classes import named_vocabulary
-from ovseg.cli.common import COMMAND_SETTINGS, ListingCommand
 from ovseg.cli.config_merge import parse_assignment
-from ovseg.cli.flags import takes_flags
+from ovseg.cli.diffusion_options import DIFFUSION
+from ovseg.cli.flags import configured, takes_flags
+from ovseg.cli.help import Application
 from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.errors import UsageError
 from ovseg.overrides import overlay
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Banks of prototypes: build, look into, join, change.")
+app = Application(help="Build, inspect, merge and change banks of prototypes.")
 
 
 @takes_flags
 def build(ctx: typer.Context, flags: BuildFlags) -> None:
-    """Build a bank: support images of each class, its regions in them, prototypes, one file.
+    """Build a bank of prototypes from support images of each class.
 
-    Nothing is trained. A line a class says what was found and what was rejected, and why; FILE.sheets/ has a
-    page of pictures for each. The same command goes on where it was stopped. Exit code 3: the bank is
-    written, but a class got no support image.
+    Nothing is trained: the regions of a class are found in its support images, and their features averaged
+    and clustered. One line per class says what was found and what was rejected, and why; FILE.sheets/ has a
+    page of images for each. The same command resumes where it was stopped. Exit code 3: the bank is written,
+    but a class has no support image.
 
     With --source folder and no classes, the names of the folders are the classes.
 
@@ -65,18 +66,16 @@ def build(ctx: typer.Context, flags: BuildFlags) -> None:
     try:
         built = build_prototypes(spec, flags.output, overwrite=flags.overwrite, on_message=on_message)
     except KeyboardInterrupt:
-        say(f"interrupted: what is done is in {flags.output}.work; the same command goes on from there")
+        say(f"interrupted: what is done is in {flags.output}.work; the same command resumes there")
         raise
     _finish(built, flags.output, flags)
 
 
 @takes_flags
 def add(
-    ctx: typer.Context,
-    bank: Annotated[Path, typer.Argument(help="The bank to add to.")],
-    flags: AddFlags,
+    ctx: typer.Context, bank: Annotated[Path, typer.Argument(help="The bank to add to.")], flags: AddFlags
 ) -> None:
-    """Add classes to a bank, or more support to classes that it has; into the same file unless -o is given.
+    """Add classes to a bank, or support images to its classes, in the same file unless -o is given.
 
     For example:
 
@@ -100,7 +99,7 @@ def add(
 
 
 def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuildSpec:
-    """What the flags ask for; the encoders are loaded when all else is known to be in order."""
+    """The build spec of the flags; encoders are loaded when all else is known to be valid."""
     chosen = _vocabulary(flags)
     config = replace(_config(flags), shots=_shots(ctx, flags))
     photo_filter = _photo_filter(flags)
@@ -128,7 +127,7 @@ def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuild
 
 
 def _vocabulary(flags: BuildFlags) -> Vocabulary:
-    """The classes that are named, or those of the folders."""
+    """The classes that are named, or the names of the support folders."""
     named = flags.classes or flags.classes_file is not None or flags.vocabulary is not None
     if flags.support and flags.source == "folder" and not named:
         from ovseg.support.folder import class_folders
@@ -141,19 +140,7 @@ def _vocabulary(flags: BuildFlags) -> Vocabulary:
 
 def _config(flags: BuildFlags) -> BankConfig:
     """Settings from the flags of a command; ``--set`` goes last."""
-    config = replace(
-        BANK,
-        shots=flags.shots,
-        encoding=replace(BANK.encoding, image_size=flags.image_size),
-        support=replace(BANK.support, cosegment=flags.cosegment),
-        prototypes=replace(
-            BANK.prototypes,
-            background=flags.around,
-            parts=flags.parts,
-            clean=flags.clean,
-            seed=flags.seed,
-        ),
-    )
+    config = configured(flags, BANK)
     for table in _assigned(flags, plugins=False):
         config = overlay(config, table, "--set")
     return config
@@ -182,10 +169,10 @@ def _assigned(flags: BuildFlags, *, plugins: bool) -> list[dict[str, Any]]:
 
 
 def _shots(ctx: typer.Context, flags: BuildFlags) -> int:
-    """As asked for, or as many as the source has by default."""
+    """Support images per class: as given, or the default of the source."""
     origin = ctx.get_parameter_source("shots")
     left_out = origin is None or origin.name == "DEFAULT"
-    return generate.DEFAULT.shots if left_out and flags.source == "diffusion" else flags.shots
+    return DIFFUSION.shots if left_out and flags.source == "diffusion" else flags.shots
 
 
 def _source_inputs(flags: BuildFlags) -> dict[str, Any]:
@@ -194,8 +181,8 @@ def _source_inputs(flags: BuildFlags) -> dict[str, Any]:
         "support": flags.support,
         "pool": flags.pool,
         "photos": flags.photos or None,
-        "config": replace(RETRIEVAL, margin=flags.retrieval_margin),
-        "diffusion": generate.diffusion_config(vars(flags)),
+        "config": configured(flags, RETRIEVAL),
+        "diffusion": replace(configured(flags, DIFFUSION), shots=flags.shots),
         "generated": flags.generated,
         "on_message": partial(say, quiet=flags.quiet),
     }
@@ -208,7 +195,7 @@ def _photo_filter(flags: BuildFlags) -> PhotoFilter:
 
 
 def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:
-    """Say how it went, print the result, and end with exit code 3 where a class got nothing."""
+    """Print the result, and end with exit code 3 if a class has no support image."""
     from ovseg.pipeline.bank_builder import sheets_folder
 
     if built.resumed:
@@ -229,9 +216,5 @@ def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:
     raise typer.Exit(3 if built.unsupported else 0)
 
 
-app.command("build", cls=ListingCommand, context_settings=COMMAND_SETTINGS)(build)
-app.command("info", context_settings=COMMAND_SETTINGS)(info)
-app.command("merge", context_settings=COMMAND_SETTINGS)(merge)
-app.command("add", cls=ListingCommand, context_settings=COMMAND_SETTINGS)(add)
-app.command("remove", context_settings=COMMAND_SETTINGS)(remove)
-app.command("export", context_settings=COMMAND_SETTINGS)(export)
+for command in (build, info, merge, add, remove, export):
+    app.command(command.__name__)(command)

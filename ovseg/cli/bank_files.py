@@ -1,4 +1,4 @@
-"""``ovseg bank info``, ``merge``, ``remove`` and ``export``: what needs no encoders."""
+"""``ovseg bank info``, ``merge``, ``remove`` and ``export``, which need no encoders."""
 
 from __future__ import annotations
 
@@ -9,21 +9,51 @@ from typing import Annotated
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import counted, one_line, option
+from ovseg.cli.bank_options import BANK, BankFileFlags, CleanFlag
+from ovseg.cli.common import counted, one_line
+from ovseg.cli.flags import configured, flag, flags, takes_flags
 from ovseg.errors import OutputError, UsageError
-from ovseg.prototypes.config import PrototypeConfig
 
 __all__ = ["export", "info", "merge", "remove"]
 
 _SHOWN = 60
 """Classes up to which each has a line."""
 
+BankFile = Annotated[Path, typer.Argument(help="A bank file.", show_default=False)]
 
-Bank = Annotated[Path, typer.Argument(help="A bank file.", show_default=False)]
+
+@flags("Output")
+class MergeFlags(BankFileFlags, CleanFlag):
+    """Flags of ``ovseg bank merge``."""
 
 
-def info(bank: Bank, as_json: options.Json = False) -> None:
-    """What is in a bank: classes, prototypes, encoders, support images and their licences.
+@flags("Classes")
+class RemoveFlags(BankFileFlags):
+    """Flags of ``ovseg bank remove``."""
+
+    classes: str = flag(
+        "Names or synonyms of the classes to remove, between commas.", "-c", metavar="NAMES", required=True
+    )
+    output: Path | None = flag("Bank to write. Default: the same file.", "-o", panel="Output")
+
+
+@flags("Output")
+class ExportFlags(BankFileFlags):
+    """Flags of ``ovseg bank export``."""
+
+    output: Path | None = flag("Folder to write.", "-o", metavar="FOLDER")
+    photos: list[Path] = flag(
+        "Folder in which support images are looked for by their names and hashes, to be shown on the page."
+        " Repeatable.",
+        default=[],
+        panel="Input",
+        metavar="FOLDER",
+    )
+
+
+@takes_flags
+def info(bank: BankFile, flags: options.JsonFlag) -> None:
+    """Print what is in a bank: classes, prototypes, encoders, support images and their licences.
 
     For example:
 
@@ -35,7 +65,7 @@ def info(bank: Bank, as_json: options.Json = False) -> None:
 
     loaded = load_bank(bank)
     about = describe_bank(loaded)
-    if as_json:
+    if flags.as_json:
         typer.echo(json.dumps(about))
         return
     classes = counted(len(about["classes"]), "class", "classes")
@@ -67,18 +97,14 @@ def info(bank: Bank, as_json: options.Json = False) -> None:
         typer.echo(f"  … and {len(about['classes']) - _SHOWN} more (--json lists all)")
 
 
+@takes_flags
 def merge(
     banks: Annotated[list[Path], typer.Argument(help="Bank files, two or more.", show_default=False)],
-    output: Annotated[Path | None, option("--output", "-o", help="Bank to write.")] = None,
-    clean: Annotated[
-        float,
-        option("--clean", help="Cosine to another class above which a background prototype is dropped."),
-    ] = PrototypeConfig.clean,
-    overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
+    flags: MergeFlags,
 ) -> None:
-    """Join banks into one; classes of one name become one.
+    """Merge banks into one; classes of the same name become one.
 
-    Banks of different encoders join as long as their spaces have different names.
+    Banks of different encoders can be merged if their feature spaces have different names.
 
     For example:
 
@@ -88,25 +114,16 @@ def merge(
 
     if len(banks) < 2:
         raise UsageError("merge takes two banks or more")
-    out = _free(output, overwrite)
-    PrototypeConfig(clean=clean)
+    out, clean = _free(flags), configured(flags, BANK).prototypes.clean
     save_bank(merge_banks([load_bank(path) for path in banks], clean=clean), out)
     typer.echo(str(out))
 
 
-def remove(
-    bank: Bank,
-    classes: Annotated[
-        str, option("--classes", "-c", help="Names or synonyms of the classes to remove, between commas.")
-    ],
-    output: Annotated[
-        Path | None, option("--output", "-o", help="Bank to write. Default: the same file.")
-    ] = None,
-    overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
-) -> None:
+@takes_flags
+def remove(bank: BankFile, flags: RemoveFlags) -> None:
     """Remove classes from a bank, with their support images.
 
-    Background prototypes that were dropped because they were like a removed class do not come back.
+    Background prototypes that were dropped for their similarity to a removed class do not come back.
 
     For example:
 
@@ -114,28 +131,17 @@ def remove(
     """
     from ovseg.prototypes import load_bank, save_bank, without_classes
 
-    names = [" ".join(name.split()) for name in classes.split(",") if name.strip()]
+    names = [" ".join(name.split()) for name in flags.classes.split(",") if name.strip()]
     if not names:
         raise UsageError("no classes given: name them with --classes")
-    out = bank if output is None else _free(output, overwrite)
+    out = bank if flags.output is None else _free(flags)
     save_bank(without_classes(load_bank(bank), names), out)
     typer.echo(str(out))
 
 
-def export(
-    bank: Bank,
-    output: Annotated[Path | None, option("--output", "-o", help="Folder to write.")] = None,
-    photos: Annotated[
-        list[Path] | None,
-        option(
-            "--photos",
-            help="Folder in which support photos are looked for by their names and hashes, to be shown on the"
-            " page. Repeatable.",
-        ),
-    ] = None,
-    overwrite: Annotated[bool, option("--overwrite", help="Replace files that are there.")] = False,
-) -> None:
-    """Write a bank in open formats: bank.npz, bank.json, and support.html, a page of its support images.
+@takes_flags
+def export(bank: BankFile, flags: ExportFlags) -> None:
+    """Export a bank as bank.npz, bank.json and support.html, a page of its support images.
 
     For example:
 
@@ -144,19 +150,21 @@ def export(
     from ovseg.outputs.bank_export import EXPORTS, export_bank
     from ovseg.prototypes import load_bank
 
+    output = flags.output
     if output is None:
         raise UsageError("no output folder given: add -o FOLDER")
     there = [name for name in EXPORTS if (output / name).exists()]
-    if there and not overwrite:
+    if there and not flags.overwrite:
         raise OutputError(f"{output / there[0]} is there already: give another folder, or add --overwrite")
-    export_bank(load_bank(bank), output, photos or [])
+    export_bank(load_bank(bank), output, flags.photos)
     typer.echo(str(output))
 
 
-def _free(output: Path | None, overwrite: bool) -> Path:
-    """The file to write, which must not be there unless it may be replaced."""
+def _free(flags: BankFileFlags) -> Path:
+    """The file to write, which may exist only if it may be replaced."""
+    output = flags.output
     if output is None:
         raise UsageError("no output given: add -o FILE.bank")
-    if output.exists() and not overwrite:
+    if output.exists() and not flags.overwrite:
         raise OutputError(f"{output} is there already: give another file, or add --overwrite")
     return output

@@ -2,125 +2,121 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
-from ovseg.cli.common import option
-from ovseg.cli.settings import DEFAULTS
+from ovseg.cli.diffusion_options import DiffusionFlags, GeneratedFlag
+from ovseg.cli.flags import flag, flags, setting
 from ovseg.support.config import BankConfig
 from ovseg.support.pool.config import RetrievalConfig
 
-__all__ = ["BANK", "RETRIEVAL", "AddFlags", "BuildFlags"]
+__all__ = ["BANK", "RETRIEVAL", "AddFlags", "BankFileFlags", "BuildFlags", "CleanFlag"]
 
 BANK = BankConfig()
 RETRIEVAL = RetrievalConfig()
+_setting = partial(setting, of=BANK)
 
 
-@dataclass(frozen=True, eq=False)
-class BuildFlags:
-    """Flags of ``ovseg bank build``, in the order of its help."""
+@flags("Output")
+class BankFileFlags:
+    """The bank to write."""
 
-    output: Annotated[Path | None, option("--output", "-o", help="Bank to write.")] = None
-    classes: options.Classes = field(default_factory=list)
-    classes_file: options.ClassesFile = None
-    vocabulary: options.VocabularyName = None
-    source: Annotated[
-        str,
-        option(
-            "--source",
-            help="Where support images come from: {source}. retrieval: from a pool; auto: from the pool what"
-            " it holds, the rest generated.",
-        ),
-    ] = "folder"
-    support: Annotated[
-        Path | None,
-        option(
-            "--support",
-            help="For source folder: SUPPORT/CLASS/*.jpg, with NAME.mask.png, masks/NAME.png or"
-            " NAME.marks.json (boxes, points, scribbles) beside them.",
-        ),
-    ] = None
-    pool: Annotated[
-        Path | None, option("--pool", help="For retrieval and auto: a pool (see ovseg pool build).")
-    ] = None
-    photos: Annotated[
-        list[Path],
-        option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
-    ] = field(default_factory=list)
-    retrieval_margin: Annotated[
-        float,
-        option(
-            "--retrieval-margin",
-            help="For retrieval and auto: least margin by which a photo of the pool must show its class"
-            " more than any other word.",
-        ),
-    ] = RETRIEVAL.margin or 0.0
-    shots: Annotated[
-        int,
-        option("--shots", help="Support images a class at most; 32 by default where they are generated."),
-    ] = BANK.shots
-    model: generate.Model = generate.DEFAULT.model
-    revision: generate.Revision = generate.DEFAULT.revision
-    layout: generate.Layout = generate.DEFAULT.layout
-    licence: generate.Licence = generate.DEFAULT.licence
-    steps: generate.Steps = generate.DEFAULT.steps
-    guidance: generate.Guidance = generate.DEFAULT.guidance
-    scheduler: generate.Scheduler = generate.DEFAULT.scheduler
-    size: generate.Size = generate.DEFAULT.size
-    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size
-    first_seed: generate.FirstSeed = generate.DEFAULT.seed
-    prompts: generate.Prompts = generate.DEFAULT.prompts
-    attributes: generate.Attributes = generate.DEFAULT.attributes
-    attribution: generate.Attribution = generate.DEFAULT.attribution
-    margin: generate.Margin = generate.DEFAULT.margin
-    draws: generate.Draws = generate.DEFAULT.draws
-    generated: generate.Generated = None
-    allow: Annotated[
-        Path | None,
-        option("--allow", help="File of support images to use only: a name, pattern or SHA-256 a line."),
-    ] = None
-    deny: Annotated[Path | None, option("--deny", help="File of support images not to use, likewise.")] = None
-    cosegment: Annotated[
-        bool,
-        option(
-            "--cosegment/--no-cosegment", help="Whether the images of a class are compared with each other."
-        ),
-    ] = BANK.support.cosegment
-    around: Annotated[
-        bool,
-        option("--around/--no-around", help="Whether what is around a class makes background prototypes."),
-    ] = BANK.prototypes.background
-    parts: Annotated[int, option("--parts", help="Most parts (k-means clusters) a class.")] = (
-        BANK.prototypes.parts
+    output: Path | None = flag("Bank to write.", "-o")
+    overwrite: bool = flag("Replace a file that exists.", default=False)
+
+
+@flags("Prototypes")
+class CleanFlag:
+    """Which background prototypes are kept."""
+
+    clean: float = _setting(
+        "prototypes.clean", "Drop background prototypes whose cosine to another class exceeds this."
     )
-    clean: Annotated[
-        float,
-        option("--clean", help="Cosine to another class above which a background prototype is dropped."),
-    ] = BANK.prototypes.clean
-    seed: options.Seed = BANK.prototypes.seed
-    assignments: Annotated[list[str], options.setting("prototypes.merge=1.0 or support.text=0.3")] = field(
-        default_factory=list
+
+
+@flags("Support images")
+class SupportFlags:
+    """Where support images come from."""
+
+    source: str = flag(
+        "Source of support images: {source}. retrieval: from a pool; diffusion: generated; auto: retrieved,"
+        " and generated for classes that the pool lacks.",
+        default="folder",
     )
-    overwrite: Annotated[bool, option("--overwrite", help="Replace another bank that is there.")] = False
-    preset: options.Preset = DEFAULTS.preset
-    image_size: options.ImageSize = BANK.encoding.image_size
-    device: options.Device = DEFAULTS.device
-    dtype: options.Dtype = DEFAULTS.dtype
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir
-    offline: options.Offline = False
-    quiet: options.Quiet = False
-    verbose: options.Verbose = 0
-    as_json: options.Json = False
+    support: Path | None = flag(
+        "For --source folder: SUPPORT/CLASS/*.jpg, with NAME.mask.png, masks/NAME.png or NAME.marks.json"
+        " (boxes, points, scribbles) beside them.",
+        metavar="FOLDER",
+    )
+    pool: Path | None = flag("For retrieval and auto: the pool (see ovseg pool build).")
+    photos: list[Path] = flag(
+        "New place of a folder of the pool that was moved; once for each folder, in their order.",
+        default=[],
+        metavar="FOLDER",
+    )
+    retrieval_margin: float = setting(
+        "margin",
+        "For retrieval and auto: keep a photo if the log-probability of its class exceeds that of every other"
+        " word by this.",
+        of=RETRIEVAL,
+    )
+    shots: int = _setting("shots", "Most support images per class. Default for generated ones: 32.")
+    allow: Path | None = flag(
+        "File of support images to use, and no others: a name, pattern or SHA-256 per line."
+    )
+    deny: Path | None = flag("File of support images not to use, in the same form.")
 
 
-@dataclass(frozen=True, eq=False)
+@flags("Prototypes")
+class PrototypeFlags(CleanFlag):
+    """How prototypes are made."""
+
+    cosegment: bool = _setting(
+        "support.cosegment",
+        "Compare the images of a class with each other to find its regions.",
+        "--cosegment/--no-cosegment",
+    )
+    around: bool = _setting(
+        "prototypes.background",
+        "Make background prototypes of what surrounds a class.",
+        "--around/--no-around",
+    )
+    parts: int = _setting("prototypes.parts", "Most part prototypes (k-means) per class.", metavar="K")
+    seed: int = _setting("prototypes.seed", "Random seed.")
+    image_size: int = _setting(
+        "encoding.image_size",
+        "Shorter side, in pixels, at which support images are encoded.",
+        metavar="PIXELS",
+    )
+
+
+@flags("Configuration")
+class BuildFlags(
+    options.ReportFlags,
+    options.ComputeFlags,
+    PrototypeFlags,
+    GeneratedFlag,
+    DiffusionFlags,
+    SupportFlags,
+    options.PresetFlag,
+    BankFileFlags,
+    options.ClassFlags,
+):
+    """Flags of ``ovseg bank build``."""
+
+    assignments: list[str] = flag(
+        options.SET.format("prototypes.merge=1.0 or support.text=0.3"),
+        "--set",
+        default=[],
+        metavar="KEY=VALUE",
+    )
+
+
+@flags("Models")
 class AddFlags(BuildFlags):
-    """Those of ``ovseg bank add``: the same, but the bank says which encoders made it."""
+    """Those of ``ovseg bank add``: the same, but the bank knows which encoders made it."""
 
-    preset: Annotated[
-        str,
-        option("--preset", help="Which encoders. Default: those that made the bank.", show_default=False),
-    ] = ""
+    preset: str = flag(
+        "Preset of encoders. Default: the one that made the bank.", default="", show_default=False
+    )

@@ -10,65 +10,76 @@ from typing import Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import option, say
+from ovseg.cli.common import say
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
 from ovseg.cli.launch import set_up_process
 from ovseg.cli.progress import shown_progress
+from ovseg.config import SegmentConfig
 from ovseg.errors import UsageError
 
 __all__ = ["banks"]
 
+CONFIG = SegmentConfig()
 
-_NONE: list[Path] = []
-_NO_WEIGHTS: list[float] = []
 _FIGURES = ("miou", "first_half", "second_half")
 
 
+@flags("Bank and pool")
+class BanksFlags(
+    options.JsonFlag,
+    options.QuietFlag,
+    options.DeviceFlags,
+    options.PresetFlag,
+    options.LimitFlag,
+    options.VocabularyFlag,
+):
+    """Flags of ``ovseg bench banks``."""
+
+    root: Path = flag("Folder of the data set.", required=True, panel="Input", metavar="FOLDER")
+    background: bool = flag(
+        "For folder: whether index 0 is background.",
+        "--background/--no-background",
+        default=True,
+        panel="Classes",
+    )
+    work: Path = flag(
+        "Folder for encodings and banks, kept for the next call.",
+        required=True,
+        panel="Output",
+        metavar="FOLDER",
+    )
+    bank: list[Path] = flag("Bank to compare, for the classes of the data set. Repeatable.", default=[])
+    pool: Path | None = flag("Pool from which a bank is retrieved and compared too.")
+    self_pool: bool = flag("Also make a bank from the images themselves.", "--self/--no-self", default=True)
+    weight: float | None = setting(
+        "bank.prototype_weight",
+        "Weight of the bank (segment.bank.prototype_weight).",
+        of=CONFIG,
+        default=None,
+    )
+    region_weights: list[float] = flag(
+        "Weight of region pooling (segment.region_pooling.region_weight) to compare. Repeatable.",
+        "--region-weight",
+        default=[],
+        panel="Segmentation",
+    )
+    segments: int | None = setting(
+        "region_pooling.segments",
+        "Segments whose connected components are pooled (segment.region_pooling.segments).",
+        of=CONFIG,
+        default=None,
+        panel="Segmentation",
+    )
+
+
+@takes_flags
 def banks(
     name: Annotated[str, typer.Argument(help="Data set: folder, voc21… (see ovseg evaluate).")],
-    root: Annotated[Path, option("--root", help="Its folder.")],
-    work: Annotated[Path, option("--work", help="Folder for encodings and banks; kept for the next call.")],
-    background: Annotated[
-        bool, option("--background/--no-background", help="For folder: whether index 0 is background.")
-    ] = True,
-    vocabulary: options.VocabularyName = None,
-    bank: Annotated[
-        list[Path], option("--bank", help="A bank to compare, for the classes of the data. Repeatable.")
-    ] = _NONE,
-    pool: Annotated[
-        Path | None, option("--pool", help="A pool, from which a bank is retrieved and compared too.")
-    ] = None,
-    self_pool: Annotated[
-        bool, option("--self/--no-self", help="Whether the photos are their own pool.")
-    ] = True,
-    weight: Annotated[
-        float | None,
-        option("--weight", help="Weight of the bank (segment.bank.prototype_weight).", show_default=False),
-    ] = None,
-    region_weights: Annotated[
-        list[float],
-        option(
-            "--region-weight",
-            help="Weight of region pooling (segment.region_pooling.region_weight) to compare. Repeatable.",
-        ),
-    ] = _NO_WEIGHTS,
-    segments: Annotated[
-        int | None,
-        option(
-            "--segments",
-            help="Segments whose connected components are pooled (segment.region_pooling.segments).",
-            show_default=False,
-        ),
-    ] = None,
-    limit: options.Limit = None,
-    preset: options.Preset = "auto",
-    device: options.Device = "auto",
-    cache_dir: options.CacheDir = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
+    flags: BanksFlags,
 ) -> None:
-    """Mean IoU of names alone, banks alone and both, with and without the parts of the method.
+    """Compare mean IoU of text alone, banks alone and both, with and without stages of the method.
 
-    Photos are encoded once; encodings stay in --work. Labels are compared at grid resolution.
+    Images are encoded once; encodings stay in --work. Labels are compared on the patch grid.
 
     For example:
 
@@ -78,7 +89,6 @@ def banks(
     """
     set_up_process(verbose=0, offline=True)
 
-    from ovseg.config import SegmentConfig
     from ovseg.evaluation.datasets.catalog import DATASETS
     from ovseg.evaluation.datasets.folder import load_folder
     from ovseg.evaluation.predictions import match_vocabulary
@@ -87,30 +97,39 @@ def banks(
     from ovseg.pipeline.benchmarks.banks import bank_table, lines_for, made_banks
     from ovseg.vocabulary import load_vocabulary
 
-    data = load_folder(root, background=background) if name == "folder" else DATASETS.get(name).load(root)
-    data = data.limited(limit)
-    words = vocabulary or data.card.vocabulary
+    if name == "folder":
+        data = load_folder(flags.root, background=flags.background)
+    else:
+        data = DATASETS.get(name).load(flags.root)
+    data = data.limited(flags.limit)
+    words = flags.vocabulary or data.card.vocabulary
     if words is None:
         raise UsageError("this data set has no vocabulary of its own: add --vocabulary")
     classes = replace(load_vocabulary(words), has_background=data.has_background)
     match_vocabulary(classes, data)  # before anything is encoded
-    chosen = {"prototype_weight": weight, "segments": segments}
-    config = SegmentConfig().with_settings(**{k: value for k, value in chosen.items() if value is not None})
-    segmenter = Segmenter.from_preset(preset, device=device, config=config, cache_dir=cache_dir)
-    given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in bank]
+    config, work = configured(flags, CONFIG), flags.work
+    segmenter = Segmenter.from_preset(
+        flags.preset, device=flags.device, config=config, cache_dir=flags.cache_dir
+    )
+    given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in flags.bank]
     spaces = {space.name for _, used in given for space in used.spaces}
     segmenter.encoders = segmenter.encoders.with_spaces(spaces)
     segmenter.keep_encodings(work / "encoded")
     found: list[tuple[str, bool | None, BankMatcher]] = [(stem, None, used) for stem, used in given]
-    with shown_progress(quiet=quiet) as progress:
-        progress.start(len(data.samples) * (2 if self_pool else 1), 0)
+    with shown_progress(quiet=flags.quiet) as progress:
+        progress.start(len(data.samples) * (2 if flags.self_pool else 1), 0)
         found += made_banks(
-            segmenter, data, classes, work, pool=pool, advance=progress.advance if self_pool else None
+            segmenter,
+            data,
+            classes,
+            work,
+            pool=flags.pool,
+            advance=progress.advance if flags.self_pool else None,
         )
-        lines = lines_for(config, found, background=data.has_background, region_weights=region_weights)
+        lines = lines_for(config, found, background=data.has_background, region_weights=flags.region_weights)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
-    say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)
-    if as_json:
+    say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=flags.quiet)
+    if flags.as_json:
         typer.echo(json.dumps(rows))
         return
     keys = list(rows[0])

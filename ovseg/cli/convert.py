@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import one_line, option
+from ovseg.cli.common import one_line
 from ovseg.cli.config_merge import parse_assignment
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.overrides import overlay
 from ovseg.plugin_settings import PluginSettings
-
-_NONE: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -32,27 +31,36 @@ class FormatSettings:
     format: PluginSettings = field(default_factory=partial(PluginSettings, "format"))
 
 
+@flags("Output")
+class ConvertFlags(options.JsonFlag, options.QuietFlag):
+    """Flags of ``ovseg convert``."""
+
+    to: list[str] = flag(
+        "Formats, repeated or between commas: {format without scores objects}.",
+        "-t",
+        metavar="NAMES",
+        required=True,
+    )
+    output: Path | None = flag(
+        "Folder to write. Default: the folder converted in RUN.", "-o", metavar="FOLDER"
+    )
+    assignments: list[str] = flag(
+        options.SET.format("format.NAME.KEY=VALUE"),
+        "--set",
+        default=[],
+        panel="Configuration",
+        metavar="KEY=VALUE",
+    )
+
+
+@takes_flags
 def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that ovseg segment wrote.")],
-    to: Annotated[
-        list[str],
-        option(
-            "--to",
-            "-t",
-            help="Formats, repeated or between commas: {format without scores objects}.",
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        option("--output", "-o", help="Where to write. Default: the folder converted in RUN."),
-    ] = None,
-    assignments: Annotated[list[str], options.setting("format.NAME.KEY=VALUE")] = _NONE,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
+    flags: ConvertFlags,
 ) -> None:
-    """Write the masks of a finished run in other formats, without segmenting anything again.
+    """Convert the masks of a finished run to other formats, without segmenting again.
 
-    The run needs its masks (format png), overlay and html also its photos, where they were. Masks hold no
+    The run needs its masks (format png); overlay and html also need its images at their paths. Masks hold no
     confidence: COCO annotations come without a score, the report without confidence.
 
     For example:
@@ -63,16 +71,16 @@ def convert(
     """
     from ovseg.runs.convert import convert_run
 
-    formats = list(dict.fromkeys(name.strip() for value in to for name in value.split(",") if name.strip()))
+    formats = list(dict.fromkeys(options.split_names(flags.to)))
     if not formats:
         raise UsageError("no format given: name at least one, such as --to coco")
     settings = FormatSettings()
-    for text in assignments:
+    for text in flags.assignments:
         settings = overlay(settings, parse_assignment(text), "--set")
     own = settings.format.chosen(tuple(formats))
-    with shown_progress(quiet=quiet) as progress:
-        summary = convert_run(run, formats, output, progress, own)
-    if as_json:
+    with shown_progress(quiet=flags.quiet) as progress:
+        summary = convert_run(run, formats, flags.output, progress, own)
+    if flags.as_json:
         typer.echo(json.dumps(summary.to_dict()))
     else:
         for path in summary.outputs.values() or (summary.out,):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from ovseg.cli.common import option
+from ovseg.cli import options
 from ovseg.cli.demonstrations import Demonstration, find_demonstration
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.launch import launch, say, set_up_process
-from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
-from ovseg.cli.settings import DEFAULTS, Settings, resolve
+from ovseg.cli.resolve import resolve
+from ovseg.cli.settings import Settings
 from ovseg.errors import DependencyMissing
 
 PHOTOS = {
@@ -33,24 +33,25 @@ CLASSES = (
 )
 
 
-def demo(
-    ctx: typer.Context,
-    output: Output = DEMO_OUTPUT,
-    preset: Preset = DEFAULTS.preset,
-    device: Device = DEFAULTS.device,
-    cache_dir: CacheDir = DEFAULTS.cache_dir,
-    overwrite: Overwrite = DEFAULTS.run.overwrite,
-    offline: Offline = False,
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
-    as_json: Json = False,
-    show: Annotated[
-        str | None, option("--show", help="Another demonstration, which an installed package brings.")
-    ] = None,
-    world: Annotated[
-        bool, option("--world", help="The learned world, of examples/learned_world: as --show world.")
-    ] = False,
-) -> None:
+@flags("Output")
+class DemoFlags(
+    options.ReportFlags,
+    options.OfflineFlag,
+    options.DeviceFlags,
+    options.PresetFlag,
+    options.RunFolderFlags,
+):
+    """Flags of ``ovseg demo``."""
+
+    output: Path = flag("Run folder to write.", "-o", default=DEMO_OUTPUT, metavar="FOLDER")
+    show: str | None = flag("Another demonstration, which an installed package brings.", panel="Input")
+    world: bool = flag(
+        "The learned world, of examples/learned_world: as --show world.", default=False, panel="Input"
+    )
+
+
+@takes_flags
+def demo(ctx: typer.Context, flags: DemoFlags) -> None:
     """Segment eight photographs that are on every machine with ovseg, and write a report to look at.
 
     The photographs are part of scikit-image and scikit-learn, so nothing is downloaded. The last line on
@@ -67,10 +68,10 @@ def demo(
 
       ovseg demo --world -o world-out
     """
-    set_up_process(verbose=verbose, offline=offline)
-    settings = replace(resolve(ctx, config=None, assignments=()), classes=(CLASSES,))
-    out = output or DEMO_OUTPUT
-    name = "world" if world else show
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    settings = replace(resolve(ctx, flags), classes=(CLASSES,))
+    out, quiet, as_json = flags.output, flags.quiet, flags.as_json
+    name = "world" if flags.world else flags.show
     if name:
         raise typer.Exit(_show(find_demonstration(name), settings, out, quiet=quiet, as_json=as_json))
     summary = launch(demo_photos(), settings, out, quiet=quiet, as_json=as_json)

@@ -1,89 +1,86 @@
-"""Flags of commands that generate pictures; defaults come from ``DiffusionConfig``."""
+"""Flags of the commands that generate support images; they set ``DiffusionConfig``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
 
-from ovseg.cli.common import option
+from ovseg.cli.flags import flag, flags, setting
 from ovseg.support.diffusion.config import DiffusionConfig
 
-__all__ = ["DEFAULT", "diffusion_config"]
+__all__ = ["DIFFUSION", "DiffusionFlags", "GenerateDtypeFlag", "GeneratedFlag", "SamplingFlags"]
 
-DEFAULT = DiffusionConfig()
-
-
-Model = Annotated[
-    str,
-    option(
-        "--model",
-        help="Text-to-image pipeline of diffusers: a folder, a .safetensors file, or a name on the hub whose"
-        " files are here (nothing is downloaded).",
-    ),
-]
-Revision = Annotated[str | None, option("--revision", help="Commit, tag or branch of a hub model.")]
-Layout = Annotated[
-    str | None,
-    option("--layout", help="For a .safetensors file: folder of a pipeline of the same architecture."),
-]
-Licence = Annotated[
-    str | None, option("--licence", help="Licence of the model, to be recorded with every picture.")
-]
-Prompts = Annotated[
-    str | None, option("--prompts", help="TOML file of prompt patterns. Default: the shipped ones.")
-]
-Attributes = Annotated[
-    int, option("--attributes", help="How many of a class's attributes follow its name in the prompt.")
-]
-Steps = Annotated[int, option("--steps", help="Denoising steps.")]
-Guidance = Annotated[
-    float, option("--guidance", help="Scale of classifier-free guidance; up to 1 there is none.")
-]
-Scheduler = Annotated[
-    str,
-    option(
-        "--scheduler",
-        help="auto (DPM-Solver++ where it fits the model), dpmsolver++, ddim, or native: the pipeline's own.",
-    ),
-]
-Size = Annotated[int | None, option("--size", help="Side of pictures in pixels. Default: the model's own.")]
-GenerateBatch = Annotated[
-    int, option("--generate-batch", help="Pictures at a time; 0: 1 on a CPU, 8 on a GPU.")
-]
-FirstSeed = Annotated[
-    int, option("--first-seed", help="Seed of the first picture of a class; the next ones count up.")
-]
-Attribution = Annotated[
-    bool,
-    option("--attribution/--no-attribution", help="Record where the model drew the class's name."),
-]
-Margin = Annotated[
-    float | None,
-    option("--margin", help="Least margin by which a picture must look like its class to be kept."),
-]
-Draws = Annotated[
-    float, option("--draws", help="How many pictures are made at most for each one that is wanted.")
-]
-
-Generated = Annotated[
-    Path | None,
-    option("--generated", help="Folder in which generated pictures are kept. Default: in the cache."),
-]
-
-# A command's own --seed, --dtype and --batch-size are of its encoders.
-_FIELD_OF = {"generate_batch": "batch_size", "first_seed": "seed", "generate_dtype": "dtype"}
+DIFFUSION = DiffusionConfig()
+_setting = partial(setting, of=DIFFUSION)
 
 
-def diffusion_config(params: Mapping[str, Any], **changes: Any) -> DiffusionConfig:
-    """The settings among a command's parameters.
+@flags("Image generation")
+class SamplingFlags:
+    """How a diffusion model is sampled."""
 
-    Raises:
-        ConfigError: A value is out of range.
-    """
-    known = {field.name for field in fields(DiffusionConfig)} - set(_FIELD_OF.values())
-    named = {
-        _FIELD_OF.get(name, name): value for name, value in params.items() if name in known | set(_FIELD_OF)
-    }
-    return DiffusionConfig(**(named | changes))
+    layout: str | None = _setting(
+        "layout", "For a .safetensors file: folder of a model of the same architecture.", metavar="FOLDER"
+    )
+    steps: int = _setting("steps", "Denoising steps.")
+    guidance: float = _setting("guidance", "Scale of classifier-free guidance; 1 or less: none.")
+    scheduler: str = _setting(
+        "scheduler",
+        "auto (DPM-Solver++ where it fits the model), dpmsolver++, ddim, or native: the model's own.",
+    )
+    size: int | None = _setting(
+        "size", "Height and width of generated images. Default: the model's own.", metavar="PIXELS"
+    )
+    generate_batch: int = _setting("batch_size", "Generated images per batch; 0: 1 on a CPU, 8 on a GPU.")
+
+
+@flags("Image generation")
+class DiffusionFlags(SamplingFlags):
+    """How pictures of a class are generated."""
+
+    model: str = _setting(
+        "model",
+        "Text-to-image model of diffusers: a folder, a .safetensors file, or a hub name whose files are in"
+        " the cache (nothing is downloaded).",
+    )
+    revision: str | None = _setting("revision", "Commit, tag or branch of a hub model.")
+    licence: str | None = _setting(
+        "licence", "Licence of the model, recorded with every generated image.", metavar="TEXT"
+    )
+    first_seed: int = _setting(
+        "seed", "Random seed of the first image of each class; the others count up from it."
+    )
+    prompts: str | None = _setting(
+        "prompts", "TOML file of prompt templates. Default: the shipped ones.", metavar="FILE"
+    )
+    attributes: int = _setting(
+        "attributes", "How many appearance attributes follow a class's name in the prompt."
+    )
+    attribution: bool = _setting(
+        "attribution",
+        "Record the cross-attention maps of the class's name.",
+        "--attribution/--no-attribution",
+    )
+    margin: float | None = _setting(
+        "margin",
+        "Keep a generated image if the log-probability of its class exceeds that of every other word by"
+        " this.",
+    )
+    draws: float = _setting("draws", "At most this many generated images for each one that is kept.")
+
+
+@flags("Image generation")
+class GeneratedFlag:
+    """Where generated images are kept."""
+
+    generated: Path | None = flag(
+        "Folder in which generated images are kept. Default: in ovseg's cache.", metavar="FOLDER"
+    )
+
+
+@flags("Run")
+class GenerateDtypeFlag:
+    """Precision of the diffusion model, for commands whose --dtype that is."""
+
+    generate_dtype: str = _setting(
+        "dtype", "Precision: auto (float16 on CUDA, else float32), float32, bfloat16 or float16.", "--dtype"
+    )

@@ -1,4 +1,4 @@
-"""``ovseg doctor``: what is there, what is missing, and how to mend it."""
+"""``ovseg doctor``: what is installed, what is missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import echo, option
+from ovseg.cli.common import echo
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -34,10 +35,10 @@ _EXTRAS = {"faiss": "cpu", "diffusers": "diffusion"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """One check.
 
     Attributes:
-        state: ``ok``; ``note``: something optional is missing; ``problem``: the main job will not run.
+        state: ``ok``; ``note``: something optional is missing; ``problem``: ovseg segment will not run.
         topic: What was looked at.
         text: What was found.
         mend: What to do about it, empty where nothing is to be done.
@@ -49,16 +50,18 @@ class Finding:
     mend: str = ""
 
 
-def doctor(
-    check_hashes: Annotated[
-        bool, option("--check-hashes", help="Also read every weights file and compare its SHA-256.")
-    ] = False,
-    as_json: options.Json = False,
-) -> None:
-    """Say what this installation has, and what to do about what it lacks.
+@flags("Diagnostics")
+class DoctorFlags(options.JsonFlag):
+    """Flags of ``ovseg doctor``."""
 
-    Looks at versions, the device, weights, the cache and optional packages. Ends with exit code 1 when
-    something is missing that the main job needs.
+    check_hashes: bool = flag("Also read every weights file and compare its SHA-256.", default=False)
+
+
+@takes_flags
+def doctor(flags: DoctorFlags) -> None:
+    """Check versions, device, weights, cache and optional packages, and say how to fix what is missing.
+
+    Ends with exit code 1 if something is missing that ovseg segment needs.
 
     For example:
 
@@ -66,8 +69,8 @@ def doctor(
 
       ovseg doctor --check-hashes --json
     """
-    findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras(), *_plugins()]
-    if as_json:
+    findings = [*_versions(), *_device(), *_weights(flags.check_hashes), *_cache(), *_extras(), *_plugins()]
+    if flags.as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         colours = {"ok": "green", "note": "yellow", "problem": "red"}
@@ -114,13 +117,13 @@ def _weights(check_hashes: bool) -> Iterator[Finding]:
     if present:
         yield Finding("ok", "presets", f"{', '.join(present)}; --preset auto takes {present[0]}")
     else:
-        yield Finding("problem", "presets", "none has its weights here", OFFLINE.install)
+        yield Finding("problem", "presets", "no weights are on this machine", OFFLINE.install)
     try:
         yield Finding(
             "ok", "discover", f"finds objects with the backbone of {choose_preset(role='backbone').name}"
         )
     except WeightsUnavailable:
-        yield Finding("note", "discover", "no backbone is here", OFFLINE.install)
+        yield Finding("note", "discover", "no backbone is on this machine", OFFLINE.install)
     for row in list_weights():
         if row.path is None:
             yield Finding("note", "weights", f"{row.name} is missing ({row.source})", row.install)

@@ -1,25 +1,23 @@
-"""``ovseg evaluate``: ovseg, or anybody's predictions, measured as the field measures."""
+"""``ovseg evaluate``: ovseg, or any other predictions, measured on data sets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
-from ovseg.cli.common import COMMAND_SETTINGS
-from ovseg.cli.evaluate_options import EvaluateFlags, FolderBackground, Out, Root
+from ovseg.cli.evaluate_options import EvaluateFlags, FolderFlags
 from ovseg.cli.evaluate_other import compare, discovery, merge, retrieval, table
 from ovseg.cli.flags import takes_flags
+from ovseg.cli.help import Application, Group
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.plugins import setting_lines
 from ovseg.cli.progress import shown_progress
+from ovseg.cli.resolve import resolve
 from ovseg.cli.segmenting import drop_encodings, load_segmenter, read_bank, take_bank
-from ovseg.cli.settings import resolve
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.catalog import DATASETS, DatasetCard
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 
-class _Datasets(TyperGroup):
+class _Datasets(Group):
     """The group of commands, which has one for each data set of a plug-in, too."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -51,7 +49,7 @@ class _Datasets(TyperGroup):
         own, others = set(DATASETS.names(plugins=False)), dict(self.commands)
         for name, card in DATASETS:
             if name not in self.commands:
-                alone = typer.Typer(rich_markup_mode=None)
+                alone = Application()
                 _dataset_command(alone, card)
                 self.commands[name] = typer.main.get_command(alone)
         # Behind the other data sets, before what is none.
@@ -61,76 +59,77 @@ class _Datasets(TyperGroup):
         }
 
 
-app = typer.Typer(
-    cls=_Datasets, no_args_is_help=True, help="Measure ovseg, or any predictions, the way the field does."
-)
+app = Application(_Datasets, help="Measure the masks of ovseg, or of any predictions, on data sets.")
 
 
 @takes_flags
-def dataset(ctx: typer.Context, root: Root, output: Out, flags: EvaluateFlags) -> None:
+def dataset(ctx: typer.Context, flags: EvaluateFlags) -> None:
     """Evaluate on one data set; the command's name says which (see ``_register``)."""
     name = str(ctx.info_name)
-    _evaluate(ctx, flags, output, lambda own: DATASETS.get(name).load(root, own.dataset.of(name)))
+    _evaluate(ctx, flags, lambda own: DATASETS.get(name).load(flags.root, own.dataset.of(name)))
 
 
 @takes_flags
-def folder(
-    ctx: typer.Context, root: Root, output: Out, background: FolderBackground = None, *, flags: EvaluateFlags
-) -> None:
-    """Your own data: images/, masks/ (index PNGs, 255 ignored) and classes.txt (a name a line).
+def folder(ctx: typer.Context, flags: FolderFlags) -> None:
+    """Evaluate on your own data: images/, masks/ (index PNGs, 255 ignored), classes.txt (one name per line).
 
-    ovseg evaluate folder --root mydata --no-background -o scores
+    For example:
+
+      ovseg evaluate folder --root mydata --no-background -o scores
     """
+    background = flags.background
     if background is None:
         raise UsageError("say --background (index 0 of the masks is background) or --no-background (a class)")
 
     def load(settings: Settings) -> Dataset:
         from ovseg.evaluation.datasets.folder import load_folder
 
-        return load_folder(root, background=background)
+        return load_folder(flags.root, background=background)
 
-    _evaluate(ctx, flags, output, load)
+    _evaluate(ctx, flags, load)
 
 
-def _dataset_command(into: typer.Typer, card: DatasetCard) -> None:
+def _dataset_command(into: Application, card: DatasetCard) -> None:
     """Add the command of one data set."""
     text = (
         f"{card.title}\n\nThe root holds {card.tree}.\n\n"
         f"  ovseg evaluate {card.name} --root DIR -o scores\n\n"
-        "Leaves results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
-        " goes on where it was stopped."
+        "Writes results.json, results.md, results.html, confusion.csv and records.jsonl; the same command"
+        " resumes where it was stopped."
     )
     own = DATASETS.about(card.name).settings
     if own is not None:
-        text += "\n\nSettings of its own:\n\n" + "\n\n".join(
+        text += "\n\nIts own settings:\n\n" + "\n\n".join(
             f"  {line}" for line in setting_lines("dataset", card.name, own)
         )
-    into.command(card.name, help=text, short_help=card.title, context_settings=COMMAND_SETTINGS)(dataset)
+    into.command(card.name, help=text, short_help=card.title, rich_help_panel="Data sets")(dataset)
 
 
 def _register() -> None:
-    """One command a data set, in the order of the table, then the other kinds of evaluation."""
+    """One command per data set, in the order of the table, then the other kinds of evaluation."""
     for name in DATASETS.names(plugins=False):
         _dataset_command(app, DATASETS.get(name))
+    app.command(short_help="Your own images, masks and class names.", rich_help_panel="Data sets")(folder)
     others: dict[Callable[..., None], str] = {
-        folder: "Your own images, masks and class names.",
-        discovery: "Objects found without names: boxes and masks.",
-        retrieval: "Images found for names.",
+        discovery: "Objects found without class names: boxes and masks.",
+        retrieval: "Images retrieved for class names.",
+    }
+    for command, title in others.items():
+        app.command(command.__name__, short_help=title, rich_help_panel="Other tasks")(command)
+    results: dict[Callable[..., None], str] = {
         merge: "Join the shards of one evaluation.",
         compare: "Paired comparison of two runs.",
         table: "One table of several evaluations.",
     }
-    for command, title in others.items():
-        app.command(command.__name__, short_help=title, context_settings=COMMAND_SETTINGS)(command)
+    for command, title in results.items():
+        app.command(command.__name__, short_help=title, rich_help_panel="Results")(command)
 
 
-def _evaluate(
-    ctx: typer.Context, flags: EvaluateFlags, output: Path, load: Callable[[Settings], Dataset]
-) -> None:
+def _evaluate(ctx: typer.Context, flags: EvaluateFlags, load: Callable[[Settings], Dataset]) -> None:
     """What ``dataset`` and ``folder`` share."""
-    settings = resolve(ctx, config=flags.config, assignments=flags.assignments)
+    settings = resolve(ctx, flags, config=flags.config, assignments=flags.assignments)
     set_up_process(verbose=flags.verbose, offline=flags.offline)
-    quiet = flags.quiet
+    output, quiet = flags.output, flags.quiet
 
     from ovseg.evaluation import leakage
     from ovseg.evaluation.protocols import protocol_for
@@ -151,7 +150,7 @@ def _evaluate(
             leakage.refuse(report)
         found = sum(len(pool["copies"]) for pool in report["pools"])
         say(f"leakage: {found} near copies of evaluation images", quiet=quiet)
-    predictor, batch = _predictor(settings, data, words, protocol, flags.predictions, output, quiet=quiet)
+    predictor, batch = _predictor(flags, settings, data, words, protocol)
     run = EvaluationSettings(
         batch_size=settings.run.batch_size or batch,
         shard=settings.run.shard,
@@ -165,7 +164,7 @@ def _evaluate(
                 settings=run, leakage=report, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        say(f"interrupted: what is measured is in {output}; the same command goes on from there")
+        say(f"interrupted: what is measured is in {output}; the same command resumes there")
         raise
     drop_encodings(settings, output)
     if flags.as_json:
@@ -190,32 +189,26 @@ def _vocabulary(settings: Settings, data: Dataset) -> Vocabulary:
 
 
 def _predictor(
-    settings: Settings,
-    data: Dataset,
-    words: Vocabulary,
-    protocol: EvaluationProtocol,
-    folder: Path | None,
-    out: Path,
-    *,
-    quiet: bool,
+    flags: EvaluateFlags, settings: Settings, data: Dataset, words: Vocabulary, protocol: EvaluationProtocol
 ) -> tuple[Predictor[Any], int]:
     """The folder of predictions, or a segmenter; and how many images go at a time by default."""
-    if folder is not None:
+    if flags.predictions is not None:
         from ovseg.evaluation.prediction_folder import FolderPredictor
 
-        return FolderPredictor(folder, data, words, protocol), 8
+        return FolderPredictor(flags.predictions, data, words, protocol), 8
 
     from ovseg.evaluation.predictions import SegmenterPredictor
 
     if protocol.crop is not None and (settings.bank is not None or settings.pool is not None):
         raise UsageError(f"protocol {protocol.name} takes no bank: use --protocol ovseg")
-    segmenter = load_segmenter(settings, read_bank(settings), quiet=quiet)
+    segmenter = load_segmenter(settings, read_bank(settings), quiet=flags.quiet)
     batch = 1 if str(segmenter.describe().get("device", "cpu")).startswith("cpu") else 8
     if protocol.crop is not None:
         from ovseg.pipeline.protocol_predictor import ProtocolPredictor
 
         return ProtocolPredictor(segmenter.encoders, words, data, protocol), batch
-    take_bank(segmenter, settings, words, [sample.image for sample in data.samples], out, quiet=quiet)
+    images = [sample.image for sample in data.samples]
+    take_bank(segmenter, settings, words, images, flags.output, quiet=flags.quiet)
     return SegmenterPredictor(segmenter, words, data), batch
 
 

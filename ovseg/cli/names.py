@@ -1,4 +1,4 @@
-"""``ovseg names``: what the encoder makes of a name, before a single photo is seen."""
+"""``ovseg names``: how the image-text encoder embeds a class name."""
 
 from __future__ import annotations
 
@@ -9,46 +9,39 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.classes import chosen_vocabulary
-from ovseg.cli.common import option
+from ovseg.cli.flags import flag, flags, takes_flags
 from ovseg.cli.launch import say, set_up_process
-from ovseg.cli.settings import DEFAULTS, resolve
+from ovseg.cli.resolve import resolve
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
     from ovseg.pipeline.name_report import NameReport
 
-_NONE: list[str] = []
+Queries = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help='Names, each as -c takes a class: "sofa" or "sofa=sofa,couch".',
+        metavar="NAMES",
+        show_default=False,
+    ),
+]
 
 
-def names(
-    ctx: typer.Context,
-    queries: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help='Names, each as -c takes a class: "sofa" or "sofa=sofa,couch".',
-            metavar="NAMES",
-            show_default=False,
-        ),
-    ] = None,
-    classes: options.Classes = _NONE,
-    classes_file: options.ClassesFile = DEFAULTS.classes_file,
-    vocabulary: options.VocabularyName = DEFAULTS.vocabulary,
-    top: Annotated[int, option("--top", help="How many near words and classes to show.", min=1)] = 8,
-    preset: options.Preset = DEFAULTS.preset,
-    image_text_encoder: options.ImageTextModel = DEFAULTS.image_text_encoder,
-    backbone: options.BackboneModel = DEFAULTS.backbone,
-    templates: options.Templates = DEFAULTS.templates,
-    device: options.Device = DEFAULTS.device,
-    dtype: options.Dtype = DEFAULTS.dtype,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """Show what the encoder makes of names: near words, templates, attributes, and likely confusions.
+@flags("Output")
+class NamesFlags(
+    options.JsonFlag, options.QuietFlag, options.ComputeFlags, options.TextModelFlags, options.ClassFlags
+):
+    """Flags of ``ovseg names``."""
 
-    The classes of -c, --classes-file or --vocabulary are the list that the names will compete in; without
-    one they compete with each other. A class is marked where it is nearer to the name than 99 % of some
+    top: int = flag("How many near words and classes to print.", default=8, min=1)
+
+
+@takes_flags
+def names(ctx: typer.Context, queries: Queries = None, *, flags: NamesFlags) -> None:
+    """Show how the image-text encoder embeds names: near words, templates, attributes, likely confusions.
+
+    The classes of -c, --classes-file or --vocabulary are those that the names are compared with; without them
+    the names are compared with each other. A class is marked where it is nearer to the name than 99 % of some
     hundred everyday words: synonyms, negatives or a longer name can then keep the two apart.
 
     For example:
@@ -62,10 +55,10 @@ def names(
     specs = parse_classes(queries or [])
     if not specs:
         raise UsageError('no names given: write ovseg names "sofa"')
-    settings = resolve(ctx, config=None, assignments=())
-    photo_filter = settings.classes or settings.classes_file or settings.vocabulary
-    rivals = chosen_vocabulary(settings) if photo_filter else None
-    set_up_process(verbose=0, offline=offline)
+    settings = resolve(ctx, flags)
+    named = settings.classes or settings.classes_file or settings.vocabulary
+    rivals = chosen_vocabulary(settings) if named else None
+    set_up_process(verbose=0, offline=flags.offline)
 
     from ovseg.encoders.presets import LoadContext, Preset, choose_preset, preset_note
     from ovseg.pipeline.name_report import explain_names
@@ -73,16 +66,16 @@ def names(
 
     context = LoadContext.resolve(settings.device, settings.dtype, settings.cache_dir)
     card = choose_preset(settings.preset, settings.roles, role="image_text")
-    say(preset_note(settings.preset, card), quiet=quiet)
+    say(preset_note(settings.preset, card), quiet=flags.quiet)
     encoder = Preset(card, context).image_text
     set_name = getattr(encoder, "templates", "")
     patterns = read_lines("templates", f"{set_name}.txt") if set_name else []
-    reports = explain_names(specs, rivals, encoder, top=top, templates=patterns)
-    if as_json:
+    reports = explain_names(specs, rivals, encoder, top=flags.top, templates=patterns)
+    if flags.as_json:
         typer.echo(json.dumps([report.to_dict() for report in reports], indent=2))
         return
     for report in reports:
-        typer.echo("\n".join(_lines(report, top, len(patterns))))
+        typer.echo("\n".join(_lines(report, flags.top, len(patterns))))
 
 
 def _lines(report: NameReport, top: int, patterns: int) -> list[str]:

@@ -1,196 +1,351 @@
-"""Flags that several commands share, each with its help in one place; defaults come from ``settings``."""
+"""Groups of flags that several commands take, each flag declared here and nowhere else.
+
+The first argument of ``setting`` is what a flag sets in the configuration; see ``ovseg.cli.flags``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from ovseg.cli.common import option, texts
+import typer
 
+from ovseg.cli.flags import flag, flags, setting
+from ovseg.cli.settings import DEFAULTS
+from ovseg.runs.config import parse_shard
 
-def setting(examples: str) -> Any:
-    """The flag ``--set``, with what a command's own settings look like."""
-    return option("--set", help=f"One setting, such as {examples}. Repeatable.")
-
-
-Output = Annotated[Path | None, option("--output", "-o", help="Run folder to write.")]
-Format = Annotated[
-    list[str],
-    option(
-        "--format",
-        "-f",
-        help="Output formats, repeated or between commas: {format without objects}.",
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    option(
-        "--overwrite",
-        help="Start anew: remove what ovseg wrote into the run folder before (nothing else). Default: go on"
-        " where the run stopped, and refuse a folder of another configuration.",
-    ),
-]
-
-Classes = Annotated[
-    list[str],
-    texts(
-        "--classes",
-        "-c",
-        help='Class names between commas: "cat, dog". Synonyms: "cat, sofa=sofa,couch; dog"; a semicolon ends'
-        " them. Repeatable.",
-    ),
-]
-ClassesFile = Annotated[
-    str | None,
-    option("--classes-file", help="File with a class a line (name or name=synonym,synonym)."),
-]
-VocabularyName = Annotated[
-    str | None,
-    option(
-        "--vocabulary",
-        help="A shipped vocabulary (voc21, …) or a TOML file with synonyms, attributes and background words.",
-    ),
-]
-Background = Annotated[
-    bool | None,
-    option(
-        "--background/--no-background",
-        help="Whether a pixel may be none of the classes. Default: as the vocabulary says; yes with -c.",
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Image files, folders, quoted patterns, or - for a list of files on standard input.",
+        metavar="INPUTS",
         show_default=False,
     ),
 ]
 
-Bank = Annotated[
-    str | None,
-    option(
-        "--bank",
-        help="A bank of prototypes (see ovseg bank): what classes look like. Where no classes are named, its"
-        " own count; --preset auto takes the preset that made it.",
-    ),
-]
-Pool = Annotated[
-    str | None,
-    option(
-        "--pool",
-        help="self, or a pool (see ovseg pool): make a bank for this run from the images themselves, or from"
-        " the pool; it lies beside the output folder.",
-    ),
-]
 
-Preset = Annotated[
-    str,
-    option(
-        "--preset",
-        help="Which encoders: auto takes the best whose weights are on this machine (see ovseg models list).",
-    ),
-]
-BackbonePreset = Annotated[
-    str,
-    option(
-        "--preset",
-        help="Whose backbone: auto takes the best that is on this machine (see ovseg models list).",
-    ),
-]
-ImageTextModel = Annotated[
-    str | None,
-    option(
-        "--image-text-encoder",
-        help="Image-text encoder (CLIP): ViT-B-16:openai, hf-hub:OWNER/REPO or local-dir:/PATH.",
-    ),
-]
-BackboneModel = Annotated[
-    str | None,
-    option("--backbone", help="Patch-feature backbone: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH."),
-]
-PrototypeBackboneModel = Annotated[
-    str | None,
-    option(
-        "--prototype-backbone",
-        help="Backbone whose features prototypes are made of: any that can be --backbone.",
-    ),
-]
-DenseVariant = Annotated[
-    str | None,
-    option(
-        "--dense-variant",
-        help="How CLIP is read patch by patch: value, sclip, clearclip, naclip, proxyclip, corrclip or none.",
-    ),
-]
-Templates = Annotated[
-    str | None,
-    option("--templates", help="Sentences into which CLIP's words are put: imagenet80, imagenet7 or simple."),
-]
-ImageSize = Annotated[
-    int,
-    option("--image-size", help="Shorter side, in pixels, at which the encoders see an image."),
-]
-Refine = Annotated[str, option("--refine", help="How edges are refined: none, pamr or crf.")]
-Abstain = Annotated[
-    float | None,
-    option(
-        "--abstain",
-        help="Give no answer (255 in masks) where the winner's confidence is below this, from 0 to 1.",
-    ),
-]
-Seed = Annotated[int, option("--seed", help="Seed of whatever is drawn.")]
-Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, option("--dtype", help="auto, float32, bfloat16 or float16.")]
-CacheDir = Annotated[
-    str | None,
-    option("--cache-dir", help="Folder of converted weights. Default: the user's cache."),
-]
-Offline = Annotated[
-    bool,
-    option("--offline", help="Keep model libraries from asking the hub for anything."),
-]
+def split_names(values: Sequence[str]) -> list[str]:
+    """Names that are repeated or stand between commas, as a list."""
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
-BatchSize = Annotated[
-    int,
-    option("--batch-size", "-b", help="Images at a time; 0: 1 on a CPU, 8 on a GPU."),
-]
-Workers = Annotated[int, option("--workers", help="Threads that read, and as many that write.")]
-Recursive = Annotated[
-    bool,
-    option("--recursive/--no-recursive", help="Search folders to the bottom."),
-]
-Include = Annotated[
-    list[str],
-    texts("--include", help='Only files that match, such as "*.jpg". Repeatable.'),
-]
-Exclude = Annotated[
-    list[str],
-    texts("--exclude", help='Not files and folders that match, such as "thumbs". Repeatable.'),
-]
-Limit = Annotated[int | None, option("--limit", help="Only the first so many images.")]
-Shard = Annotated[
-    str,
-    option(
-        "--shard",
-        help="I/N: only every N-th image from the I-th. Shards may share the run folder; the same command"
-        " without --shard joins them at the end.",
-    ),
-]
-DryRun = Annotated[
-    bool,
-    option("--dry-run", help="List images and outputs; load no model, write nothing."),
-]
-FailFast = Annotated[bool, option("--fail-fast", help="Stop at the first image that fails.")]
 
-ConfigFile = Annotated[
-    str | None,
-    option("--config", help="TOML file of settings, as --print-config writes it."),
-]
-Assignments = Annotated[list[str], setting("segment.encoding.image_size=448")]
-PrintConfig = Annotated[
-    bool,
-    option("--print-config", help="Print all settings as TOML and stop."),
-]
-Quiet = Annotated[bool, option("--quiet", "-q", help="Say nothing but errors.")]
-Verbose = Annotated[
-    int,
-    option("--verbose", "-v", count=True, help="Say more; -vv says all."),
-]
-Json = Annotated[
-    bool,
-    option("--json", help="Print the summary as JSON on standard output."),
-]
+@flags("Classes")
+class VocabularyFlag:
+    """A list of classes by its name."""
+
+    vocabulary: str | None = setting(
+        "vocabulary",
+        "A shipped vocabulary (voc21, coco-object, …), or a TOML file with synonyms, attributes and"
+        " background words.",
+    )
+
+
+@flags("Classes")
+class ClassNameFlags:
+    """Classes by their names."""
+
+    classes: list[str] = setting(
+        "classes",
+        'Class names between commas: "cat, dog". With synonyms: "cat, sofa=sofa,couch; dog", where a'
+        " semicolon ends the list of synonyms. Repeatable.",
+        "-c",
+        texts=True,
+    )
+    classes_file: str | None = setting(
+        "classes_file", "File with one class per line: name, or name=synonym,synonym.", metavar="FILE"
+    )
+
+
+@flags()
+class ClassFlags(VocabularyFlag, ClassNameFlags):
+    """The target classes."""
+
+
+@flags("Classes")
+class BackgroundFlag:
+    """Whether there is a background class."""
+
+    background: bool | None = setting(
+        "background",
+        "Whether a pixel may belong to none of the classes. Default: as the vocabulary says; yes for classes"
+        " named by -c.",
+        "--background/--no-background",
+        show_default=False,
+    )
+
+
+@flags("Input")
+class FileFlags:
+    """Which files of the inputs are read."""
+
+    recursive: bool = setting("inputs.recursive", "Also search subfolders.", "--recursive/--no-recursive")
+    include: list[str] = setting(
+        "inputs.include",
+        'Read only files that match this pattern, such as "*.jpg". Repeatable.',
+        texts=True,
+        metavar="PATTERN",
+    )
+    exclude: list[str] = setting(
+        "inputs.exclude",
+        'Skip files and folders that match this pattern, such as "thumbs". Repeatable.',
+        texts=True,
+        metavar="PATTERN",
+    )
+
+
+@flags("Input")
+class LimitFlag:
+    """How many images."""
+
+    limit: int | None = setting("run.limit", "Process only the first N images.")
+
+
+@flags("Output")
+class RunFolderFlags:
+    """The run folder."""
+
+    output: Path | None = flag("Run folder to write.", "-o", metavar="FOLDER")
+    overwrite: bool = setting(
+        "run.overwrite",
+        "Start anew: first remove what ovseg wrote into the run folder (nothing else). Without it a run is"
+        " resumed, and the folder of a run with other settings is refused.",
+    )
+
+
+@flags("Output")
+class FormatFlags(RunFolderFlags):
+    """The run folder, and what is written into it."""
+
+    format: list[str] = setting(
+        "run.formats",
+        "Output formats, repeated or between commas: {format without objects}.",
+        "-f",
+        read=split_names,
+        metavar="NAMES",
+    )
+
+
+@flags("Output")
+class JsonFlag:
+    """How the result is printed."""
+
+    as_json: bool = flag("Print the result as JSON on standard output.", "--json", default=False)
+
+
+@flags("Models")
+class PresetFlag:
+    """Which encoders."""
+
+    preset: str = setting(
+        "preset",
+        "Preset of encoders (see ovseg models list); auto: the best whose weights are on this machine.",
+    )
+
+
+@flags("Models")
+class BackboneFlag:
+    """The patch-feature backbone."""
+
+    backbone: str | None = setting(
+        "backbone",
+        "Patch-feature backbone in place of the preset's: timm:NAME, hf-hub:OWNER/REPO or local-dir:/PATH.",
+        metavar="MODEL",
+    )
+
+
+@flags("Models")
+class BackbonePresetFlag:
+    """A preset of which only the backbone is used."""
+
+    preset: str = setting(
+        "preset", "Preset whose backbone is used (see ovseg models list); auto: the best on this machine."
+    )
+
+
+@flags("Models")
+class ImageTextFlag:
+    """The image-text encoder."""
+
+    image_text_encoder: str | None = setting(
+        "image_text_encoder",
+        "Image-text encoder (CLIP) in place of the preset's: ViT-B-16:openai, hf-hub:OWNER/REPO or"
+        " local-dir:/PATH.",
+        metavar="MODEL",
+    )
+
+
+@flags("Models")
+class TextModelFlags(BackboneFlag, ImageTextFlag, PresetFlag):
+    """What embeds words."""
+
+    templates: str | None = setting(
+        "templates",
+        "Prompt templates of the image-text encoder: imagenet80, imagenet7 or simple. Default: the preset's.",
+    )
+
+
+@flags("Models")
+class ModelFlags(TextModelFlags):
+    """Every role of a preset."""
+
+    prototype_backbone: str | None = setting(
+        "prototype_backbone",
+        "Backbone of whose features prototypes are made, in place of the preset's: a model as for"
+        " --backbone.",
+        metavar="MODEL",
+    )
+    dense_variant: str | None = setting(
+        "dense_variant",
+        "How patch features are read from CLIP: value, sclip, clearclip, naclip, proxyclip, corrclip or none."
+        " Default: the preset's.",
+    )
+
+
+@flags("Run")
+class DeviceFlag:
+    """Where to compute."""
+
+    device: str = setting("device", "auto, cpu, cuda, cuda:N or mps.")
+
+
+@flags("Models")
+class DeviceFlags(DeviceFlag):
+    """Where to compute, and where converted weights are."""
+
+    cache_dir: str | None = setting(
+        "cache_dir",
+        "Folder of converted weights. Default: ovseg's folder in the user's cache.",
+        metavar="FOLDER",
+    )
+
+
+@flags("Models")
+class OfflineFlag:
+    """Whether model libraries may use the network."""
+
+    offline: bool = flag("Never contact the Hugging Face hub (sets HF_HUB_OFFLINE).", default=False)
+
+
+@flags("Run")
+class ComputeFlags(OfflineFlag, DeviceFlags):
+    """Everything about where and how to compute."""
+
+    dtype: str = setting("dtype", "Precision: auto, float32, bfloat16 or float16.")
+
+
+@flags("Bank and pool")
+class BankFlag:
+    """A bank that is there."""
+
+    bank: str | None = setting(
+        "bank",
+        "Bank of prototypes (see ovseg bank build). Where no classes are named, the bank's are used; --preset"
+        " auto takes the preset that made it.",
+        metavar="FILE",
+    )
+
+
+@flags("Bank and pool")
+class BankFlags(BankFlag):
+    """A bank that is there, or one that is made for the run."""
+
+    pool: str | None = setting(
+        "pool",
+        "Build a bank for this run, from a pool (see ovseg pool build) or from the images themselves: self."
+        " It is kept beside the output folder.",
+        metavar="FILE|self",
+    )
+
+
+@flags("Segmentation")
+class ImageSizeFlag:
+    """How large images are encoded."""
+
+    image_size: int = setting(
+        "segment.encoding.image_size",
+        "Shorter side, in pixels, at which images are encoded.",
+        metavar="PIXELS",
+    )
+
+
+@flags("Segmentation")
+class SeedFlag:
+    """The seed of everything that is drawn."""
+
+    seed: int = setting("segment.region_pooling.seed", "Random seed.")
+
+
+@flags("Segmentation")
+class SegmentationFlags(SeedFlag, ImageSizeFlag):
+    """What is chosen most often; --set reaches every setting."""
+
+    refine: str = setting("segment.refinement.refine", "Refinement of mask edges: none, pamr or crf.")
+    abstain: float | None = setting(
+        "segment.refinement.abstain",
+        "Write no class (255 in masks) where the confidence of the best class is below this, from 0 to 1.",
+    )
+
+
+@flags("Run")
+class BatchFlag:
+    """How many images at a time."""
+
+    batch_size: int = setting("run.batch_size", "Images per batch; 0: 1 on a CPU, 8 on a GPU.", "-b")
+
+
+@flags("Run")
+class RunFlags:
+    """How a run goes through its images."""
+
+    workers: int = setting("run.workers", "Reading threads, and as many writing threads.")
+    shard: str = setting(
+        "run.shard",
+        "I/N: every N-th image from the I-th on. Shards may share a run folder; the same command without"
+        " --shard joins them at the end.",
+        read=parse_shard,
+        default="/".join(map(str, DEFAULTS.run.shard)),
+        metavar="I/N",
+    )
+    fail_fast: bool = setting("run.fail_fast", "Stop at the first image that fails.")
+    dry_run: bool = flag("List images and outputs; load no model and write nothing.", default=False)
+
+
+SET = "Change one setting, such as {}. Repeatable."
+
+
+@flags("Configuration")
+class SetFlag:
+    """Any setting by its name."""
+
+    assignments: list[str] = flag(
+        SET.format("segment.encoding.image_size=448"), "--set", default=[], metavar="KEY=VALUE"
+    )
+
+
+@flags("Configuration")
+class ConfigFlags(SetFlag):
+    """Settings from a file."""
+
+    config: str | None = flag(
+        "TOML file of settings, as ovseg segment --print-config writes it.", metavar="FILE"
+    )
+
+
+@flags("Diagnostics")
+class QuietFlag:
+    """Nothing but errors."""
+
+    quiet: bool = flag("Print errors only.", "-q", default=False)
+
+
+@flags("Diagnostics")
+class VerboseFlags(QuietFlag):
+    """How much is said on standard error."""
+
+    verbose: int = flag("Log more; -vv logs everything.", "-v", default=0, count=True, show_default=False)
+
+
+@flags()
+class ReportFlags(JsonFlag, VerboseFlags):
+    """What is printed where."""

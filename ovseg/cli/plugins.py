@@ -10,11 +10,13 @@ from typing import Any
 import typer
 
 from ovseg.cli import options
+from ovseg.cli.flags import takes_flags
 
 __all__ = ["plugins", "setting_lines"]
 
 
-def plugins(as_json: options.Json = False) -> None:
+@takes_flags
+def plugins(flags: options.JsonFlag) -> None:
     """List the plug-ins of other packages: what each brings, and the settings of it.
 
     A package brings encoders, presets, output formats, data sets and support sources by an entry point in the
@@ -29,7 +31,7 @@ def plugins(as_json: options.Json = False) -> None:
     from ovseg.registry import installed_plugins, offers_of
 
     found = [(plugin, offers_of(plugin.name)) for plugin in installed_plugins()]
-    if as_json:
+    if flags.as_json:
         table = [
             {
                 "plugin": plugin.name,

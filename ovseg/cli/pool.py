@@ -1,4 +1,4 @@
-"""``ovseg pool``: folders of unlabelled photos, embedded once, searched by words or by a picture."""
+"""``ovseg pool``: folders of unlabelled photos, embedded once, searched by text or by an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ovseg.cli import options
-from ovseg.cli.common import COMMAND_SETTINGS, one_line, option, texts
+from ovseg.cli.common import one_line
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
+from ovseg.cli.help import Application
 from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
@@ -23,91 +25,114 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Pools: unlabelled photos, searched by words or by a picture.")
+app = Application(help="Embed unlabelled photos once, and search them by text or by an image.")
 
-_DEFAULT = PoolConfig()
 _SEARCH = RetrievalConfig()
-_NONE: list[str] = []
-_NO_PATHS: list[Path] = []
-
 
 PoolFile = Annotated[Path, typer.Argument(help="The pool.", metavar="POOL", show_default=False)]
-Photos = Annotated[
-    list[Path],
-    option("--photos", help="Where the pool's folder lies now, if it was moved; once for each folder."),
-]
-Allow = Annotated[
-    Path | None,
-    option("--allow", help="File with a photo a line (name, pattern or SHA-256): no others are results."),
-]
-Deny = Annotated[Path | None, option("--deny", help="File with photos that are no results, likewise.")]
 
 
-@app.command("build", context_settings=COMMAND_SETTINGS)
+@flags("Run")
+class BuildFlags(options.ReportFlags, options.ComputeFlags, options.PresetFlag, options.FileFlags):
+    """Flags of ``ovseg pool build``."""
+
+    output: Path = flag("Pool to write or to update.", "-o", panel="Output", required=True)
+    overwrite: bool = flag(
+        "Replace a pool of another encoder or other settings.", default=False, panel="Output"
+    )
+    licence: str | None = flag("Licence of the photos, as recorded in banks.", panel="Input", metavar="TEXT")
+    licences: Path | None = flag(
+        "CSV with columns file (or name) and licence. Default: licences.csv in a folder, if there.",
+        panel="Input",
+    )
+    crops: int = setting(
+        "crops",
+        "Crops of each photo that are embedded beside the whole: 0, 4, 9 or 16.",
+        of=PoolConfig(),
+        panel="Input",
+    )
+    batch_size: int = flag("Images and crops per batch; 0: 8 on a CPU, 64 on a GPU.", "-b", default=0)
+    workers: int = flag("Decoding threads.", default=2)
+
+
+@flags("Search")
+class SearchFlags(options.ReportFlags, options.OfflineFlag, options.DeviceFlags):
+    """Flags of ``ovseg pool search``."""
+
+    image: Path | None = flag("Search by this image instead of a text.")
+    k: int = flag("Most photos to return.", "-k", default=20)
+    rivals: list[str] = flag(
+        'Words that the photos should not show instead, between commas: "motorcycle, scooter".',
+        "-r",
+        default=[],
+        texts=True,
+        metavar="NAMES",
+    )
+    allow: Path | None = flag("File of photos to search, and no others: a name, pattern or SHA-256 per line.")
+    deny: Path | None = flag("File of photos not to return, in the same form.")
+    margin: float | None = setting(
+        "margin",
+        "Return a photo if its log-probability of the text exceeds that of every other word by this.",
+        of=_SEARCH,
+    )
+    everything: bool = flag(
+        "Leave out neither photos below the margin nor near duplicates.", "--all", default=False
+    )
+    rerank: bool = flag(
+        "Rank by the probability against other words as well as by the cosine.",
+        "--rerank/--no-rerank",
+        default=True,
+    )
+    photos: list[Path] = flag(
+        "New place of a folder of the pool that was moved; once for each folder, in their order.",
+        default=[],
+        panel="Input",
+        metavar="FOLDER",
+    )
+    html: Path | None = flag("Write a page with the photos found.", panel="Output")
+    preset: str | None = flag("Preset of encoders. Default: the one that made the pool.", panel="Models")
+
+
+@app.command("build")
+@takes_flags
 def build(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders of photos.", metavar="DIR…", show_default=False)
     ],
-    output: Annotated[Path, option("--output", "-o", help="The pool to write or bring up to date.")],
-    crops: Annotated[
-        int, option("--crops", help="Parts of each photo encoded beside the whole: 0, 4, 9 or 16.")
-    ] = _DEFAULT.crops,
-    licence: Annotated[
-        str | None, option("--licence", help="Licence of the photos, as it will stand in banks.")
-    ] = None,
-    licences: Annotated[
-        Path | None,
-        option(
-            "--licences",
-            help="CSV with columns file (or name) and licence. Default: licences.csv in a folder, if there.",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, option("--overwrite", help="Replace a pool of another encoder or other settings.")
-    ] = False,
-    preset: options.Preset = "auto",
-    batch_size: Annotated[
-        int, option("--batch-size", "-b", help="Views a forward pass; 0: 8 on a CPU, 64 on a GPU.")
-    ] = 0,
-    workers: Annotated[int, option("--workers", help="Threads that decode.")] = 2,
-    recursive: options.Recursive = True,
-    include: options.Include = _NONE,
-    exclude: options.Exclude = _NONE,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    cache_dir: options.CacheDir = None,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
+    flags: BuildFlags,
 ) -> None:
-    """Embed folders of photos, or bring a pool up to date: only new and changed photos are encoded.
+    """Embed folders of photos into a pool, or update one: only new and changed photos are encoded.
 
-    The same command goes on where it was stopped. Files that cannot be read are listed (exit code 3).
+    The same command resumes where it was stopped. Files that cannot be read are listed (exit code 3).
 
     For example:
 
       ovseg pool build photos/ -o photos.pool
     """
-    set_up_process(verbose=verbose, offline=offline)
-    config = PoolConfig(crops)
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    config = PoolConfig(flags.crops)
+    output, quiet = flags.output, flags.quiet
 
     from ovseg.encoders.context import LoadContext
     from ovseg.runs.pool import build_pool
     from ovseg.support.pool.licences import licence_of
 
-    known = licence_of(folders, licences, licence)
-    context = LoadContext.resolve(device, dtype, cache_dir)
-    encoders = load_encoders(preset, context, role="image_text", quiet=quiet)
+    known = licence_of(folders, flags.licences, flags.licence)
+    encoders = load_encoders(
+        flags.preset,
+        LoadContext.resolve(flags.device, flags.dtype, flags.cache_dir),
+        role="image_text",
+        quiet=quiet,
+    )
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
                 folders, output, encoders, config, licence=known,
-                include=include, exclude=exclude, recursive=recursive,
-                workers=workers, batch=batch_size, overwrite=overwrite, progress=progress,
+                include=flags.include, exclude=flags.exclude, recursive=flags.recursive,
+                workers=flags.workers, batch=flags.batch_size, overwrite=flags.overwrite, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        say("interrupted: what is encoded is kept; the same command goes on from there")
+        say("interrupted: what is encoded is kept; the same command resumes there")
         raise
     failed = summary.pool.failed
     say(
@@ -115,7 +140,7 @@ def build(
         f" {summary.removed} are gone, {len(failed)} could not be read",
         quiet=quiet,
     )
-    if as_json:
+    if flags.as_json:
         metadata = _metadata(output, summary.pool) | {"encoded": summary.encoded, "removed": summary.removed}
         typer.echo(json.dumps(metadata))
     else:
@@ -124,47 +149,17 @@ def build(
         raise typer.Exit(3)
 
 
-@app.command("search", context_settings=COMMAND_SETTINGS)
+@app.command("search")
+@takes_flags
 def search(
     pool: PoolFile,
     text: Annotated[
-        str | None, typer.Argument(help='What to look for: "a red bicycle".', show_default=False)
+        str | None, typer.Argument(help='What to search for: "a red bicycle".', show_default=False)
     ] = None,
-    image: Annotated[
-        Path | None, option("--image", help="Look for photos like this picture instead.")
-    ] = None,
-    k: Annotated[int, option("-k", help="Photos at most.")] = 20,
-    rivals: Annotated[
-        list[str],
-        texts("--rivals", "-r", help='What it must not be instead, between commas: "motorcycle, scooter".'),
-    ] = _NONE,
-    allow: Allow = None,
-    deny: Deny = None,
-    margin: Annotated[
-        float | None,
-        option(
-            "--margin", help="Leave out photos whose probability over the best rival's is below e to this."
-        ),
-    ] = _SEARCH.margin,
-    everything: Annotated[
-        bool, option("--all", help="Leave out nothing: neither photos off topic nor near copies.")
-    ] = False,
-    rerank: Annotated[
-        bool, option("--rerank/--no-rerank", help="Order by probability against other words as well.")
-    ] = True,
-    html: Annotated[Path | None, option("--html", help="Write a page with the photos found.")] = None,
-    photos: Photos = _NO_PATHS,
-    preset: Annotated[
-        str | None, option("--preset", help="Which encoders. Default: those that made the pool.")
-    ] = None,
-    device: options.Device = "auto",
-    cache_dir: options.CacheDir = None,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
+    *,
+    flags: SearchFlags,
 ) -> None:
-    """Find photos by words, or by a picture.
+    """Search a pool by text or by an image.
 
     For example:
 
@@ -172,15 +167,18 @@ def search(
 
       ovseg pool search photos.pool --image bicycle.jpg --html found.html
     """
+    image, html, quiet = flags.image, flags.html, flags.quiet
     if (text is None) == (image is None):
         raise UsageError("say what to look for: a text, or --image FILE (one of the two)")
     if text is not None and not text.strip():
         raise UsageError("the text is empty: say what to look for")
-    if k < 1:
-        raise UsageError(f"-k must be at least 1, not {k}")
-    set_up_process(verbose=verbose, offline=offline)
-    config = replace(_SEARCH, margin=margin, cosine_weight=_SEARCH.cosine_weight if rerank else None)
-    if everything:
+    if flags.k < 1:
+        raise UsageError(f"-k must be at least 1, not {flags.k}")
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    config = configured(flags, _SEARCH)
+    if not flags.rerank:
+        config = replace(config, cosine_weight=None)
+    if flags.everything:
         config = replace(config, margin=None, distance=None)
 
     from ovseg.encoders.context import LoadContext
@@ -188,24 +186,30 @@ def search(
     from ovseg.support.pool.file import read_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
-    photo_filter = PhotoFilter(read_list(allow), read_list(deny))
+    photo_filter = PhotoFilter(read_list(flags.allow), read_list(flags.deny))
     opened = read_pool(pool)
-    context = LoadContext.resolve(device, "float32", cache_dir)
-    encoders = load_encoders(preset or opened.preset, context, role="image_text", quiet=quiet)
+    encoders = load_encoders(
+        flags.preset or opened.preset,
+        LoadContext.resolve(flags.device, "float32", flags.cache_dir),
+        role="image_text",
+        quiet=quiet,
+    )
     require_fingerprint(pool, opened, encoders.image_text)
     searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     if text is not None:
-        words = [part.strip() for part in ",".join(rivals).split(",") if part.strip()]
-        ranking = searcher.by_words([text.strip()], k, rivals=words, photo_filter=photo_filter)
+        words = [part.strip() for part in ",".join(flags.rivals).split(",") if part.strip()]
+        ranking = searcher.by_words([text.strip()], flags.k, rivals=words, photo_filter=photo_filter)
     else:
-        ranking = searcher.by_image(_image_features(image, opened, encoders), k, photo_filter=photo_filter)
+        ranking = searcher.by_image(
+            _image_features(image, opened, encoders), flags.k, photo_filter=photo_filter
+        )
     _say_dropped(ranking, quiet=quiet)
     if html is not None:
         from ovseg.outputs.search_page import write_search_page
 
         title = text.strip() if text is not None else str(image)
-        write_search_page(html, title, opened, ranking, _roots(opened, photos))
-    if as_json:
+        write_search_page(html, title, opened, ranking, _roots(opened, flags.photos))
+    if flags.as_json:
         typer.echo(json.dumps(_results(pool, text, image, opened, ranking, searcher.describe())))
         return
     if ranking.hits:
@@ -216,9 +220,10 @@ def search(
         say(f"page: {html}", quiet=quiet)
 
 
-@app.command("info", context_settings=COMMAND_SETTINGS)
-def info(pool: PoolFile, as_json: options.Json = False) -> None:
-    """What a pool is: photos, encoder, settings, licences, and files that could not be read.
+@app.command("info")
+@takes_flags
+def info(pool: PoolFile, flags: options.JsonFlag) -> None:
+    """Print what is in a pool: photos, encoder, settings, licences, and files that could not be read.
 
     ovseg pool info photos.pool
     """
@@ -226,7 +231,7 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
 
     opened = read_pool(pool)
     metadata = _metadata(pool, opened)
-    if as_json:
+    if flags.as_json:
         typer.echo(json.dumps(metadata))
         return
     from ovseg.prototypes.edit import encoder_label

@@ -1,29 +1,19 @@
-"""What a command was asked for, from all the places where it can be said.
-
-A flag wins over the environment (``OVSEG_<FLAG>``), that over the configuration file, that over the preset,
-that over the default. ``--set`` counts as a flag; a flag of its own wins over it.
-"""
+"""Everything that the commands of segmentation can be told, in the shape of a configuration file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import typer
-
-from ovseg.cli.config_merge import nested, parse_assignment, read_toml
 from ovseg.config import SegmentConfig
-from ovseg.overrides import overlay
 from ovseg.plugin_settings import PluginSettings
-from ovseg.runs.config import RunConfig, parse_shard
+from ovseg.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from ovseg.encoders.roles import ModelChoice
 
-__all__ = ["DEFAULTS", "FLAGS", "InputSettings", "Settings", "resolve"]
+__all__ = ["DEFAULTS", "InputSettings", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -101,83 +91,3 @@ class Settings:
 
 
 DEFAULTS = Settings()
-
-FLAGS: dict[str, str] = {
-    "preset": "preset",
-    "image_text_encoder": "image_text_encoder",
-    "backbone": "backbone",
-    "prototype_backbone": "prototype_backbone",
-    "dense_variant": "dense_variant",
-    "templates": "templates",
-    "device": "device",
-    "dtype": "dtype",
-    "cache_dir": "cache_dir",
-    "classes": "classes",
-    "classes_file": "classes_file",
-    "vocabulary": "vocabulary",
-    "background": "background",
-    "bank": "bank",
-    "pool": "pool",
-    "recursive": "inputs.recursive",
-    "include": "inputs.include",
-    "exclude": "inputs.exclude",
-    "image_size": "segment.encoding.image_size",
-    "refine": "segment.refinement.refine",
-    "abstain": "segment.refinement.abstain",
-    "seed": "segment.region_pooling.seed",
-    "format": "run.formats",
-    "batch_size": "run.batch_size",
-    "workers": "run.workers",
-    "limit": "run.limit",
-    "shard": "run.shard",
-    "overwrite": "run.overwrite",
-    "fail_fast": "run.fail_fast",
-}
-"""Where in ``Settings`` the value of each parameter of a command goes."""
-
-
-def _split(values: Sequence[str]) -> list[str]:
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {"format": _split, "shard": parse_shard}
-"""How a parameter's text becomes the value in ``Settings``, where it is not the text itself."""
-
-
-def resolve(ctx: typer.Context, *, config: str | None, assignments: Sequence[str]) -> Settings:
-    """Gather the settings of a command from its file, environment and flags.
-
-    Args:
-        ctx: The command's context; parameters named in ``FLAGS`` count.
-        config: Path of a configuration file.
-        assignments: Values of ``--set``.
-
-    Raises:
-        ConfigError: An unknown key, or a value of the wrong type or out of range.
-        InputError: The configuration file cannot be read.
-    """
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    if config is not None:
-        layers.append((config, read_toml(Path(config))))
-    layers += _given(ctx, "ENVIRONMENT")
-    layers += [("--set", parse_assignment(text)) for text in assignments]
-    layers += _given(ctx, "COMMANDLINE")
-    settings = DEFAULTS
-    for where, table in layers:
-        settings = overlay(settings, table, where)
-    return settings
-
-
-def _given(ctx: typer.Context, source: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """What one source gave, a layer a parameter."""
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    for name, path in FLAGS.items():
-        origin = ctx.get_parameter_source(name)
-        if origin is None or origin.name != source:
-            continue
-        value = ctx.params[name]
-        if source == "ENVIRONMENT" and isinstance(value, (list, tuple)):
-            value = [" ".join(value)]  # click cuts lists of the environment at spaces, which names may hold
-        flag = f"OVSEG_{name.upper()}" if source == "ENVIRONMENT" else f"--{name.replace('_', '-')}"
-        layers.append((flag, nested(path, _READERS.get(name, lambda given: given)(value))))
-    return layers

@@ -1,18 +1,19 @@
-"""``ovseg support``: support images before any bank is built of them."""
+"""``ovseg support``: support images, before a bank is built from them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli import diffusion_options as generate
 from ovseg.cli import options
 from ovseg.cli.classes import named_vocabulary
-from ovseg.cli.common import COMMAND_SETTINGS, one_line, option
+from ovseg.cli.common import one_line
+from ovseg.cli.diffusion_options import DIFFUSION, DiffusionFlags, GenerateDtypeFlag
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags
+from ovseg.cli.help import Application
 from ovseg.cli.launch import say, set_up_process
-from ovseg.cli.settings import DEFAULTS
 from ovseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,87 +22,70 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Support images: generate and look at them.")
-
-_NONE: list[str] = []
+app = Application(help="Generate support images and look at them.")
 
 
 @app.callback()
 def _root() -> None:
-    """Support images: generate and look at them."""
+    """Generate support images and look at them."""
 
 
-@app.command("sample", context_settings=COMMAND_SETTINGS)
-def sample(
-    ctx: typer.Context,
-    output: Annotated[Path | None, option("--output", "-o", help="Folder of pictures and sheets.")] = None,
-    classes: options.Classes = _NONE,
-    classes_file: options.ClassesFile = None,
-    vocabulary: options.VocabularyName = None,
-    model: generate.Model = generate.DEFAULT.model,
-    revision: generate.Revision = generate.DEFAULT.revision,
-    layout: generate.Layout = generate.DEFAULT.layout,
-    licence: generate.Licence = generate.DEFAULT.licence,
-    shots: Annotated[int, option("--shots", help="Pictures a class.")] = generate.DEFAULT.shots,
-    steps: generate.Steps = generate.DEFAULT.steps,
-    guidance: generate.Guidance = generate.DEFAULT.guidance,
-    scheduler: generate.Scheduler = generate.DEFAULT.scheduler,
-    size: generate.Size = generate.DEFAULT.size,
-    generate_batch: generate.GenerateBatch = generate.DEFAULT.batch_size,
-    first_seed: generate.FirstSeed = generate.DEFAULT.seed,
-    prompts: generate.Prompts = generate.DEFAULT.prompts,
-    attributes: generate.Attributes = generate.DEFAULT.attributes,
-    attribution: generate.Attribution = generate.DEFAULT.attribution,
-    check: Annotated[
-        bool,
-        option("--check/--no-check", help="Whether pictures that do not show their class are replaced."),
-    ] = True,
-    margin: generate.Margin = generate.DEFAULT.margin,
-    draws: generate.Draws = generate.DEFAULT.draws,
-    preset: options.Preset = DEFAULTS.preset,
-    device: options.Device = DEFAULTS.device,
-    generate_dtype: Annotated[
-        str, option("--dtype", help="auto (float16 on CUDA, else float32), float32, bfloat16 or float16.")
-    ] = generate.DEFAULT.dtype,
-    cache_dir: options.CacheDir = DEFAULTS.cache_dir,
-    offline: options.Offline = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    as_json: options.Json = False,
-) -> None:
-    """Generate pictures of each class with a text-to-image model, and a contact sheet a class.
+@flags("Image generation")
+class SampleFlags(
+    options.ReportFlags,
+    options.OfflineFlag,
+    options.DeviceFlags,
+    GenerateDtypeFlag,
+    DiffusionFlags,
+    options.PresetFlag,
+    options.ClassFlags,
+):
+    """Flags of ``ovseg support sample``."""
 
-    Each picture is kept at once with its prompt, seed, model and licence beside it; the same command goes on
-    where it was stopped. Pictures that do not show their class are replaced by the next seed's.
-    selection.json says what was kept, what was rejected, and why. Exit code 3: a class got no picture.
+    output: Path | None = flag("Folder of images and contact sheets.", "-o", panel="Output", metavar="FOLDER")
+    shots: int = setting("shots", "Images per class.", of=DIFFUSION)
+    check: bool = flag(
+        "Replace images that do not show their class (see --margin).", "--check/--no-check", default=True
+    )
+
+
+@app.command("sample")
+@takes_flags
+def sample(flags: SampleFlags) -> None:
+    """Generate images of each class with a text-to-image model, and one contact sheet per class.
+
+    Each image is kept with its prompt, seed, model and licence beside it; the same command resumes where it
+    was stopped. Images that do not show their class are replaced by those of the next seeds. selection.json
+    says what was kept, what was rejected, and why. Exit code 3: no image of a class was kept.
 
     For example:
 
       ovseg support sample -c "cat, dog" --model sd15/ --shots 8 -o pictures
     """
-    set_up_process(verbose=verbose, offline=offline)
+    set_up_process(verbose=flags.verbose, offline=flags.offline)
+    output = flags.output
     if output is None:
         raise UsageError("no output folder given: add -o FOLDER")
-    chosen = named_vocabulary(classes, classes_file, vocabulary)
-    config = generate.diffusion_config(ctx.params)
+    chosen = named_vocabulary(flags.classes, flags.classes_file, flags.vocabulary)
+    config = configured(flags, DIFFUSION)
 
     from ovseg.encoders.presets import LoadContext, open_preset
     from ovseg.support.diffusion.source import open_diffusion
 
-    context = LoadContext.resolve(device, "auto", cache_dir)
+    context = LoadContext.resolve(flags.device, "auto", flags.cache_dir)
     encoders = None
-    if check and margin is not None:
-        encoders = open_preset(preset, context, role="image_text").load("image_text")
+    if flags.check and flags.margin is not None:
+        encoders = open_preset(flags.preset, context, role="image_text").load("image_text")
     source = open_diffusion(
         config,
         encoders,
         chosen.classes,
         output,
         device=context.device,
-        on_message=lambda line: say(line, quiet=quiet),
+        on_message=lambda line: say(line, quiet=flags.quiet),
     )
     summary = _draw(source, chosen, output)
-    _print(summary, output, as_json=as_json)
+    _print(summary, output, as_json=flags.as_json)
     raise typer.Exit(0 if all(entry["kept"] for entry in summary["classes"]) else 3)
 
 

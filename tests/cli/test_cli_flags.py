@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -13,51 +13,94 @@ from typer.models import OptionInfo
 from typer.testing import CliRunner
 
 from ovseg.cli.bank import add, build
-from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.evaluate import dataset, folder
-from ovseg.cli.flags import takes_flags
+from ovseg.cli.flags import configured, flag, flags, setting, takes_flags, targets
+from ovseg.cli.help import Application
 
 
 @dataclass(frozen=True)
+class Inner:
+    speed: float = 2.0
+    sizes: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
+class Config:
+    inner: Inner = Inner()
+
+
+CONFIG = Config()
+
+
+@flags("Input")
 class Shared:
-    count: Annotated[int, option("--count", help="How many.")]
-    words: Annotated[list[str], option("--words", help="Repeatable.")] = field(default_factory=list)
-    quiet: Annotated[bool, option("--quiet", "-q")] = False
+    count: int = flag("How many.", required=True)
+    words: list[str] = flag("Repeatable.", default=[])
+    speed: float | None = setting("inner.speed", "How fast.", "--velocity", of=CONFIG)
+    sizes: list[int] = setting("inner.sizes", "How large.", of=CONFIG, panel="Output")
+    quiet: bool = flag("Errors only.", "-q", default=False)
 
 
-@dataclass(frozen=True)
+@flags("Run")
 class Otherwise(Shared):
-    words: Annotated[list[str], option("--words", help="Other words.")] = field(default_factory=lambda: ["x"])
+    words: list[str] = flag("Other words.", default=["x"])
 
 
 @takes_flags
 def first(ctx: typer.Context, place: Annotated[Path, typer.Argument()], flags: Shared) -> None:
     """What it does."""
-    typer.echo(f"{ctx.info_name} {place} {flags} {ctx.params['count']}")
+    typer.echo(f"{ctx.info_name} {place} {shown(flags)} {ctx.params['count']}")
 
 
 @takes_flags
 def second(
-    extra: Annotated[int, option("--extra")] = 1,
+    extra: Annotated[int, typer.Option("--extra")] = 1,
     *,
     flags: Otherwise,
-    last: Annotated[str, option("--last")] = "z",
+    last: Annotated[str, typer.Option("--last")] = "z",
 ) -> None:
-    typer.echo(f"{extra} {flags} {last}")
+    typer.echo(f"{extra} {shown(flags)} {last}")
+
+
+def shown(flags: Any) -> list[Any]:
+    return [getattr(flags, each.name) for each in fields(flags)]
 
 
 def invoke(*arguments: str, **environment: str) -> Any:
-    app = typer.Typer(rich_markup_mode=None)
+    app = Application()
     for command in (first, second):
-        app.command(context_settings=COMMAND_SETTINGS)(command)
+        app.command()(command)
     return CliRunner(env=environment).invoke(app, arguments)
 
 
 def test_fields_are_flags_and_come_back_as_the_dataclass() -> None:
     result = invoke("first", "here", "--count", "2", "--words", "a", "--words", "b")
-    assert result.stdout == f"first here {Shared(2, ['a', 'b'])} 2\n"
-    assert invoke("second", "--count", "3").stdout == f"1 {Otherwise(3, ['x'])} z\n"
-    assert invoke("first", "here", "--count", "2", OVSEG_FIRST_QUIET="1").exit_code == 0
+    assert result.stdout == "first here [2, ['a', 'b'], 2.0, [1, 2], False] 2\n"
+    assert invoke("second", "--count", "3").stdout == "1 [3, ['x'], 2.0, [1, 2], False] z\n"
+    assert "True]" in invoke("first", "here", "--count", "2", OVSEG_QUIET="1").stdout
+    assert "9.0" in invoke("first", "here", "--count", "2", OVSEG_VELOCITY="9").stdout
+
+
+def test_a_setting_knows_where_its_value_goes() -> None:
+    assert [(each.name, each.path) for each in targets(Otherwise, CONFIG)] == [
+        ("speed", "inner.speed"),
+        ("sizes", "inner.sizes"),
+    ]
+    given = Shared(count=1, speed=5.0, sizes=[3])
+    assert configured(given, CONFIG) == Config(Inner(5.0, (3,)))
+    assert configured(Shared(count=1), CONFIG) == CONFIG
+    assert configured(Shared(count=1, speed=None), CONFIG, Config(Inner(7.0))) == Config(Inner(7.0))
+    assert list(targets(Shared)) == []
+
+
+def test_help_stands_in_the_panel_of_the_class_that_declares_a_flag() -> None:
+    helped = invoke("second", "--help").stdout
+    panels = {part.split(":")[0]: part for part in helped.split("\n\n")[1:]}
+    assert "--count N" in panels["Input"]
+    assert "--velocity X" in panels["Input"]
+    assert "--words NAME" in panels["Run"]
+    assert "--sizes N" in panels["Output"]
+    assert "-h, --help" in panels["Diagnostics"]
 
 
 def test_a_field_without_default_must_be_given() -> None:
@@ -67,12 +110,11 @@ def test_a_field_without_default_must_be_given() -> None:
 
 
 def test_a_subclass_changes_a_flag_in_its_place() -> None:
-    assert list(inspect.signature(second).parameters) == ["extra", "count", "words", "quiet", "last"]
+    assert list(inspect.signature(second).parameters) == [
+        "extra", "count", "words", "speed", "sizes", "quiet", "last"
+    ]  # fmt: skip
     helped = invoke("second", "--help").stdout
     assert "Other words." in helped
-    assert (
-        helped.index("--extra") < helped.index("--count") < helped.index("--words") < helped.index("--last")
-    )
     assert "What it does." in invoke("first", "--help").stdout
 
 

@@ -16,8 +16,9 @@ import pytest
 from typer.main import get_command
 
 import ovseg
-from ovseg.cli.app import application
+from ovseg.cli.app import COMMANDS, application
 from ovseg.cli.demo import demo_photos
+from ovseg.cli.help import PANELS, with_lists
 from ovseg.errors import DependencyMissing
 
 HEAVY = ("torch", "numpy", "PIL", "scipy", "skimage", "sklearn", "timm", "open_clip", "faiss")
@@ -93,6 +94,38 @@ def test_every_flag_has_a_variable_of_its_own_name(path: tuple[str, ...], comman
         if long in (None, "--help", "--version"):
             continue
         assert parameter.envvar == f"OVSEG_{long[2:].replace('-', '_').upper()}", path
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), commands(get_command(application())), ids=lambda value: str(value)
+)
+def test_every_flag_has_a_panel(path: tuple[str, ...], command: Any) -> None:
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and "--help" not in parameter.opts:
+            assert parameter.rich_help_panel in PANELS, (path, parameter.name)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize(
+    ("path", "command"), commands(get_command(application())), ids=lambda value: str(value)
+)
+def test_help_cuts_no_words(ovseg: Any, path: tuple[str, ...], command: Any, columns: int) -> None:
+    text = ovseg(*path, "--help", terminal_width=columns).stdout
+    assert max(map(len, text.splitlines())) <= columns
+    joined = " ".join(text.split())
+    for parameter in command.params:
+        assert " ".join(with_lists(parameter.help).split()) in joined, parameter.name
+    for paragraph in command.help.split("\n\n"):
+        assert " ".join(paragraph.split()) in joined
+    assert " <list" not in text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_root_help_has_a_line_for_each_command(ovseg: Any, columns: int) -> None:
+    text = ovseg("--help", terminal_width=columns).stdout
+    for title, names in COMMANDS.items():
+        rows = text.split(f"\n{title}:\n")[1].split("\n\n")[0].splitlines()
+        assert [" ".join(row.split()) for row in rows] == [f"{name} {line}" for name, line in names.items()]
 
 
 def test_no_arguments_show_the_help(ovseg: Any) -> None:
@@ -247,7 +280,7 @@ def test_demonstrations_of_other_packages_are_served_or_named(
     assert "a scene" in result.stderr
     assert str(out / "page.html") in result.stderr
     assert made[0]["preset"] == "fake"
-    assert made[0]["config"].image_size == 64
+    assert made[0]["config"].encoding.image_size == 64
     missing = ovseg("demo", "--world", "-o", tmp_path / "none")
     assert missing.exit_code == 1
     assert "run  pip install ./examples/learned_world" in missing.stderr

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from ovseg.cli.config_merge import value_at
-from ovseg.cli.segment import segment
-from ovseg.cli.settings import DEFAULTS, FLAGS
+from ovseg.cli.flags import targets
+from ovseg.cli.segment import SegmentFlags, segment
+from ovseg.cli.settings import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("made")
 
@@ -196,7 +197,7 @@ def test_settings_reach_the_segmenter(ovseg: Any, photos: Path, tmp_path: Path, 
           "--cache-dir", tmp_path / "cache")  # fmt: skip
     assert made[0]["preset"] == "fake"
     assert made[0]["device"] == "cpu"
-    assert made[0]["cache_dir"] == tmp_path / "cache"
+    assert made[0]["cache_dir"] == str(tmp_path / "cache")
 
 
 def test_background_is_set_by_flag_and_environment(ovseg: Any, photos: Path, tmp_path: Path) -> None:
@@ -270,18 +271,20 @@ def test_an_error_of_a_stage_names_the_full_key(ovseg: Any) -> None:
 
 def test_defaults_of_flags_are_those_of_the_settings() -> None:
     parameters = inspect.signature(segment).parameters
-    for name, path in FLAGS.items():
-        default, expected = parameters[name].default, value_at(DEFAULTS, path)
-        if name == "shard":
-            expected = "/".join(map(str, expected))
-        assert (tuple(default) if isinstance(default, list) else default) == expected, name
+    found = list(targets(SegmentFlags))
+    assert len(found) == 29
+    for target in found:
+        default = parameters[target.name].default
+        value = default if target.read is None else target.read(default)
+        expected = value_at(DEFAULTS, target.path)
+        assert (tuple(value) if isinstance(value, list) else value) == expected, target.name
 
 
 def test_the_help_names_every_format(ovseg: Any) -> None:
     from ovseg.registry import registry_of
 
     text = " ".join(ovseg("segment", "--help").stdout.split())
-    named = text.split("between commas:", 1)[1].split(".", 1)[0].replace(" ", "").split(",")
+    named = text.split("repeated or between commas:", 1)[1].split(".", 1)[0].replace(" ", "").split(",")
     assert len(named) >= 9
     assert named == registry_of("format").names(without=("objects",))
 

@@ -28,7 +28,7 @@ class ColourSegmenter:
         self._shift, self._seconds, self._halt, self._name = shift, seconds, halt, name
         self.batches: list[int] = []
         # It knows no words, so it has none that windows could be compared with.
-        self.encoders = SimpleNamespace(image_text=None, preset=name)
+        self.encoders = SimpleNamespace(image_text=None, name=name)
 
     def segment_batch(self, images: list[np.ndarray], vocabulary: Vocabulary) -> Sequence[Segmentation]:
         if self._halt is not None and sum(self.batches) >= self._halt:

@@ -114,7 +114,7 @@ def test_what_is_missing_is_said(ovseg: Any, bank: Path, photos: Path, tmp_path:
     assert result.exit_code == 0
     assert "photo not found" in (tmp_path / "w.html").read_text()
     assert re.search(
-        r"(\d+) of \1 support photos were not found: add --photos FOLDER",
+        r"(\d+) of \1 support images were not found: add --photos FOLDER",
         result.stderr,
     )
     assert ovseg("explain", photos / "frog-0.png", "-o", tmp_path / "w.html").exit_code == 2
