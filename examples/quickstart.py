@@ -8,7 +8,7 @@ from ovseg.outputs.masks import write_mask
 
 
 def main(photo: str, names: list[str]) -> None:
-    segmenter = Segmenter.from_preset("auto")
+    segmenter = Segmenter("auto")
     result = segmenter.segment(photo, names)
     for label, share in result.shares().items():
         print(f"{result.names[label]:20} {100 * share:5.1f} %")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from ovseg.errors import ConfigError
@@ -142,6 +142,17 @@ class SegmentConfig:
         for name, least in (("max_patches", 16), ("refine_side", 16), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+    def with_settings(self, **settings: Any) -> SegmentConfig:
+        """Return a copy with some settings changed.
+
+        Raises:
+            ConfigError: There is no such setting, or a value is out of range.
+        """
+        unknown = settings.keys() - {entry.name for entry in fields(self)}
+        if unknown:
+            raise ConfigError(f"unknown setting {min(unknown)!r}: see SegmentConfig")
+        return replace(self, **settings)
 
     @property
     def encoding(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def banks(
         prototype_weight=config.prototype_weight if weight is None else weight,
         regions=config.regions if regions is None else regions,
     )
-    segmenter = Segmenter.from_preset(
+    segmenter = Segmenter(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
     given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in bank]

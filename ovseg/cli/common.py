@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import typer
@@ -47,8 +48,28 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def print_error(error: OvsegError | str) -> None:
-    """Write ``error: …`` to standard error, in red on a terminal."""
-    echo(typer.style("error: ", fg="red", bold=True) + one_line(error), err=True)
+    """Write ``error: …`` to standard error, in red on a terminal; advised parameters are shown as flags."""
+    text = with_flags(error) if isinstance(error, OvsegError) else error
+    echo(typer.style("error: ", fg="red", bold=True) + one_line(text), err=True)
+
+
+def with_flags(error: OvsegError) -> str:
+    """The line of an error with ``--overwrite`` where Python says ``overwrite=True``.
+
+    ``name=False`` becomes ``--no-name``, ``name='value'`` becomes ``--name value``, ``name=`` ``--name``.
+    """
+    text = str(error)
+    for parameter in error.parameters:
+        name = parameter.replace("_", "-")
+        pattern = rf"\b{re.escape(parameter)}=('[^']*'|\"[^\"]*\"|[\w.]*)"
+        text = re.sub(pattern, lambda match, name=name: _flag(name, match[1].strip("'\"")), text)
+    return text
+
+
+def _flag(name: str, value: str) -> str:
+    if value in ("", "True"):
+        return f"--{name}"
+    return f"--no-{name}" if value == "False" else f"--{name} {value}"
 
 
 def echo(text: str, *, err: bool = False) -> None:

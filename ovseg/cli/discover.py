@@ -153,7 +153,7 @@ def discover(
     from ovseg.pipeline.discoverer import Discoverer, object_vocabulary
     from ovseg.runs import run_segmentation
 
-    finder = Discoverer.from_preset(
+    finder = Discoverer(
         preset,
         backbone=backbone,
         device=device,

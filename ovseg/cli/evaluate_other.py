@@ -190,11 +190,11 @@ def _pool_rankings(
     set_up_process(verbose=0, offline=True)
 
     from ovseg.evaluation.retrieval import pool_rankings
-    from ovseg.support.pool.file import read_pool, require_fingerprint
+    from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
-    opened, words = read_pool(pool), load_vocabulary(vocabulary)
+    opened, words = load_pool(pool), load_vocabulary(vocabulary)
     encoders = load_names(opened.preset, device, "float32", cache_dir, quiet=True)
     require_fingerprint(pool, opened, encoders.image_text)
     search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)

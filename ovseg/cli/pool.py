@@ -182,11 +182,11 @@ def search(
         config = replace(config, margin=None, distance=None)
 
     from ovseg.support.filters import PhotoFilter, read_list
-    from ovseg.support.pool.file import read_pool, require_fingerprint
+    from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
     photo_filter = PhotoFilter(read_list(allow), read_list(deny))
-    opened = read_pool(pool)
+    opened = load_pool(pool)
     encoders = load_names(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
     require_fingerprint(pool, opened, encoders.image_text)
     searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
@@ -218,9 +218,9 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
 
     ovseg pool info photos.pool
     """
-    from ovseg.support.pool.file import read_pool
+    from ovseg.support.pool.file import load_pool
 
-    opened = read_pool(pool)
+    opened = load_pool(pool)
     metadata = _metadata(pool, opened)
     if as_json:
         typer.echo(json.dumps(metadata))

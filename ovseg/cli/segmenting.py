@@ -25,11 +25,11 @@ def load_segmenter(settings: Settings, *, quiet: bool) -> Segmenter:
     Its bank, where there is one, chooses the preset for ``auto``; ``take_bank`` lets it be used.
 
     Raises:
-        OvsegError: As ``Segmenter.from_preset`` does.
+        OvsegError: As ``Segmenter`` does.
     """
     from ovseg.pipeline import Segmenter
 
-    segmenter = Segmenter.from_preset(
+    segmenter = Segmenter(
         settings.preset,
         roles=settings.roles,
         device=settings.device,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from ovseg.prototypes import PrototypeBank, check_fingerprints, load_bank, merge
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
 from ovseg.support.filters import PhotoFilter
-from ovseg.vocabulary import Vocabulary, parse_classes
+from ovseg.vocabulary import ClassNames, as_vocabulary
 
 __all__ = ["add_classes", "build_bank"]
 
 
 def build_bank(
-    classes: Vocabulary | Sequence[str],
+    classes: ClassNames,
     source: SupportSource | str | Path,
     output: str | Path,
     *,
@@ -47,7 +47,7 @@ def build_bank(
         len(bank.tables["text"])  # one for each name, synonym and attribute
 
     Args:
-        classes: A vocabulary, or names as ``-c`` takes them.
+        classes: Names (``"cat, dog"``, ``["cat", "sofa=sofa,couch"]``) or a vocabulary.
         source: A source of support images, or a folder with a folder of photos for each class.
         output: The bank's file; see ``build_prototypes`` for what is written beside it.
         preset: Which encoders, unless ``encoders`` are given.
@@ -63,7 +63,7 @@ def build_bank(
     Raises:
         OvsegError: See ``build_prototypes`` and ``choose_preset``.
     """
-    vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
+    vocabulary = as_vocabulary(classes)
     if encoders is None:
         place = resolve_device(device)
         encoders = choose_preset(preset).load(place, resolve_dtype(dtype, place), cache_dir)
@@ -103,7 +103,9 @@ def add_classes(
         spaces = tuple(space for space in encoders.spaces if space.name in bank.tables)
         spec = replace(spec, encoders=replace(encoders, spaces=spaces))
     if out.exists() and out.resolve() != base.resolve() and not overwrite:
-        raise OutputError(f"{out} is there already: give another file, or add --overwrite")
+        raise OutputError(
+            f"{out} is there already: give another file, or overwrite=True", parameters=["overwrite"]
+        )
     part = out.with_name(out.name + ".added")
     built = build_prototypes(spec, part, overwrite=True, on_message=on_message)
     added = list(bank.metadata.get("added", []))

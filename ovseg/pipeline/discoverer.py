@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,14 +18,17 @@ from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
 from ovseg.encoders.lone import LoneShape, load_lone_shape
 from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.vit import Facet
+from ovseg.images import ImageLike, as_pixels
 from ovseg.images.resize import resized
 from ovseg.memory import Allocator
 from ovseg.outputs.objects import DISCOVERY
 from ovseg.pipeline.timer import Timer
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["Discoverer", "object_vocabulary"]
+
+_log = logging.getLogger(__name__)
 
 MAX_PATCHES = 512
 """Most patches along one side, for images that are all length."""
@@ -39,55 +43,56 @@ def object_vocabulary(count: int) -> Vocabulary:
 class Discoverer:
     """Photos in, objects out; stands where a segmenter stands in a run.
 
+    Example::
+
+        from ovseg import Discoverer
+
+        found = Discoverer("offline").discover("photo.jpg")
+        [region.box for region in found.regions]  # best first
+
     Args:
-        encoders: A loaded preset, or a backbone alone.
+        preset: A name from ``list_presets()``, or ``auto``: the best whose backbone is here; no other weights
+            of it are loaded. Or a preset, or a backbone alone, that is loaded already. Nothing is downloaded.
         config: How to find objects; by default what suits the backbone.
-        note: One line on which preset was taken.
+        note: One line on which preset was taken, where one is given that is loaded already.
+        backbone: Spec of a visual encoder; no preset takes part then.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        cache_dir: Where converted weights are kept.
+
+    Raises:
+        UnknownName: No preset or model of that name.
+        UsageError: No such device or dtype.
+        WeightsUnavailable: Weights are missing or have another hash.
     """
 
     def __init__(
-        self, encoders: Encoders | LoneShape, config: DiscoveryConfig | None = None, note: str = ""
-    ) -> None:
-        self.encoders = encoders
-        self.config = config or DiscoveryConfig.for_encoder(encoders.backbone.family)
-        self.note = note
-        self._timer = Timer(encoders.device)
-        self._allocator = Allocator()
-
-    @classmethod
-    def from_preset(
-        cls,
-        preset: str = "auto",
+        self,
+        preset: str | Encoders | LoneShape = "auto",
+        config: DiscoveryConfig | None = None,
+        note: str = "",
         *,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        config: DiscoveryConfig | None = None,
         cache_dir: Path | None = None,
-    ) -> Discoverer:
-        """Load a preset's backbone, or ``backbone``; downloads nothing.
-
-        Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the best whose backbone is here. No
-                other weights of it are wanted.
-            backbone: Spec of a visual encoder; no preset takes part then.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-            config: How to find objects; by default what suits the encoder.
-            cache_dir: Where converted weights are kept.
-
-        Raises:
-            UnknownName: No preset or model of that name.
-            UsageError: No such device or dtype.
-            WeightsUnavailable: Weights are missing or have another hash.
-        """
-        place = resolve_device(device)
-        if backbone:
-            lone = load_lone_shape(backbone, device=place, dtype=resolve_dtype(dtype, place))
-            return cls(lone, config, f"no preset, backbone {lone.cards[0].what}")
-        card = choose_preset(preset, role="backbone")
-        own = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
-        return cls(own, config, preset_note(preset, card, "backbone"))
+    ) -> None:
+        self.encoders: Encoders | LoneShape
+        if isinstance(preset, str):
+            place = resolve_device(device)
+            if backbone:
+                self.encoders = load_lone_shape(backbone, device=place, dtype=resolve_dtype(dtype, place))
+                self.note = f"no preset, backbone {self.encoders.cards[0].what}"
+            else:
+                card = choose_preset(preset, role="backbone")
+                _log.info("loading the backbone of preset %s on %s", card.name, place)
+                self.encoders = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
+                self.note = preset_note(preset, card, "backbone")
+        else:
+            self.encoders, self.note = preset, note
+        self.config = config or DiscoveryConfig.for_encoder(self.encoders.backbone.family)
+        self._timer = Timer(self.encoders.device)
+        self._allocator = Allocator()
 
     @property
     def encoder_seconds(self) -> float:
@@ -114,8 +119,18 @@ class Discoverer:
         first = {key: values[0] for key, values in found.items()}
         return first, None if saliency is None else saliency[0]
 
-    def discover(self, pixels: npt.NDArray[np.uint8]) -> Discovery:
-        """Find the objects of (H, W, 3) uint8 RGB pixels; masks are (H, W), best first."""
+    def discover(self, image: ImageLike) -> Discovery:
+        """Find the objects of an image; masks have its size (of files, at most 4 megapixels), best first.
+
+        Args:
+            image: A path, bytes, a file object, a Pillow image, an array or a tensor (see
+                ``ovseg.images.as_image``).
+
+        Raises:
+            InputError: The image cannot be read or is none; the line says what to do.
+        """
+        plain = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (3,)
+        pixels = np.asarray(image) if plain else as_pixels(image)
         key = (self.config.layer, self.config.facet)
         features, saliency = self.encode(pixels, [key])
         found = discover_image(features[key], saliency=saliency, config=self.config)
@@ -131,7 +146,7 @@ class Discoverer:
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
-    ) -> list[Segmentation]:
+    ) -> list[LabelMap]:
         """Objects as label maps: ``i`` is the ``i``-th best, which lies above the ones after it.
 
         ``details`` have the ``regions`` themselves and the ``eigenvectors`` of the cuts, (h, w) each.
@@ -142,7 +157,7 @@ class Discoverer:
             self._allocator.trim()
         return found
 
-    def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
+    def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> LabelMap:
         found = self.discover(pixels)
         labels = np.zeros(pixels.shape[:2], np.uint8)
         best = found.regions[0].score if found.regions else 0.0
@@ -151,7 +166,7 @@ class Discoverer:
             labels[region.mask] = rank
             confidence[region.mask] = region.score
         details = {"regions": found.regions, "eigenvectors": tuple(cut.vector for cut in found.cuts)}
-        return Segmentation(labels, confidence, vocabulary.names, details=details)
+        return LabelMap(labels, confidence, vocabulary.names, details=details)
 
 
 def grid_shape(height: int, width: int, patch: int, side: int) -> tuple[int, int]:

@@ -22,9 +22,9 @@ _HOMES = {
 }
 """Modules that register ovseg's own sources; imported when one is asked for."""
 _NEEDS = {
-    "folder": ("support", "--support FOLDER"),
-    "retrieval": ("pool", "--pool POOL"),
-    "auto": ("pool", "--pool POOL"),
+    "folder": "support",
+    "retrieval": "pool",
+    "auto": "pool",
 }
 
 
@@ -38,9 +38,9 @@ def known_source(name: str, **settings: Any) -> Callable[..., SupportSource]:
     for home in _HOMES.values():
         importlib.import_module(home)
     factory = SUPPORT_SOURCES.get(name)
-    need, flag = _NEEDS.get(name, ("", ""))
-    if need and settings.get(need) is None:
-        raise UsageError(f"the source {name} needs {flag}")
+    need = _NEEDS.get(name)
+    if need is not None and settings.get(need) is None:
+        raise UsageError(f"the source {name} needs {need}=", parameters=[need])
     return factory
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ovseg.encoders.lone import HasImageText
+from ovseg.device import resolve_device, resolve_dtype
+from ovseg.encoders.presets import choose_preset
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
@@ -24,9 +26,9 @@ from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import (
     encoder_fingerprint,
     pool_items,
-    read_pool,
+    load_pool,
     require_fingerprint,
-    write_pool,
+    save_pool,
 )
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem, pool_of
 from ovseg.support.pool.views import encode_views, view_boxes, views
@@ -71,9 +73,9 @@ def parts_folder(out: Path) -> Path:
 
 
 def build_pool(
-    folders: Sequence[Path],
-    out: Path,
-    encoders: HasImageText,
+    folders: Sequence[str | Path],
+    out: str | Path,
+    encoders: HasImageText | str = "auto",
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -94,7 +96,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A loaded preset, or its image-text encoder alone.
+        encoders: A loaded preset, or its image-text encoder alone; or the name of a preset, loaded then.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -112,7 +114,12 @@ def build_pool(
         OutputError: ``out`` cannot be written, or another process is building it.
         InputError: No photo could be read.
     """
-    config = config or PoolConfig()
+    config, out, folders = config or PoolConfig(), Path(out), [Path(folder) for folder in folders]
+    if isinstance(encoders, str):
+        device = resolve_device()
+        encoders = choose_preset(encoders, role="image_text").load_names(
+            device, resolve_dtype("auto", device), None
+        )
     sources = list(_sources(folders, include, exclude, recursive))
     parts = parts_folder(out)
     with contextlib.ExitStack() as stack:
@@ -123,7 +130,7 @@ def build_pool(
         stack.enter_context(folder_lock(parts))
         before = _existing(out, encoders, config, overwrite=overwrite)
         plan = {"encoder": encoder_fingerprint(encoders.image_text), "config": config.to_dict()}
-        work = WorkStore(parts, plan, load=read_pool, save=lambda pool, path: write_pool(path, pool))
+        work = WorkStore(parts, plan, load=load_pool, save=lambda pool, path: save_pool(path, pool))
         roots = tuple(os.path.normpath(folder.absolute()) for folder in folders)
         known = _Known([before, *work.values()], roots)
         build = _Build(
@@ -136,7 +143,7 @@ def build_pool(
         pool = pool_of(
             items, roots, encoder_fingerprint(encoders.image_text), encoders.preset, config, failed
         )
-        write_pool(out, pool)
+        save_pool(out, pool)
         # Only a whole pool ends the need for its parts.
         work.remove()
     kept = {(entry.root, entry.path) for entry in pool.entries}
@@ -159,7 +166,7 @@ def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrit
     if not os.path.lexists(out):
         return None
     try:
-        pool = read_pool(out)
+        pool = load_pool(out)
     except BankMismatch:
         if overwrite and out.is_file():
             return None
@@ -168,7 +175,8 @@ def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrit
         require_fingerprint(out, pool, encoders.image_text)
         if pool.config != config:
             raise BankMismatch(
-                f"{out} was built with --crops {pool.config.crops}: use the same, or add --overwrite"
+                f"{out} was built with crops={pool.config.crops}: use the same, or overwrite=True",
+                parameters=["crops", "overwrite"],
             )
     except BankMismatch:
         if overwrite:

@@ -36,15 +36,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Put the double in the place of ``Segmenter``; the list collects what it was made with."""
     calls: list[dict[str, Any]] = []
 
-    class Segmenter(ColourSegmenter):
-        @classmethod
-        def from_preset(cls, preset: str = "auto", **settings: Any) -> Segmenter:
-            if preset not in ("auto", "fake"):
-                raise UnknownName(f"unknown preset {preset!r}: there is fake")
-            calls.append({"preset": preset, **settings})
-            return cls()
+    def make_segmenter(preset: str = "auto", **settings: Any) -> ColourSegmenter:
+        if preset not in ("auto", "fake"):
+            raise UnknownName(f"unknown preset {preset!r}: there is fake")
+        calls.append({"preset": preset, **settings})
+        return ColourSegmenter()
 
-    monkeypatch.setitem(sys.modules, "ovseg.pipeline", SimpleNamespace(Segmenter=Segmenter))
+    monkeypatch.setitem(sys.modules, "ovseg.pipeline", SimpleNamespace(Segmenter=make_segmenter))
     return calls
 
 
