@@ -273,9 +273,7 @@ def _segmenter(preset: str, device: str) -> Segmenter:
     return _kept(_segmenters, preset, device, lambda: Segmenter(preset, device=device))
 
 
-def _kept(
-    cache: OrderedDict[tuple[str, str], T], preset: str, device: str, make: Callable[[], T]
-) -> T:
+def _kept(cache: OrderedDict[tuple[str, str], T], preset: str, device: str, make: Callable[[], T]) -> T:
     """Return the model of a preset and device, loaded once; the least recently used goes."""
     key = (preset, device)
     # Held while loading: two threads that start together must not load the same model twice.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup
+from ovseg.cli.common import COMMAND_SETTINGS, ErrorGroup, ListingCommand
 from ovseg.version import __version__
 
 COMMANDS = (
@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate",
     "support",
     "models",
+    "plugins",
     "bench",
     "doctor",
 )
@@ -51,7 +52,7 @@ def application(word: str = "") -> typer.Typer:
             app.add_typer(module.app, name=name)
         else:
             # The settings make every flag readable from OVSEG_<FLAG>.
-            app.command(name, context_settings=COMMAND_SETTINGS)(getattr(module, name))
+            app.command(name, cls=ListingCommand, context_settings=COMMAND_SETTINGS)(getattr(module, name))
     return app
 
 

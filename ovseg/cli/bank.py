@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +13,13 @@ from ovseg.cli import diffusion_options as generate
 from ovseg.cli.bank_files import export, info, merge, remove
 from ovseg.cli.bank_options import BANK, RETRIEVAL, AddFlags, BuildFlags
 from ovseg.cli.classes import named_vocabulary
-from ovseg.cli.common import COMMAND_SETTINGS
-from ovseg.cli.config_merge import overlay, parse_assignment
+from ovseg.cli.common import COMMAND_SETTINGS, ListingCommand
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.flags import takes_flags
 from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.errors import UsageError
+from ovseg.overrides import overlay
+from ovseg.plugin_settings import PluginSettings
 
 if TYPE_CHECKING:
     from ovseg.pipeline.bank_report import BankBuild
@@ -102,15 +104,27 @@ def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuild
     chosen = _vocabulary(flags)
     config = replace(_config(flags), shots=_shots(ctx, flags))
     photo_filter = _photo_filter(flags)
-    settings = _source_settings(flags)
+    inputs, own = _source_inputs(flags), _plugin_settings(flags)
 
+    from ovseg.encoders.roles import ModelChoice
     from ovseg.pipeline.bank_spec import BankBuildSpec
     from ovseg.pipeline.sources import known_source, open_source
 
-    known_source(flags.source, **settings)
-    encoders = load_encoders(preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet)
-    source = open_source(flags.source, encoders, chosen.classes, **settings)
-    return BankBuildSpec(chosen, source, encoders, config, photo_filter)
+    known_source(flags.source, **inputs)
+    roles = ModelChoice(options=own.encoder.queries())
+    encoders = load_encoders(
+        preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet, roles=roles
+    )
+    settings = own.source.of(flags.source)
+    source = open_source(flags.source, encoders, chosen.classes, settings, **inputs)
+    return BankBuildSpec(
+        chosen,
+        source,
+        encoders,
+        config,
+        photo_filter,
+        source_settings={} if settings is None else asdict(settings),
+    )
 
 
 def _vocabulary(flags: BuildFlags) -> Vocabulary:
@@ -140,9 +154,31 @@ def _config(flags: BuildFlags) -> BankConfig:
             seed=flags.seed,
         ),
     )
-    for text in flags.assignments:
-        config = overlay(config, parse_assignment(text), "--set")
+    for table in _assigned(flags, plugins=False):
+        config = overlay(config, table, "--set")
     return config
+
+
+@dataclass(frozen=True)
+class _PluginSettings:
+    """What ``--set`` takes beside the settings of the bank."""
+
+    encoder: PluginSettings = field(default_factory=partial(PluginSettings, "encoder"))
+    source: PluginSettings = field(default_factory=partial(PluginSettings, "source"))
+
+
+def _plugin_settings(flags: BuildFlags) -> _PluginSettings:
+    """Settings that encoders and sources declare, from ``--set``."""
+    settings = _PluginSettings()
+    for table in _assigned(flags, plugins=True):
+        settings = overlay(settings, table, "--set")
+    return settings
+
+
+def _assigned(flags: BuildFlags, *, plugins: bool) -> list[dict[str, Any]]:
+    """Values of ``--set``: those of plug-ins, or the others."""
+    tables = [parse_assignment(text) for text in flags.assignments]
+    return [table for table in tables if plugins != {"encoder", "source"}.isdisjoint(table)]
 
 
 def _shots(ctx: typer.Context, flags: BuildFlags) -> int:
@@ -152,24 +188,17 @@ def _shots(ctx: typer.Context, flags: BuildFlags) -> int:
     return generate.DEFAULT.shots if left_out and flags.source == "diffusion" else flags.shots
 
 
-def _source_settings(flags: BuildFlags) -> dict[str, Any]:
-    """What the source in question takes, from the flags of a command."""
-    retrieval = {
+def _source_inputs(flags: BuildFlags) -> dict[str, Any]:
+    """What flags give to sources; each takes its part."""
+    return {
+        "support": flags.support,
         "pool": flags.pool,
         "photos": flags.photos or None,
         "config": replace(RETRIEVAL, margin=flags.retrieval_margin),
-    }
-    generation = {
         "diffusion": generate.diffusion_config(vars(flags)),
         "generated": flags.generated,
         "on_message": partial(say, quiet=flags.quiet),
     }
-    by_source: dict[str, dict[str, Any]] = {
-        "retrieval": retrieval,
-        "diffusion": generation,
-        "auto": retrieval | generation,
-    }
-    return by_source.get(flags.source, {"support": flags.support})
 
 
 def _photo_filter(flags: BuildFlags) -> PhotoFilter:
@@ -200,9 +229,9 @@ def _finish(built: BankBuild, out: Path, flags: BuildFlags) -> None:
     raise typer.Exit(3 if built.unsupported else 0)
 
 
-app.command("build", context_settings=COMMAND_SETTINGS)(build)
+app.command("build", cls=ListingCommand, context_settings=COMMAND_SETTINGS)(build)
 app.command("info", context_settings=COMMAND_SETTINGS)(info)
 app.command("merge", context_settings=COMMAND_SETTINGS)(merge)
-app.command("add", context_settings=COMMAND_SETTINGS)(add)
+app.command("add", cls=ListingCommand, context_settings=COMMAND_SETTINGS)(add)
 app.command("remove", context_settings=COMMAND_SETTINGS)(remove)
 app.command("export", context_settings=COMMAND_SETTINGS)(export)

@@ -31,8 +31,8 @@ class BuildFlags:
         str,
         option(
             "--source",
-            help="Where support images come from: folder, retrieval (from a pool), diffusion, or auto"
-            " (from the pool what it holds, the rest generated).",
+            help="Where support images come from: {source}. retrieval: from a pool; auto: from the pool what"
+            " it holds, the rest generated.",
         ),
     ] = "folder"
     support: Annotated[

@@ -14,11 +14,12 @@ from ovseg.cli.bench_clip import clip
 from ovseg.cli.bench_diffusion import diffusion
 from ovseg.cli.bench_index import index
 from ovseg.cli.common import option, say
-from ovseg.cli.config_merge import overlay, parse_assignment
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.launch import set_up_process
 from ovseg.config import SegmentConfig
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.errors import UsageError
+from ovseg.overrides import overlay
 from ovseg.prototypes.config import PrototypeConfig
 
 if TYPE_CHECKING:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ovseg.errors import OvsegError
+
+if TYPE_CHECKING:
+    from ovseg.registry import Kind
 
 COMMAND_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "OVSEG", "help_option_names": ["-h", "--help"]}
 """Settings of every command: each flag can be given as ``OVSEG_<FLAG>`` too."""
@@ -25,6 +29,35 @@ def option(*flags: str, **settings: Any) -> Any:
         name = long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
         settings.setdefault("envvar", f"OVSEG_{name}")
     return typer.Option(*flags, show_envvar=False, **settings)
+
+
+_LISTED = re.compile(r"\{(encoder|preset|format|dataset|source)(?: without ([\w-]+(?: [\w-]+)*))?\}")
+
+
+def with_lists(text: str) -> str:
+    """Help in which ``{format}`` stands for the names of all output formats, those of plug-ins among them.
+
+    Likewise for the other kinds of ``ovseg.registry``; ``{format without objects}`` leaves out by tags.
+    """
+    from ovseg.registry import registry_of
+
+    def names(found: re.Match[str]) -> str:
+        kind, tags = cast("tuple[Kind, str | None]", found.groups())
+        return ", ".join(registry_of(kind).names(without=(tags or "").split()))
+
+    return _LISTED.sub(names, text)
+
+
+class ListingCommand(TyperCommand):
+    """A command in whose help names of plug-ins stand; they are looked up when the help is shown."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill the lists in, then write the help."""
+        for parameter in self.params:
+            text = getattr(parameter, "help", None)
+            if text:
+                parameter.help = with_lists(text)  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def texts(*flags: str, **settings: Any) -> Any:
@@ -62,11 +95,12 @@ def with_flags(error: OvsegError) -> str:
     for parameter in error.parameters:
         name = parameter.replace("_", "-")
         pattern = rf"\b{re.escape(parameter)}=('[^']*'|\"[^\"]*\"|[\w.]*)"
-        text = re.sub(pattern, lambda match, name=name: _flag(name, match[1].strip("'\"")), text)
+        text = re.sub(pattern, partial(_flag, name), text)
     return text
 
 
-def _flag(name: str, value: str) -> str:
+def _flag(name: str, match: re.Match[str]) -> str:
+    value = match[1].strip("'\"")
     if value in ("", "True"):
         return f"--{name}"
     return f"--no-{name}" if value == "False" else f"--{name} {value}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +12,24 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import one_line, option
+from ovseg.cli.config_merge import parse_assignment
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
+from ovseg.overrides import overlay
+from ovseg.plugin_settings import PluginSettings
+
+_NONE: list[str] = []
+
+
+@dataclass(frozen=True)
+class FormatSettings:
+    """Everything that can be set for a conversion.
+
+    Attributes:
+        format: Settings that output formats declare, by format.
+    """
+
+    format: PluginSettings = field(default_factory=partial(PluginSettings, "format"))
 
 
 def convert(
@@ -21,13 +39,14 @@ def convert(
         option(
             "--to",
             "-t",
-            help="Formats, repeated or between commas: coco, panoptic, yolo, labelme, rrle, overlay, html.",
+            help="Formats, repeated or between commas: {format without scores objects}.",
         ),
     ],
     output: Annotated[
         Path | None,
         option("--output", "-o", help="Where to write. Default: the folder converted in RUN."),
     ] = None,
+    assignments: Annotated[list[str], options.setting("format.NAME.KEY=VALUE")] = _NONE,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -47,8 +66,12 @@ def convert(
     formats = list(dict.fromkeys(name.strip() for value in to for name in value.split(",") if name.strip()))
     if not formats:
         raise UsageError("no format given: name at least one, such as --to coco")
+    settings = FormatSettings()
+    for text in assignments:
+        settings = overlay(settings, parse_assignment(text), "--set")
+    own = settings.format.chosen(tuple(formats))
     with shown_progress(quiet=quiet) as progress:
-        summary = convert_run(run, formats, output, progress)
+        summary = convert_run(run, formats, output, progress, own)
     if as_json:
         typer.echo(json.dumps(summary.to_dict()))
     else:

@@ -40,8 +40,7 @@ def discover(
         option(
             "--format",
             "-f",
-            help="Output formats, repeated or between commas: png, overlay, boxes, objects (COCO JSON), html,"
-            " eigenvectors, yolo, labelme.",
+            help="Output formats, repeated or between commas: {format without scores}.",
         ),
     ] = _FORMATS,
     overwrite: options.Overwrite = _RUN.overwrite,

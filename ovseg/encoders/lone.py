@@ -124,7 +124,9 @@ def names_part(name: str, roles: ModelChoice, cards: Iterable[WeightCard]) -> Pa
         UsageError: The roles name no CLIP.
     """
     if roles.image_text_encoder is None:
-        raise UsageError("no model for words was named: add --image-text-encoder")
+        raise UsageError(
+            "no model for words was named: add image_text_encoder=", parameters=["image_text_encoder"]
+        )
     card = _card_among(cards, roles.image_text_encoder)
 
     def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:

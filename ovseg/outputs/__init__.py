@@ -1,7 +1,7 @@
-"""Segmentations as files: one small module a format, each filed in ``FORMATS`` under its name.
+"""Segmentations as files: one small module a format, found in ``FORMATS`` under its name.
 
-Importing this package registers every built-in format and stays quick: torch, scikit-image and pycocotools
-are imported by the writers that need them when they are made.
+A format is imported when it is asked for; torch, scikit-image and pycocotools are imported by the writers
+that need them when they are made.
 
 >>> writer = FORMATS.get("png")(RunContext(out=folder, vocabulary=vocabulary))
 >>> writer.write(item)                      # once an image, from any thread
@@ -10,8 +10,15 @@ are imported by the writers that need them when they are made.
 ``docs/formats.md`` describes every file that is written.
 """
 
-from ovseg.outputs import coco, labelme, masks, objects, overlay, panoptic, report, rrle, scores, yolo
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, Writer, WriterFactory, output_path
+from ovseg.outputs.base import (
+    FORMATS,
+    OutputItem,
+    RunContext,
+    Writer,
+    WriterFactory,
+    make_writers,
+    output_path,
+)
 from ovseg.outputs.palette import voc_palette
 
 __all__ = [
@@ -20,16 +27,7 @@ __all__ = [
     "RunContext",
     "Writer",
     "WriterFactory",
-    "coco",
-    "labelme",
-    "masks",
-    "objects",
+    "make_writers",
     "output_path",
-    "overlay",
-    "panoptic",
-    "report",
-    "rrle",
-    "scores",
     "voc_palette",
-    "yolo",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from ovseg.errors import DependencyMissing
 from ovseg.outputs.components import Component, connected_components
-from ovseg.registry import Registry
+from ovseg.registry import Registry, registry_of
 from ovseg.types import LabelMap
 from ovseg.vocabulary import Vocabulary
 
@@ -23,6 +24,7 @@ __all__ = [
     "RunContext",
     "Writer",
     "WriterFactory",
+    "make_writers",
     "output_path",
     "require_pycocotools",
     "require_skimage",
@@ -103,16 +105,34 @@ class Writer(Protocol):
         ...
 
 
-class WriterFactory(Protocol):
-    """Makes the writer of a format for one run; raises ``DependencyMissing`` before the first image."""
+WriterFactory = Callable[..., Writer]
+"""Makes the writer of a format for one run of a ``RunContext`` and, where the format declares settings, an
+instance of them; raises ``DependencyMissing`` before the first image."""
 
-    def __call__(self, context: RunContext) -> Writer:
-        """Make the writer."""
-        ...
+FORMATS: Registry[WriterFactory] = registry_of("format")
+"""Output formats by the name that ``--format`` takes. Tags: ``mask-only`` (needs no photo), ``scores`` (needs
+the scores of all classes), ``objects`` (of discovery alone)."""
 
 
-FORMATS: Registry[WriterFactory] = Registry("output format")
-"""Output formats by the name that ``--format`` takes."""
+def make_writers(
+    names: Iterable[str], context: RunContext, options: Mapping[str, Any] | None = None
+) -> dict[str, Writer]:
+    """The writers of one run, by format.
+
+    Args:
+        names: Formats.
+        context: What they share.
+        options: Settings by format, instances of what the formats declare; defaults elsewhere.
+
+    Raises:
+        UnknownName, DependencyMissing, UsageError: For a format.
+    """
+    writers = {}
+    for name in names:
+        factory, declared = FORMATS.get(name), FORMATS.about(name).settings
+        own = () if declared is None else ((options or {}).get(name) or declared(),)
+        writers[name] = factory(context, *own)
+    return writers
 
 
 def require_skimage(name: str) -> None:

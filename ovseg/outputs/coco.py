@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, require_pycocotools, require_skimage
+from ovseg.outputs.base import OutputItem, RunContext, require_pycocotools, require_skimage
 from ovseg.outputs.components import Component
 from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
 from ovseg.outputs.runlengths import Placement, compress
@@ -38,7 +38,6 @@ def coco_file(path: Path, fragments: Iterable[Any]) -> Iterator[TextIO]:
         yield stream
 
 
-@FORMATS.register("coco")
 class CocoWriter:
     """``OUT/coco.json``, as pycocotools and annotation tools read it.
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ovseg.files import write_json
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_skimage
+from ovseg.outputs.base import OutputItem, RunContext, output_path, require_skimage
 from ovseg.outputs.components import Component
 from ovseg.outputs.polygons import outline, painters_order
 
@@ -18,7 +18,6 @@ _VERSION = "5.0.0"
 """Version of labelme whose layout this is; newer ones read it."""
 
 
-@FORMATS.register("labelme")
 class LabelmeWriter:
     """``OUT/labelme/<stem>.json``: a polygon a piece, in pixels of the image file; the photo by its path.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import OutputItem, RunContext, output_path
 from ovseg.outputs.palette import voc_palette
 from ovseg.outputs.pngstream import Colour, write_png
 from ovseg.outputs.resampling import upscaled_bands
@@ -36,7 +36,6 @@ def write_mask(path: Path, labels: npt.NDArray[Any], size: tuple[int, int]) -> N
         write_png(path, size, upscaled_bands(labels, size), Colour.GREY)
 
 
-@FORMATS.register("png")
 class MaskWriter:
     """``OUT/masks/<stem>.png`` at the size of the image file (see ``write_mask``).
 

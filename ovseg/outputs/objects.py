@@ -16,7 +16,7 @@ from PIL import Image
 
 from ovseg.errors import UsageError
 from ovseg.files import atomic_path
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_pycocotools
+from ovseg.outputs.base import OutputItem, RunContext, output_path, require_pycocotools
 from ovseg.outputs.coco import coco_file
 from ovseg.outputs.fragments import Fragments, JsonListStream, open_text
 from ovseg.outputs.runlengths import Placement, compress
@@ -72,7 +72,6 @@ class _ObjectFiles:
         self._fragments.write(item.stem, {"image": image, "objects": objects})
 
 
-@FORMATS.register("boxes")
 class BoxesWriter(_ObjectFiles):
     """``OUT/boxes.json``: relative path of a photo to its objects, best first.
 
@@ -101,7 +100,6 @@ class BoxesWriter(_ObjectFiles):
         return path
 
 
-@FORMATS.register("objects")
 class ObjectsWriter(_ObjectFiles):
     """``OUT/objects.json``: COCO instances of the one category ``object``, with scores; overlaps are kept."""
 
@@ -126,7 +124,6 @@ class ObjectsWriter(_ObjectFiles):
         return path
 
 
-@FORMATS.register("eigenvectors")
 class EigenvectorWriter:
     """``OUT/eigenvectors/<stem>.png``: the eigenvector of every cut, side by side.
 

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from ovseg.files import atomic_path
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import OutputItem, RunContext, output_path
 from ovseg.outputs.layer import label_layer
 from ovseg.outputs.legend import draw_legend, legend_entries
 
@@ -62,7 +62,6 @@ def _font_size(width: int) -> int:
     return min(max(round(width / 48), 13), 22)
 
 
-@FORMATS.register("overlay")
 class OverlayWriter:
     """``OUT/overlays/<stem>.jpg`` (see ``draw_overlay``)."""
 

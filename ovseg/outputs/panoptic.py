@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_skimage
+from ovseg.outputs.base import OutputItem, RunContext, output_path, require_skimage
 from ovseg.outputs.coco import coco_file
 from ovseg.outputs.components import Component
 from ovseg.outputs.fragments import Fragments, JsonListStream
@@ -42,7 +42,6 @@ def segments(components: list[Component], vocabulary: Vocabulary) -> list[list[C
     return found
 
 
-@FORMATS.register("panoptic")
 class PanopticWriter:
     """``OUT/panoptic/<stem>.png`` (id = R + 256 G + 256² B) and ``OUT/panoptic.json``.
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ovseg.errors import InputError
 from ovseg.files import write_bytes
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import OutputItem, RunContext, output_path
 
 __all__ = ["GRID", "RrleWriter", "decode_rrle", "encode_rrle", "to_grid"]
 
@@ -84,7 +84,6 @@ def to_grid(labels: npt.NDArray[Any], side: int = GRID) -> npt.NDArray[Any]:
     return np.asarray(present[nearest_prototypes], labels.dtype)
 
 
-@FORMATS.register("rrle")
 class RrleWriter:
     """``OUT/rrle/<stem>.txt``: the picture on a 32 x 32 grid."""
 

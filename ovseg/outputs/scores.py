@@ -10,12 +10,11 @@ import numpy as np
 
 from ovseg.errors import UsageError
 from ovseg.files import write_bytes
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path
+from ovseg.outputs.base import OutputItem, RunContext, output_path
 
 __all__ = ["ScoresWriter"]
 
 
-@FORMATS.register("scores")
 class ScoresWriter:
     """``OUT/scores/<stem>.safetensors``: tensor ``scores``, float16 (K + 1, h, w) in [0, 1], 0 = background.
 
@@ -29,7 +28,7 @@ class ScoresWriter:
     def __init__(self, context: RunContext) -> None:
         if not context.save_scores:
             raise UsageError(
-                "the format 'scores' needs the scores themselves: run ovseg segment --format scores"
+                "the format 'scores' needs the scores themselves: run  ovseg segment --format scores"
             )
         self._root = context.out / "scores"
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ovseg.files import write_text
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext, output_path, require_skimage
+from ovseg.outputs.base import OutputItem, RunContext, output_path, require_skimage
 from ovseg.outputs.components import Component
 from ovseg.outputs.polygons import outline, painters_order
 
@@ -20,7 +20,6 @@ val: images
 """
 
 
-@FORMATS.register("yolo")
 class YoloWriter:
     """``OUT/yolo/labels/<stem>.txt`` and ``OUT/yolo/data.yaml``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,17 @@ class BankBuildSpec:
     photo_filter: PhotoFilter = field(default_factory=PhotoFilter)
     encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None
     root: Path | None = None
+    source_settings: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> dict[str, Any]:
         """It as JSON, by which a bank that is there or begun is known; may read every file of the source."""
+        own = {"settings": dict(self.source_settings)} if self.source_settings else {}
         return {
             "ovseg": __version__,
             "preset": self.encoders.preset,
             "spaces": self.encoders.fingerprints(),
             "vocabulary": self.vocabulary.hash,
-            "source": self.source.describe(),
+            "source": self.source.describe() | own,
             "settings": self.config.to_dict(),
             "allow": list(self.photo_filter.allow),
             "deny": list(self.photo_filter.deny),

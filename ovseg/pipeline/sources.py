@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +14,26 @@ from ovseg.vocabulary import ClassSpec
 
 __all__ = ["as_source", "known_source", "open_source"]
 
-_HOMES = {
-    "folder": "ovseg.support.folder",
-    "retrieval": "ovseg.support.pool.retrieval",
-    "diffusion": "ovseg.support.diffusion.source",
-    "auto": "ovseg.support.auto",
-}
-"""Modules that register ovseg's own sources; imported when one is asked for."""
-_NEEDS = {
-    "folder": "support",
-    "retrieval": "pool",
-    "auto": "pool",
-}
+_GIVEN = ("encoders", "classes", "settings")
+"""Keywords that there always are; ``settings`` where the source declares some."""
 
 
-def known_source(name: str, **settings: Any) -> Callable[..., SupportSource]:
+def known_source(name: str, **inputs: Any) -> Callable[..., SupportSource]:
     """What opens a source, once it is known that there is one and that it has what it needs.
 
     Raises:
         UnknownName: No source of that name.
-        UsageError: The source lacks a setting.
+        UsageError: The source lacks an input.
     """
-    for home in _HOMES.values():
-        importlib.import_module(home)
-    factory = SUPPORT_SOURCES.get(name)
-    need = _NEEDS.get(name)
-    if need is not None and settings.get(need) is None:
-        raise UsageError(f"the source {name} needs {need}=", parameters=[need])
-    return factory
+    opener = SUPPORT_SOURCES.get(name)
+    for key, parameter in signature(opener).parameters.items():
+        if key not in _GIVEN and parameter.default is parameter.empty and inputs.get(key) is None:
+            raise UsageError(f"the source {name} needs {key}=", parameters=[key])
+    return opener
 
 
 def open_source(
-    name: str, encoders: Encoders, classes: Sequence[ClassSpec], **settings: Any
+    name: str, encoders: Encoders, classes: Sequence[ClassSpec], settings: Any = None, **inputs: Any
 ) -> SupportSource:
     """Open a source.
 
@@ -53,18 +41,22 @@ def open_source(
         name: ``folder``, ``retrieval``, ``diffusion``, ``auto``, or a plug-in's.
         encoders: The preset with which the bank is built.
         classes: What will be asked for.
-        settings: ``support``: the folder of ``folder``; ``pool``: the pool of ``retrieval``, ``photos``:
-            where its folders lie now, ``config``: a ``RetrievalConfig``; ``diffusion`` (a
-            ``DiffusionConfig``), ``generated`` (a folder) and ``on_message`` for ``diffusion``; those of both
-            for ``auto``; others by source. None counts as not given.
+        settings: An instance of the settings that the source declares; None: their defaults.
+        inputs: Of which the source gets those that it names. ``support``: a folder; ``pool``: a pool,
+            ``photos``: where its folders lie now, ``config``: a ``RetrievalConfig``; ``diffusion``: a
+            ``DiffusionConfig``, ``generated``: a folder; ``on_message``. None counts as not given.
 
     Raises:
         UnknownName: No source of that name.
-        UsageError: The source lacks a setting.
+        UsageError: The source lacks an input.
     """
-    factory = known_source(name, **settings)
-    given = {key: value for key, value in settings.items() if value is not None}
-    return factory(encoders=encoders, classes=classes, **given)
+    opener, declared = known_source(name, **inputs), SUPPORT_SOURCES.about(name).settings
+    given = {key: value for key, value in inputs.items() if value is not None}
+    given |= {"encoders": encoders, "classes": classes}
+    if declared is not None:
+        given["settings"] = settings or declared()
+    taken = signature(opener).parameters
+    return opener(**{key: value for key, value in given.items() if key in taken})
 
 
 def as_source(

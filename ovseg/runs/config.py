@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ovseg.errors import ConfigError
 from ovseg.images import ImageLimits
+from ovseg.overrides import INTERNAL
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class RunConfig:
         overwrite: Clear a run of another configuration instead of refusing its folder.
         fail_fast: Stop at the first image that cannot be read.
         images: How large images may be.
+        options: Settings by format, instances of what formats declare (``ovseg.registry.Offer``); defaults
+            elsewhere.
 
     Raises:
         ConfigError: A value is out of range.
@@ -35,6 +39,7 @@ class RunConfig:
     overwrite: bool = False
     fail_fast: bool = False
     images: ImageLimits = field(default_factory=ImageLimits)
+    options: Mapping[str, Any] = field(default_factory=dict, metadata={INTERNAL: True})
 
     def __post_init__(self) -> None:
         if not self.formats:
@@ -54,7 +59,15 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON-able values."""
-        return asdict(self)
+        entry = asdict(self)
+        if not self.options:
+            del entry["options"]
+        return entry
+
+    def changed_options(self) -> dict[str, Any]:
+        """Settings of formats that are not at their defaults, on which outputs depend; JSON-able."""
+        changed = {name: asdict(own) for name, own in self.options.items() if own != type(own)()}
+        return {"formats": changed} if changed else {}
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ovseg.errors import InputError, OutputError, reason
 from ovseg.images import ImageLimits, load_image, working_size
-from ovseg.outputs import FORMATS, OutputItem, RunContext
+from ovseg.outputs import FORMATS, OutputItem, RunContext, make_writers
 from ovseg.outputs.fragments import PARTS
 from ovseg.progress import Progress, Silent
 from ovseg.runs.journal import Line, read_journal
@@ -29,12 +29,13 @@ __all__ = ["CONVERTED", "convert_run"]
 CONVERTED = "converted"
 """Folder inside a run folder where conversions go if no other is named."""
 
-_WITHOUT_PHOTO = frozenset(("png", "coco", "panoptic", "yolo", "labelme", "rrle"))
-"""Formats that need the mask and not the photo."""
-
 
 def convert_run(
-    run: Path, formats: Sequence[str], out: Path | None = None, progress: Progress | None = None
+    run: Path,
+    formats: Sequence[str],
+    out: Path | None = None,
+    progress: Progress | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> RunSummary:
     """Write the masks of a finished run in other formats.
 
@@ -46,6 +47,7 @@ def convert_run(
         formats: Formats by name; all but ``scores``.
         out: Where to; default ``RUN/converted``.
         progress: Is told how far it is.
+        options: Settings by format, instances of what the formats declare; defaults elsewhere.
 
     Returns:
         What has come of it. An image whose mask, or whose photo where a format draws it, cannot be read is a
@@ -67,8 +69,8 @@ def convert_run(
     if (out / "run.json").exists():
         raise OutputError(f"{out} is a run folder: give another folder, what belongs to a run stays as it is")
     context = RunContext(out=out, vocabulary=vocabulary, has_confidence=False)
-    writers = {name: FORMATS.get(name)(context) for name in formats}
-    with_photo = not _WITHOUT_PHOTO.issuperset(formats)
+    writers = make_writers(formats, context, options)
+    with_photo = any("mask-only" not in FORMATS.about(name).tags for name in formats)
     limit = manifest["config"].get("images", {}).get("working_pixels", ImageLimits.working_pixels)
 
     progress.start(len(lines), 0)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ovseg.errors import ConfigError, OutputError
 from ovseg.files import recorded_writes, write_json
 from ovseg.images import ImageFile
-from ovseg.outputs import FORMATS, OutputItem, RunContext, Writer
+from ovseg.outputs import OutputItem, RunContext, Writer, make_writers
 from ovseg.progress import Progress, Silent
 from ovseg.runs.config import RunConfig
 from ovseg.runs.folder import RunFolder, open_run_folder
@@ -99,9 +99,9 @@ def run_segmentation(
             parameters=["overwrite", "shard"],
         )
     context = RunContext(out=out, vocabulary=vocabulary, save_scores="scores" in config.formats)
-    writers = {name: FORMATS.get(name)(context) for name in config.formats}
+    writers = make_writers(config.formats, context, config.options)
     selected = list(enumerate(images))[: config.limit][number - 1 :: count]
-    entry = run_config_entry(segmenter.describe(), vocabulary, config.images)
+    entry = run_config_entry(segmenter.describe(), vocabulary, config.images) | config.changed_options()
     with open_run_folder(out, entry, overwrite=config.overwrite, shard=config.shard) as folder:
         return _Run(folder, vocabulary, segmenter, config, writers, progress or Silent()).complete(selected)
 
@@ -236,7 +236,7 @@ class _Run:
     def _note_failures(self, batch: list[Decoded]) -> None:
         for item in batch:
             if item.loaded is None and item.image.stem not in self._done:
-                _log.warning("%s", item.error)
+                _log.info("%s", item.error)
                 self._failures.append(Failure(item.image.path, item.error))
                 self._folder.add(failed_line(item.image, item.error))
                 self._progress.advance(item.error)

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.lone import HasImageText
 from ovseg.device import resolve_device, resolve_dtype
+from ovseg.encoders.lone import HasImageText
 from ovseg.encoders.presets import choose_preset
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import file_sha256
@@ -25,8 +25,8 @@ from ovseg.runs.folder_lock import folder_lock
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import (
     encoder_fingerprint,
-    pool_items,
     load_pool,
+    pool_items,
     require_fingerprint,
     save_pool,
 )
@@ -114,13 +114,13 @@ def build_pool(
         OutputError: ``out`` cannot be written, or another process is building it.
         InputError: No photo could be read.
     """
-    config, out, folders = config or PoolConfig(), Path(out), [Path(folder) for folder in folders]
+    config, out, places = config or PoolConfig(), Path(out), [Path(folder) for folder in folders]
     if isinstance(encoders, str):
         device = resolve_device()
         encoders = choose_preset(encoders, role="image_text").load_names(
             device, resolve_dtype("auto", device), None
         )
-    sources = list(_sources(folders, include, exclude, recursive))
+    sources = list(_sources(places, include, exclude, recursive))
     parts = parts_folder(out)
     with contextlib.ExitStack() as stack:
         try:
@@ -131,7 +131,7 @@ def build_pool(
         before = _existing(out, encoders, config, overwrite=overwrite)
         plan = {"encoder": encoder_fingerprint(encoders.image_text), "config": config.to_dict()}
         work = WorkStore(parts, plan, load=load_pool, save=lambda pool, path: save_pool(path, pool))
-        roots = tuple(os.path.normpath(folder.absolute()) for folder in folders)
+        roots = tuple(os.path.normpath(folder.absolute()) for folder in places)
         known = _Known([before, *work.values()], roots)
         build = _Build(
             work, encoders, config, roots, known, limits or ImageLimits(), batch, progress or Silent()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import ConfigError, OvsegError
-from ovseg.support.base import SUPPORT_SOURCES, SupportImage, SupportSource
+from ovseg.support.base import SupportImage, SupportSource
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.source import describe_before_opening, open_generation
 from ovseg.support.pool.config import RetrievalConfig
@@ -136,8 +136,7 @@ class AutoSource:
         return self._opened
 
 
-@SUPPORT_SOURCES.register("auto")
-def _open(
+def open_auto(
     *,
     encoders: Encoders,
     classes: Sequence[ClassSpec],
@@ -149,6 +148,7 @@ def _open(
     on_message: Callable[[str], None] = lambda line: None,
     auto: AutoConfig | None = None,
 ) -> AutoSource:
+    """The source as ``open_source`` opens it; arguments as of ``open_retrieval`` and ``open_generation``."""
     model = diffusion or DiffusionConfig()
     return AutoSource(
         open_retrieval(encoders=encoders, classes=classes, pool=pool, photos=photos, config=config),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.registry import Registry
+from ovseg.registry import Registry, registry_of
 from ovseg.vocabulary import ClassSpec
 
 __all__ = ["SUPPORT_SOURCES", "UNKNOWN", "Origin", "SupportImage", "SupportSource"]
@@ -80,5 +80,6 @@ class SupportSource(Protocol):
         ...
 
 
-SUPPORT_SOURCES: Registry[Callable[..., SupportSource]] = Registry("support source")
-"""Sources by name; each entry takes its own settings."""
+SUPPORT_SOURCES: Registry[Callable[..., SupportSource]] = registry_of("source")
+"""Openers of sources by name. Of what ``open_source`` has, an opener is given the keywords that it names; one
+that it names without a default must be there."""

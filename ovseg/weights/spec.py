@@ -7,6 +7,7 @@
 ``timm:vit_base_patch8_224:/path``    timm: an architecture and a file of weights
 ``hf-hub:owner/repo@revision``        a repository of the Hugging Face hub; the revision may be left out
 ``local-dir:/path``                   a folder with a configuration and weights
+``SCHEME:NAME?key=value&key=value``   a plug-in's encoder, with settings of its own (``docs/plugins.md``)
 ====================================  ================================================================
 
 A name alone is the name of weights on record (``ovseg models list``).
@@ -17,14 +18,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ovseg.errors import UnknownName, UsageError
 from ovseg.fingerprint import WEIGHTS
+from ovseg.plugin_settings import canonical_query
+from ovseg.registry import registry_of
 
-Source = Literal["recorded", "open_clip", "timm", "hf-hub", "local-dir"]
-
-_PREFIXES: tuple[Source, ...] = ("timm", "hf-hub", "local-dir")
 _MISTAKEN = {"hf": "hf-hub", "hf_hub": "hf-hub", "hub": "hf-hub", "dir": "local-dir", "local": "local-dir",
              "local_dir": "local-dir", "path": "local-dir", "file": "local-dir"}  # fmt: skip
 
@@ -34,18 +33,21 @@ class ModelSpec:
     """A model as a user names it.
 
     Attributes:
-        source: Who reads it; ``recorded`` for a name alone.
+        source: Name of the encoder in ``ovseg.encoders.schemes.ENCODERS`` that reads it; ``recorded`` for a
+            name alone.
         name: An architecture, a name of timm, ``owner/repo``, or a path.
         tag: Tag of open_clip's table.
         revision: Revision of a repository.
         file: A file of weights for an architecture.
+        options: Settings of a plug-in's encoder that are not at their defaults, ``key=value&key=value``.
     """
 
-    source: Source
+    source: str
     name: str
     tag: str | None = None
     revision: str | None = None
     file: Path | None = None
+    options: str = ""
 
     def __str__(self) -> str:
         if self.source == "recorded":
@@ -53,7 +55,13 @@ class ModelSpec:
         if self.source == "open_clip":
             return f"{self.name}:{self.tag or self.file}"
         return f"{self.source}:{self.name}" + (
-            f"@{self.revision}" if self.revision else f":{self.file}" if self.file else ""
+            f"@{self.revision}"
+            if self.revision
+            else f":{self.file}"
+            if self.file
+            else f"?{self.options}"
+            if self.options
+            else ""
         )
 
 
@@ -63,6 +71,7 @@ def parse_spec(text: str) -> ModelSpec:
     Raises:
         UsageError: It is empty or misses a part.
         UnknownName: It has a prefix that there is not, or looks like a path and does not say which kind.
+        ConfigError: Settings behind it that the encoder does not have, or that do not fit.
     """
     text = text.strip()
     prefix, colon, rest = text.partition(":")
@@ -86,6 +95,9 @@ def parse_spec(text: str) -> ModelSpec:
         )
     if not colon:
         return ModelSpec("recorded", text)
+    if prefix in registry_of("encoder"):
+        name, _, query = rest.partition("?")
+        return ModelSpec(prefix, name, options=canonical_query("encoder", prefix, query))
     if _is_path(rest) or rest.endswith(WEIGHTS):
         return ModelSpec("open_clip", prefix, file=Path(rest).expanduser())
     return ModelSpec("open_clip", prefix, tag=rest)

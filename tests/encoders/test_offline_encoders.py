@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from skimage import data
 
 from ovseg.encoders.classifier import DenseClassifier
@@ -58,7 +59,12 @@ def test_saliency_is_that_of_the_shipped_graph(offline_cache: Path):
 
 def test_sentences_are_those_of_transformers(offline_cache: Path):
     transformers = pytest.importorskip("transformers")
-    bert = transformers.BertModel.from_pretrained(require_file(MINILM).parent, add_pooling_layer=False).eval()
+    config = transformers.BertConfig(
+        hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+    )
+    bert = transformers.BertModel(config, add_pooling_layer=False).eval()
+    state = load_file(require_file(MINILM))
+    bert.load_state_dict({key: state[key] for key in bert.state_dict()})
     encoder = load_sentence_encoder(WeightStore(offline_cache))
     tokens = encoder.tokenizer.encode_batch(TEXTS)
     ids = torch.tensor([entry.ids for entry in tokens])

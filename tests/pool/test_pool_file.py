@@ -14,7 +14,7 @@ from ovseg.container import read_container, write_container
 from ovseg.errors import BankMismatch
 from ovseg.runs.pool import build_pool
 from ovseg.support.pool.config import PoolConfig
-from ovseg.support.pool.file import KIND, VERSION, encoder_fingerprint, pool_items, load_pool, save_pool
+from ovseg.support.pool.file import KIND, VERSION, encoder_fingerprint, load_pool, pool_items, save_pool
 from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 
 NAMES = pool_encoders().image_text

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from ovseg.errors import DependencyMissing, WeightsUnavailable
+from ovseg.errors import WeightsUnavailable
 from ovseg.weights.readers import read_onnx, read_state
 
 
 def test_parameters_of_a_graph_come_by_their_module_names(tmp_path: Path):
-    onnx = pytest.importorskip("onnx")
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(5, 3)).astype(np.float32)  # of nn.Linear(3, 5); the exporter stores it turned
     bias = rng.normal(size=5).astype(np.float32)
@@ -49,13 +48,6 @@ def test_parameters_of_a_graph_come_by_their_module_names(tmp_path: Path):
     np.testing.assert_array_equal(found["block.layer.0.fc1.bias"], bias)
     np.testing.assert_array_equal(found["onnx::Add_9"], grid)
     np.testing.assert_array_equal(found["table"], table)
-
-
-def test_onnx_that_is_not_installed_is_named(tmp_path: Path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(DependencyMissing) as caught:
-        read_onnx(tmp_path / "any.onnx")
-    assert str(caught.value) == "reading ONNX weights needs onnx: run  pip install 'ovseg[offline]'"
 
 
 def test_a_torch_file_gives_its_tensors(tmp_path: Path):

@@ -17,8 +17,8 @@ from ovseg.world.route import (
     Banks,
     EncodedScenes,
     both,
-    without_background,
     save_pool,
+    without_background,
     write_support,
 )
 from ovseg.world.scenes import SceneConfig

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ovseg.encoders.base import Backbone
+from ovseg.encoders.schemes import ModelRequest, backbone_reader, settings_of
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
 from ovseg.encoders.visual_encoder import VisualEncoder
@@ -21,7 +23,7 @@ from ovseg.weights.spec import ModelSpec, parse_spec
 
 def load_visual(
     spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> VisualEncoder:
+) -> Backbone:
     """A visual encoder with weights that are on this machine; nothing is downloaded.
 
     Args:
@@ -35,17 +37,24 @@ def load_visual(
         UnknownName: There is no such model.
         WeightsUnavailable: Weights are missing, changed, or of another model.
     """
+    parsed = parse_spec(card_for(spec).spec or spec)
+    place = device or torch.device("cpu")
+    return backbone_reader(parsed)(ModelRequest(parsed, place, dtype, settings=settings_of(parsed)))
+
+
+def read_backbone(request: ModelRequest) -> VisualEncoder:
+    """A visual encoder of timm, open_clip, transformers or diffusers; raises as :func:`load_visual` does."""
+    spec = str(request.spec)
     card = card_for(spec)
     found = find_file(card)
     if found is not None and (found.parent.parent / "model_index.json").is_file():
         from ovseg.encoders.visual.diffusion import load_diffusion
 
-        return load_diffusion(spec, device=device, dtype=dtype)
+        return load_diffusion(spec, device=request.device, dtype=request.dtype)
     path = require_checked(card)
-    parsed = parse_spec(card.spec or spec)
-    dense = _load(parsed, card, path)
-    about = about_weights(card, str(parsed), path)
-    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    dense = _load(request.spec, card, path)
+    about = about_weights(card, spec, path)
+    return VisualEncoder(dense.eval(), None, about, device=request.device, dtype=request.dtype)
 
 
 def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Dataset:
         has_background: Whether index 0 means "none of the classes".
         remarks: What a reader of the results should know about the files.
         total: Images before any limit.
+        settings: Settings of its own with which it was read, JSON-able; empty: it has none.
     """
 
     card: DatasetCard
@@ -71,6 +72,7 @@ class Dataset:
     has_background: bool
     remarks: tuple[str, ...] = ()
     total: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.samples:
@@ -115,7 +117,7 @@ class Dataset:
             "classes": list(self.classes),
             "names_sha256": digest([sample.name for sample in self.samples]),
             "notes": self.notes(),
-        }
+        } | ({"settings": dict(self.settings)} if self.settings else {})
 
 
 def mask_samples(

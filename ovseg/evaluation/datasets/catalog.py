@@ -5,13 +5,12 @@ Light on purpose: the command line reads it for ``--help``, so the loaders are i
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ovseg.registry import Registry
+from ovseg.registry import Registry, registry_of, resolve
 
 if TYPE_CHECKING:
     from ovseg.evaluation.datasets.base import Dataset
@@ -26,7 +25,8 @@ class DatasetCard:
     Attributes:
         name: What it is called on the command line.
         title: One line for ``--help``.
-        loader: ``module:function`` that reads it from a root folder.
+        loader: ``module:function`` that reads it: called with the card, the root folder and, where the data
+            set declares settings, an instance of them.
         tree: What must lie below the root, in words; it stands in error messages.
         has_background: Whether index 0 means "none of the classes".
         names: File of ``prompts/datasets`` with the official class names in index order, background among
@@ -44,18 +44,27 @@ class DatasetCard:
     vocabulary: str | None = None
     official: Mapping[int, str] = field(default_factory=dict)
 
-    def load(self, root: Path) -> Dataset:
+    def load(self, root: Path, settings: Any = None) -> Dataset:
         """Read the data set.
+
+        Args:
+            root: Where it lies.
+            settings: An instance of the settings that it declares; None: their defaults.
 
         Raises:
             DatasetError: It is missing, half unpacked or malformed; the line says what was looked for.
         """
-        module, _, function = self.loader.partition(":")
-        dataset: Dataset = getattr(importlib.import_module(module), function)(self, root)
-        return dataset
+        declared = DATASETS.about(self.name).settings
+        dataset: Dataset
+        if declared is None:
+            dataset = resolve(self.loader)(self, root)
+            return dataset
+        chosen = settings or declared()
+        dataset = resolve(self.loader)(self, root, chosen)
+        return replace(dataset, settings=asdict(chosen))
 
 
-DATASETS: Registry[DatasetCard] = Registry("data set")
+DATASETS: Registry[DatasetCard] = registry_of("dataset")
 """Data sets by the name that ``ovseg evaluate`` takes; ``folder``, with a flag of its own, stands beside."""
 
 _HERE = "ovseg.evaluation.datasets"
@@ -75,44 +84,42 @@ _CONTEXT_COUNT = {
 }
 _COCO_COUNT = {5000: "COCO val2017"}
 
-_CARDS = (
-    DatasetCard(
-        "voc21", "PASCAL VOC 2012, 20 classes and background.", f"{_HERE}.voc:load", _VOC_TREE,
-        has_background=True, names="voc", vocabulary="voc21", official=_VOC_COUNT,
-    ),
-    DatasetCard(
-        "voc20", "PASCAL VOC 2012, 20 classes, background ignored.", f"{_HERE}.voc:load", _VOC_TREE,
-        has_background=False, names="voc", vocabulary="voc20", official=_VOC_COUNT,
-    ),
-    DatasetCard(
-        "context60", "PASCAL Context, 59 classes and background.", f"{_HERE}.context:load", _CONTEXT_TREE,
-        has_background=True, names="context", vocabulary="context60", official=_CONTEXT_COUNT,
-    ),
-    DatasetCard(
-        "context59", "PASCAL Context, 59 classes, background ignored.", f"{_HERE}.context:load",
-        _CONTEXT_TREE, has_background=False, names="context", vocabulary="context59", official=_CONTEXT_COUNT,
-    ),
-    DatasetCard(
-        "coco-object", "COCO val2017, 80 things and background.", f"{_HERE}.coco:load_object",
-        _COCO_TREE.format(suffix="instanceTrainIds", json="instances_val2017.json"),
-        has_background=True, names="coco-object", vocabulary="coco-object", official=_COCO_COUNT,
-    ),
-    DatasetCard(
-        "coco-stuff", "COCO val2017, 80 things and 91 kinds of stuff.", f"{_HERE}.coco:load_stuff",
-        _COCO_TREE.format(suffix="labelTrainIds", json="{instances,stuff}_val2017.json"),
-        has_background=False, names="coco-stuff", vocabulary="coco-stuff", official=_COCO_COUNT,
-    ),
-    DatasetCard(
-        "ade20k", "ADE20K of the scene parsing challenge, 150 classes.", f"{_HERE}.ade20k:load",
-        "images/validation/NAME.jpg and annotations/validation/NAME.png (ADEChallengeData2016)",
-        has_background=False, names="ade20k", vocabulary="ade20k", official={2000: "ADE20K validation"},
-    ),
-    DatasetCard(
-        "cityscapes", "Cityscapes, 19 classes.", f"{_HERE}.cityscapes:load",
-        "leftImg8bit/val/CITY/NAME_leftImg8bit.png and gtFine/val/CITY/NAME_gtFine_labelTrainIds.png"
-        " (or NAME_gtFine_labelIds.png)",
-        has_background=False, names="cityscapes", vocabulary="cityscapes", official={500: "Cityscapes val"},
-    ),
-)  # fmt: skip
-for _card in _CARDS:
-    DATASETS.register(_card.name)(_card)
+# fmt: off
+VOC21 = DatasetCard(
+    "voc21", "PASCAL VOC 2012, 20 classes and background.", f"{_HERE}.voc:load", _VOC_TREE,
+    has_background=True, names="voc", vocabulary="voc21", official=_VOC_COUNT,
+)
+VOC20 = DatasetCard(
+    "voc20", "PASCAL VOC 2012, 20 classes, background ignored.", f"{_HERE}.voc:load", _VOC_TREE,
+    has_background=False, names="voc", vocabulary="voc20", official=_VOC_COUNT,
+)
+CONTEXT60 = DatasetCard(
+    "context60", "PASCAL Context, 59 classes and background.", f"{_HERE}.context:load", _CONTEXT_TREE,
+    has_background=True, names="context", vocabulary="context60", official=_CONTEXT_COUNT,
+)
+CONTEXT59 = DatasetCard(
+    "context59", "PASCAL Context, 59 classes, background ignored.", f"{_HERE}.context:load",
+    _CONTEXT_TREE, has_background=False, names="context", vocabulary="context59", official=_CONTEXT_COUNT,
+)
+COCO_OBJECT = DatasetCard(
+    "coco-object", "COCO val2017, 80 things and background.", f"{_HERE}.coco:load_object",
+    _COCO_TREE.format(suffix="instanceTrainIds", json="instances_val2017.json"),
+    has_background=True, names="coco-object", vocabulary="coco-object", official=_COCO_COUNT,
+)
+COCO_STUFF = DatasetCard(
+    "coco-stuff", "COCO val2017, 80 things and 91 kinds of stuff.", f"{_HERE}.coco:load_stuff",
+    _COCO_TREE.format(suffix="labelTrainIds", json="{instances,stuff}_val2017.json"),
+    has_background=False, names="coco-stuff", vocabulary="coco-stuff", official=_COCO_COUNT,
+)
+ADE20K = DatasetCard(
+    "ade20k", "ADE20K of the scene parsing challenge, 150 classes.", f"{_HERE}.ade20k:load",
+    "images/validation/NAME.jpg and annotations/validation/NAME.png (ADEChallengeData2016)",
+    has_background=False, names="ade20k", vocabulary="ade20k", official={2000: "ADE20K validation"},
+)
+CITYSCAPES = DatasetCard(
+    "cityscapes", "Cityscapes, 19 classes.", f"{_HERE}.cityscapes:load",
+    "leftImg8bit/val/CITY/NAME_leftImg8bit.png and gtFine/val/CITY/NAME_gtFine_labelTrainIds.png"
+    " (or NAME_gtFine_labelIds.png)",
+    has_background=False, names="cityscapes", vocabulary="cityscapes", official={500: "Cityscapes val"},
+)
+# fmt: on

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ovseg.outputs.base import FORMATS, OutputItem, RunContext
+from ovseg.outputs.base import OutputItem, RunContext
 from ovseg.outputs.fragments import Fragments
 from ovseg.outputs.layer import label_layer
 from ovseg.outputs.overlay import display_size
@@ -27,7 +27,6 @@ ROWS = 2000
 _LONG_SIDE = 640
 
 
-@FORMATS.register("html")
 class ReportWriter:
     """``OUT/report.html``: facts of the run, its classes, and its first images to look at and compare."""
 

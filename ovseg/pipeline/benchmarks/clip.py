@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.encoders.base import FeatureKey
+from ovseg.encoders.base import Backbone, FeatureKey
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.presets import Encoders
-from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
 from ovseg.evaluation.datasets.catalog import DATASETS
@@ -54,7 +53,7 @@ class ProtocolTiming:
 def time_protocol(
     names: ClipEncoder,
     plain: ClipEncoder,
-    shape: VisualEncoder,
+    shape: Backbone,
     photos: Sequence[Pixels],
     words: Vocabulary,
     dataset: Dataset,
@@ -124,7 +123,7 @@ def voc_words(protocol: EvaluationProtocol) -> tuple[Vocabulary, Dataset]:
 class _Seen:
     """Both encoders, with a record of the batches that they were given."""
 
-    def __init__(self, names: ClipEncoder, shape: VisualEncoder) -> None:
+    def __init__(self, names: ClipEncoder, shape: Backbone) -> None:
         self._names, self._shape = names, shape
         self.patch = shape.patch
         # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
@@ -145,6 +144,6 @@ class _Seen:
         return self._names.encode_dense(images, guide)
 
     def encode(self, images: torch.Tensor, wanted: tuple[FeatureKey, ...]) -> dict[FeatureKey, torch.Tensor]:
-        """See `VisualEncoder.encode`."""
+        """See `Backbone.encode`."""
         self.guides.append((images, wanted))
         return self._shape.encode(images, wanted)

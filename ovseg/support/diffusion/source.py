@@ -15,7 +15,7 @@ from ovseg.encoders.lone import HasImageText
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import OvsegError
 from ovseg.images.perceptual import likeness, thumbnail
-from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
+from ovseg.support.base import Origin, SupportImage
 from ovseg.support.diffusion.config import DiffusionConfig
 from ovseg.support.diffusion.models import find_model, require_diffusers
 from ovseg.support.diffusion.prompting import Prompting, load_prompting
@@ -263,7 +263,6 @@ def describe_before_opening(config: DiffusionConfig) -> dict[str, Any]:
     return {"source": DiffusionSource.name, "model": model, "settings": settings}
 
 
-@SUPPORT_SOURCES.register("diffusion")
 def open_generation(
     *,
     encoders: Encoders,

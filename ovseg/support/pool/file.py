@@ -21,8 +21,8 @@ __all__ = [
     "KIND",
     "VERSION",
     "encoder_fingerprint",
-    "pool_items",
     "load_pool",
+    "pool_items",
     "require_fingerprint",
     "save_pool",
 ]

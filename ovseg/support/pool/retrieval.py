@@ -11,7 +11,7 @@ from ovseg.encoders.presets import Encoders
 from ovseg.errors import BankMismatch, InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import ImageLimits, load_image
-from ovseg.support.base import SUPPORT_SOURCES, Origin, SupportImage
+from ovseg.support.base import Origin, SupportImage
 from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
 from ovseg.support.pool.file import load_pool
@@ -78,7 +78,6 @@ class RetrievalSource:
         }
 
 
-@SUPPORT_SOURCES.register("retrieval")
 def open_retrieval(
     *,
     encoders: Encoders,
