@@ -36,13 +36,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Put the double in the place of ``Segmenter``; the list collects what it was made with."""
     calls: list[dict[str, Any]] = []
 
-    def make_segmenter(preset: str = "auto", **settings: Any) -> ColourSegmenter:
-        if preset not in ("auto", "fake"):
-            raise UnknownName(f"unknown preset {preset!r}: there is fake")
-        calls.append({"preset": preset, **settings})
-        return ColourSegmenter()
+    class Segmenter(ColourSegmenter):
+        def __init__(self, preset: str = "auto", **settings: Any) -> None:
+            super().__init__()
+            if preset not in ("auto", "fake"):
+                raise UnknownName(f"unknown preset {preset!r}: there is fake")
+            calls.append({"preset": preset, **settings})
 
-    monkeypatch.setitem(sys.modules, "ovseg.pipeline", SimpleNamespace(Segmenter=make_segmenter))
+    monkeypatch.setitem(sys.modules, "ovseg.pipeline", SimpleNamespace(Segmenter=Segmenter))
     return calls
 
 

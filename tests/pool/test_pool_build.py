@@ -138,7 +138,7 @@ def test_crops_are_views_of_their_own(encoders, tmp_path):
     assert np.allclose(whole, [0.25, 0, 0.25], atol=0.01)
     assert windows[0][0] > 0.6 > windows[0][2]
     assert windows[3][2] > 0.6 > windows[3][0]
-    with pytest.raises(BankMismatch, match="was built with --crops 4: use the same, or add --overwrite"):
+    with pytest.raises(BankMismatch, match="was built with crops=4: use the same, or overwrite=True"):
         build_pool([tmp_path / "p"], tmp_path / "x.pool", encoders)
     assert len(build_pool([tmp_path / "p"], tmp_path / "x.pool", encoders, overwrite=True).pool.owners) == 1
 
