@@ -29,7 +29,7 @@ _SOURCES = {
     "diffusion": ("diffusion.source:open_generation", "pictures out of a diffusion model"),
     "auto": ("auto:open_auto", "from the pool what it holds, the rest generated"),
 }
-_PRESETS = ("best", "default", "fast", "offline", "world")
+_PRESETS = ("best", "default", "fast", "offline")
 """From the best to the least: ``auto`` takes the first that is present."""
 _ENCODERS = {
     "open_clip": ("OPEN_CLIP", "ARCHITECTURE:TAG or ARCHITECTURE:FILE, a model of open_clip"),

@@ -63,3 +63,12 @@ def now(device: torch.device) -> float:
 
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def limit_threads(threads: int) -> None:
+    """Give torch and the BLAS of NumPy and SciPy as many CPU threads, until the process ends."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    torch.set_num_threads(threads)

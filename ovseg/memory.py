@@ -1,4 +1,4 @@
-"""Memory of this process: how much it holds, and what malloc keeps back of what was freed.
+"""Memory of this process: how much it holds, what malloc keeps of freed blocks, and caches with a limit.
 
 Blocks of up to 32 MiB lie in the heap of the C library, and only its top can shrink by itself. Whatever small
 thing stays behind among them (oneDNN's kernels for each size of image: ``cli.launch`` switches that cache
@@ -12,10 +12,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
-__all__ = ["SLACK", "Allocator", "peak_bytes", "resident_bytes"]
+__all__ = ["SLACK", "Allocator", "BoundedCache", "peak_bytes", "resident_bytes"]
+
+T = TypeVar("T")
 
 SLACK = 96 << 20
 """Growth in bytes over what was resident after the last trim that calls for another."""
@@ -81,3 +86,33 @@ class Allocator:
         self._trim(0)
         self._low = resident_bytes()
         return True
+
+
+class BoundedCache(Generic[T]):
+    """Values by key, of which the least recently used goes when there are too many; safe between threads.
+
+    Args:
+        size: Most values that are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[str, T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """Return the value of a key, made now if it is not there; two threads may make it at once."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value

@@ -64,8 +64,11 @@ def _overlay(config: Any, table: Mapping[str, Any], where: str, prefix: str) -> 
     for key, value in table.items():
         name = f"{prefix}{key}"
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            paths = {path.rpartition(".")[2]: path for path in reversed(_paths(config))}
+            near = [key] if key in paths else difflib.get_close_matches(key, paths, n=1)
+            hint = (
+                f"did you mean {prefix}{paths[near[0]]}?" if near else f"known are {', '.join(sorted(known))}"
+            )
             raise ConfigError(f"{where}: unknown key {name!r}: {hint}")
         current = getattr(config, key)
         if isinstance(current, Overlaid) and isinstance(value, Mapping):
@@ -77,7 +80,16 @@ def _overlay(config: Any, table: Mapping[str, Any], where: str, prefix: str) -> 
     try:
         return dataclasses.replace(config, **changes)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        # The message of a setting begins with its name.
+        raise ConfigError(f"{where}: {prefix}{error}") from error
+
+
+def _paths(config: Any) -> list[str]:
+    """Return the dotted paths of all fields of a dataclass, its own before those of its inner ones."""
+    own = [field.name for field in dataclasses.fields(config) if not field.metadata.get(INTERNAL)]
+    values = {name: getattr(config, name) for name in own}
+    inner = {name: value for name, value in values.items() if dataclasses.is_dataclass(value)}
+    return own + [f"{name}.{path}" for name, value in inner.items() for path in _paths(value)]
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:

@@ -18,6 +18,7 @@ import typer
 
 import ovseg
 from ovseg.cli.app import application
+from ovseg.cli.common import with_lists
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = {"Reference": ["cli", "api"]}
@@ -114,7 +115,9 @@ def flags(command: Any, context: Any) -> str:
             continue
         panel = getattr(parameter, "rich_help_panel", None) or ""
         declared, said = record
-        panels.setdefault(panel, []).append(f"| `{declared.replace('|', '/')}` | {escaped(said)} |")
+        panels.setdefault(panel, []).append(
+            f"| `{declared.replace('|', '/')}` | {escaped(with_lists(said))} |"
+        )
     return "\n".join(
         (f"**{panel}**\n\n" if panel else "") + "| flag | what |\n| --- | --- |\n" + "\n".join(rows) + "\n"
         for panel, rows in panels.items()

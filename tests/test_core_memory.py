@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ovseg import memory
-from ovseg.memory import Allocator
+from ovseg.memory import Allocator, BoundedCache
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 MIB = 1 << 20
@@ -85,3 +85,15 @@ def test_nothing_is_trimmed_within_the_slack(monkeypatch: pytest.MonkeyPatch):
 def test_a_system_without_either_is_left_alone(monkeypatch: pytest.MonkeyPatch, missing: str):
     monkeypatch.setattr(memory, missing, lambda: None)
     assert not Allocator(0).trim()
+
+
+def test_a_cache_keeps_what_was_used_last() -> None:
+    cache: BoundedCache[int] = BoundedCache(2)
+    made: list[str] = []
+
+    def value(key: str) -> int:
+        return cache.get(key, lambda: made.append(key) or len(made))
+
+    assert [value("a"), value("b"), value("a"), value("c"), value("a"), value("b")] == [1, 2, 1, 3, 1, 4]
+    assert made == ["a", "b", "c", "b"]
+    assert len(cache) == 2

@@ -22,8 +22,7 @@ from ovseg.overrides import overlay
 from ovseg.plugin_settings import PluginSettings
 
 if TYPE_CHECKING:
-    from ovseg.pipeline.bank_report import BankBuild
-    from ovseg.pipeline.bank_spec import BankBuildSpec
+    from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
     from ovseg.support.config import BankConfig
     from ovseg.support.filters import PhotoFilter
     from ovseg.vocabulary import Vocabulary
@@ -89,13 +88,14 @@ def add(
     from ovseg.prototypes import load_bank
     from ovseg.prototypes.edit import recorded
 
-    made_by = recorded(load_bank(bank), "preset")
+    base = load_bank(bank)
+    made_by = recorded(base, "preset")
     spec = _build_spec(ctx, flags, flags.preset or (made_by[0] if len(made_by) == 1 else "auto"))
 
     from ovseg.pipeline.banks import add_classes
 
     output, on_message = flags.output or bank, partial(say, quiet=flags.quiet)
-    built = add_classes(bank, spec, output, overwrite=flags.overwrite, on_message=on_message)
+    built = add_classes(base, spec, output, overwrite=flags.overwrite, on_message=on_message)
     _finish(built, output, flags)
 
 
@@ -107,7 +107,7 @@ def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuild
     inputs, own = _source_inputs(flags), _plugin_settings(flags)
 
     from ovseg.encoders.roles import ModelChoice
-    from ovseg.pipeline.bank_spec import BankBuildSpec
+    from ovseg.pipeline.bank_build import BankBuildSpec
     from ovseg.pipeline.sources import known_source, open_source
 
     known_source(flags.source, **inputs)
@@ -144,7 +144,7 @@ def _config(flags: BuildFlags) -> BankConfig:
     config = replace(
         BANK,
         shots=flags.shots,
-        image_size=flags.image_size,
+        encoding=replace(BANK.encoding, image_size=flags.image_size),
         support=replace(BANK.support, cosegment=flags.cosegment),
         prototypes=replace(
             BANK.prototypes,

@@ -106,7 +106,7 @@ class BuildFlags:
     )
     overwrite: Annotated[bool, option("--overwrite", help="Replace another bank that is there.")] = False
     preset: options.Preset = DEFAULTS.preset
-    image_size: options.ImageSize = BANK.image_size
+    image_size: options.ImageSize = BANK.encoding.image_size
     device: options.Device = DEFAULTS.device
     dtype: options.Dtype = DEFAULTS.dtype
     cache_dir: options.CacheDir = DEFAULTS.cache_dir

@@ -42,17 +42,22 @@ def banks(
     ] = True,
     weight: Annotated[
         float | None,
-        option("--weight", help="Weight of the bank (segment.prototype_weight).", show_default=False),
+        option("--weight", help="Weight of the bank (segment.bank.prototype_weight).", show_default=False),
     ] = None,
-    votes: Annotated[
+    region_weights: Annotated[
         list[float],
         option(
-            "--votes", help="Weight of the regions' votes (segment.region_pooling) to compare. Repeatable."
+            "--region-weight",
+            help="Weight of region pooling (segment.region_pooling.region_weight) to compare. Repeatable.",
         ),
     ] = _NO_WEIGHTS,
-    regions: Annotated[
+    segments: Annotated[
         int | None,
-        option("--regions", help="Segments whose pieces vote (segment.regions).", show_default=False),
+        option(
+            "--segments",
+            help="Segments whose connected components are pooled (segment.region_pooling.segments).",
+            show_default=False,
+        ),
     ] = None,
     limit: options.Limit = None,
     preset: options.Preset = "auto",
@@ -89,12 +94,8 @@ def banks(
         raise UsageError("this data set has no vocabulary of its own: add --vocabulary")
     classes = replace(load_vocabulary(words), has_background=data.has_background)
     match_vocabulary(classes, data)  # before anything is encoded
-    config = SegmentConfig()
-    config = replace(
-        config,
-        prototype_weight=config.prototype_weight if weight is None else weight,
-        regions=config.regions if regions is None else regions,
-    )
+    chosen = {"prototype_weight": weight, "segments": segments}
+    config = SegmentConfig().with_settings(**{k: value for k, value in chosen.items() if value is not None})
     segmenter = Segmenter(
         preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
     )
@@ -106,9 +107,9 @@ def banks(
     with shown_progress(quiet=quiet) as progress:
         progress.start(len(data.samples) * (2 if self_pool else 1), 0)
         found += made_banks(
-            segmenter, data, classes, work, pool=pool, self_pool=self_pool, advance=progress.advance
+            segmenter, data, classes, work, pool=pool, advance=progress.advance if self_pool else None
         )
-        lines = lines_for(config, found, background=data.has_background, votes=votes)
+        lines = lines_for(config, found, background=data.has_background, region_weights=region_weights)
         rows = bank_table(segmenter, data, classes, lines, progress.advance)
     say(f"{len(data.samples)} photos of {data.card.name}, vocabulary {classes.source}", quiet=quiet)
     if as_json:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ovseg.cli.common import option
+from ovseg.cli.demonstrations import Demonstration, find_demonstration
 from ovseg.cli.launch import launch, say, set_up_process
 from ovseg.cli.options import CacheDir, Device, Json, Offline, Output, Overwrite, Preset, Quiet, Verbose
 from ovseg.cli.settings import DEFAULTS, Settings, resolve
@@ -43,9 +44,11 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = 0,
     as_json: Json = False,
+    show: Annotated[
+        str | None, option("--show", help="Another demonstration, which an installed package brings.")
+    ] = None,
     world: Annotated[
-        bool,
-        option("--world", help="Scenes that ovseg draws, with the small models that it brings."),
+        bool, option("--world", help="The learned world, of examples/learned_world: as --show world.")
     ] = False,
 ) -> None:
     """Segment eight photographs that are on every machine with ovseg, and write a report to look at.
@@ -54,9 +57,9 @@ def demo(
     standard output is the path of the report: open it in a browser.
 
     With --world the pictures are twelve scenes that a program draws, and the models are small ones that have
-    learned such scenes and come with ovseg: pictures of each name are sampled, their objects found, a bank
-    made of them, and the scenes segmented with it; world.html leads through all of it. It works on any
-    machine, and needs diffusers (pip install 'ovseg[diffusion]').
+    learned such scenes: pictures of each name are sampled, their objects found, a bank made of them, and the
+    scenes segmented with it; world.html leads through all of it. It is a package of its own (in a checkout:
+    pip install ./examples/learned_world).
 
     For example:
 
@@ -67,28 +70,28 @@ def demo(
     set_up_process(verbose=verbose, offline=offline)
     settings = replace(resolve(ctx, config=None, assignments=()), classes=(CLASSES,))
     out = output or DEMO_OUTPUT
-    inputs = demo_photos() if not world else None
-    if inputs is None:
-        raise typer.Exit(_show_world(settings, out, quiet=quiet, as_json=as_json))
-    summary = launch(inputs, settings, out, quiet=quiet, as_json=as_json)
+    name = "world" if world else show
+    if name:
+        raise typer.Exit(_show(find_demonstration(name), settings, out, quiet=quiet, as_json=as_json))
+    summary = launch(demo_photos(), settings, out, quiet=quiet, as_json=as_json)
     raise typer.Exit(summary.exit_code if summary else 0)
 
 
-def _show_world(settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
-    """Scenes, a bank of sampled pictures, the run, and the page about all of it; returns the exit code."""
-    from ovseg.world.demo import demo_bank, draw_scenes
-    from ovseg.world.tour import write_tour
-    from ovseg.world.vocabulary import SEGMENT
-
-    scenes = draw_scenes(out.with_name(f"{out.name}-scenes"))
-    path, bank = demo_bank(out, lambda line: say(line, quiet=quiet))
+def _show(demonstration: Demonstration, settings: Settings, out: Path, *, quiet: bool, as_json: bool) -> int:
+    """Prepare and run a demonstration, and name the page that it leaves; returns the exit code."""
+    made = demonstration(out, lambda line: say(line, quiet=quiet))
     chosen = replace(
-        settings, preset="world", classes=(), vocabulary="world", segment=SEGMENT, bank=str(path)
+        settings,
+        preset=made.preset,
+        classes=(),
+        vocabulary=made.vocabulary,
+        segment=made.segment,
+        bank=str(made.bank) if made.bank else None,
     )
-    summary = launch(scenes, chosen, out, quiet=quiet, as_json=as_json)
+    summary = launch(made.inputs, chosen, out, quiet=quiet, as_json=as_json)
     if summary is None:
         return 0
-    say(f"from names to masks, step by step: {write_tour(out, path, bank)}", quiet=quiet)
+    say(f"step by step: {made.finish(out)}", quiet=quiet)
     return summary.exit_code
 
 

@@ -18,7 +18,7 @@ from ovseg.cli.flags import takes_flags
 from ovseg.cli.launch import say, set_up_process
 from ovseg.cli.plugins import setting_lines
 from ovseg.cli.progress import shown_progress
-from ovseg.cli.segmenting import drop_encodings, load_segmenter, take_bank
+from ovseg.cli.segmenting import drop_encodings, load_segmenter, read_bank, take_bank
 from ovseg.cli.settings import resolve
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.catalog import DATASETS, DatasetCard
@@ -209,7 +209,7 @@ def _predictor(
 
     if protocol.crop is not None and (settings.bank is not None or settings.pool is not None):
         raise UsageError(f"protocol {protocol.name} takes no bank: use --protocol ovseg")
-    segmenter = load_segmenter(settings, quiet=quiet)
+    segmenter = load_segmenter(settings, read_bank(settings), quiet=quiet)
     batch = 1 if str(segmenter.describe().get("device", "cpu")).startswith("cpu") else 8
     if protocol.crop is not None:
         from ovseg.pipeline.protocol_predictor import ProtocolPredictor

@@ -77,12 +77,12 @@ class EvaluateFlags:
         ),
     ] = field(default_factory=list)
     strict: Annotated[bool, option("--strict", help="Refuse to evaluate when --leakage finds any.")] = False
-    image_size: options.ImageSize = DEFAULTS.segment.image_size
-    refine: options.Refine = DEFAULTS.segment.refine
-    abstain: options.Abstain = DEFAULTS.segment.abstain
+    image_size: options.ImageSize = DEFAULTS.segment.encoding.image_size
+    refine: options.Refine = DEFAULTS.segment.refinement.refine
+    abstain: options.Abstain = DEFAULTS.segment.refinement.abstain
     device: options.Device = DEFAULTS.device
     dtype: options.Dtype = DEFAULTS.dtype
-    seed: options.Seed = DEFAULTS.segment.seed
+    seed: options.Seed = DEFAULTS.segment.region_pooling.seed
     cache_dir: options.CacheDir = DEFAULTS.cache_dir
     offline: options.Offline = False
     config: options.ConfigFile = None

@@ -10,7 +10,7 @@ import typer
 from ovseg.cli import options
 from ovseg.cli.common import one_line, option, say
 from ovseg.cli.launch import set_up_process
-from ovseg.cli.segmenting import banked_vocabulary, load_segmenter
+from ovseg.cli.segmenting import banked_vocabulary, load_segmenter, read_bank
 from ovseg.cli.settings import DEFAULTS, resolve
 from ovseg.errors import UsageError
 
@@ -34,7 +34,7 @@ def explain(
     vocabulary: options.VocabularyName = DEFAULTS.vocabulary,
     background: options.Background = DEFAULTS.background,
     preset: options.Preset = DEFAULTS.preset,
-    image_size: options.ImageSize = DEFAULTS.segment.image_size,
+    image_size: options.ImageSize = DEFAULTS.segment.encoding.image_size,
     device: options.Device = DEFAULTS.device,
     dtype: options.Dtype = DEFAULTS.dtype,
     cache_dir: options.CacheDir = DEFAULTS.cache_dir,
@@ -55,11 +55,12 @@ def explain(
     """
     settings = resolve(ctx, config=None, assignments=assignments)
     set_up_process(verbose=verbose, offline=offline)
-    if settings.bank is None:
+    used = read_bank(settings)
+    if used is None:
         raise UsageError("no bank given: add --bank FILE.bank")
     if output is None:
         raise UsageError("no page given: add -o PAGE.html")
-    words = banked_vocabulary(settings)
+    words = banked_vocabulary(settings, used)
 
     import numpy as np
     from PIL import Image
@@ -71,8 +72,7 @@ def explain(
     from ovseg.pipeline.explain import SupportPhotos, explain_image
 
     pixels = load_image(image).pixels
-    segmenter = load_segmenter(settings, quiet=quiet)
-    used = segmenter.bank or segmenter.use_bank(settings.bank)
+    segmenter = load_segmenter(settings, used, quiet=quiet)
     regions, explained = explain_image(segmenter, pixels, words, SupportPhotos(used, photos))
     height, width = display_size(pixels.shape[:2], smallest=480, largest=1024)
     shown = Image.fromarray(pixels).resize((width, height))

@@ -17,7 +17,7 @@ import typer
 from ovseg.cli.classes import told_classes
 from ovseg.cli.common import counted, one_line, say
 from ovseg.cli.progress import shown_progress
-from ovseg.cli.segmenting import banked_vocabulary, drop_encodings, load_segmenter, take_bank
+from ovseg.cli.segmenting import banked_vocabulary, drop_encodings, load_segmenter, read_bank, take_bank
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
@@ -115,7 +115,8 @@ def launch(
     from ovseg.images import find_images
     from ovseg.outputs import FORMATS
 
-    vocabulary = banked_vocabulary(settings)
+    bank = read_bank(settings)
+    vocabulary = banked_vocabulary(settings, bank)
     for name in settings.run.formats:
         FORMATS.get(name)
     run = replace(settings.run, options=settings.format.chosen(settings.run.formats))
@@ -131,7 +132,7 @@ def launch(
 
     keep_scores = settings.segment.keep_scores or "scores" in settings.run.formats
     segment = replace(settings.segment, keep_scores=keep_scores)
-    segmenter = load_segmenter(replace(settings, segment=segment), quiet=quiet)
+    segmenter = load_segmenter(replace(settings, segment=segment), bank, quiet=quiet)
     if settings.classes and any(spec.synonyms for spec in vocabulary.classes):
         # A comma before "=" parts classes, one after it parts synonyms: better to say what was understood.
         say(told_classes(vocabulary), quiet=quiet)

@@ -180,7 +180,7 @@ ConfigFile = Annotated[
     str | None,
     option("--config", help="TOML file of settings, as --print-config writes it."),
 ]
-Assignments = Annotated[list[str], setting("segment.image_size=448")]
+Assignments = Annotated[list[str], setting("segment.encoding.image_size=448")]
 PrintConfig = Annotated[
     bool,
     option("--print-config", help="Print all settings as TOML and stop."),

@@ -14,15 +14,32 @@ from ovseg.errors import UsageError
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
     from ovseg.pipeline import Segmenter
+    from ovseg.prototypes import PrototypeBank
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["banked_vocabulary", "drop_encodings", "load_segmenter", "take_bank"]
+__all__ = ["banked_vocabulary", "drop_encodings", "load_segmenter", "read_bank", "take_bank"]
 
 
-def load_segmenter(settings: Settings, *, quiet: bool) -> Segmenter:
-    """The segmenter that was asked for, its encoders loaded; says which preset it has.
+def read_bank(settings: Settings) -> PrototypeBank | None:
+    """Read and check the bank that was asked for, once for a command; None without ``--bank``.
 
-    Its bank, where there is one, chooses the preset for ``auto``; ``take_bank`` lets it be used.
+    Raises:
+        UsageError: ``--bank`` and ``--pool`` at once.
+        BankMismatch: It is no bank, or damaged.
+    """
+    if settings.bank is None:
+        return None
+    if settings.pool is not None:
+        raise UsageError("--bank and --pool exclude each other: a pool is made into a bank of its own")
+    from ovseg.prototypes import load_bank
+
+    return load_bank(Path(settings.bank))
+
+
+def load_segmenter(settings: Settings, bank: PrototypeBank | None = None, *, quiet: bool) -> Segmenter:
+    """Return the segmenter that was asked for, its encoders loaded; says which preset it has.
+
+    A bank takes part, and chooses the preset for ``auto``.
 
     Raises:
         OvsegError: As ``Segmenter`` does.
@@ -36,27 +53,23 @@ def load_segmenter(settings: Settings, *, quiet: bool) -> Segmenter:
         dtype=settings.dtype,
         config=settings.segment,
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
-        bank=settings.bank,
+        bank=bank,
     )
     say(segmenter.note, quiet=quiet)
     return segmenter
 
 
-def banked_vocabulary(settings: Settings) -> Vocabulary:
-    """The classes that were asked for, or those of ``--bank`` where none were.
+def banked_vocabulary(settings: Settings, bank: PrototypeBank | None) -> Vocabulary:
+    """Return the classes that were asked for, or those of the bank where none were.
 
     Raises:
-        UsageError: ``--bank`` and ``--pool`` at once, or no classes from anywhere.
+        UsageError: No classes from anywhere.
     """
-    if settings.bank is not None and settings.pool is not None:
-        raise UsageError("--bank and --pool exclude each other: a pool is made into a bank of its own")
-    if settings.bank is None or settings.classes or settings.classes_file or settings.vocabulary:
+    if bank is None or settings.classes or settings.classes_file or settings.vocabulary:
         return chosen_vocabulary(settings)
-    from ovseg.prototypes import load_bank
     from ovseg.vocabulary import Vocabulary
 
-    classes = load_bank(Path(settings.bank)).classes
-    return Vocabulary(classes, has_background=settings.background is not False, source="bank")
+    return Vocabulary(bank.classes, has_background=settings.background is not False, source="bank")
 
 
 def take_bank(
@@ -68,9 +81,12 @@ def take_bank(
     *,
     quiet: bool,
 ) -> None:
-    """Let the segmenter use the bank that was asked for, made first where it comes from a pool."""
+    """Make the bank of ``--pool`` and let the segmenter use it; say which classes its bank lacks."""
+    if settings.pool is None and settings.bank is None:
+        return
+    bank = segmenter.bank
     if settings.pool is not None:
-        from ovseg.pipeline.pool_bank import bank_from_pool
+        from ovseg.pipeline.banks import RunImages, bank_from_pool
 
         with shown_progress(quiet=quiet) as progress:
             if settings.pool == "self":
@@ -79,16 +95,11 @@ def take_bank(
                 segmenter,
                 settings.pool,
                 vocabulary,
-                paths,
-                out,
+                RunImages(paths, out),
                 on_message=lambda line: say(line, quiet=quiet),
                 advance=progress.advance,
             )
-    elif settings.bank is not None:
-        bank = segmenter.bank or segmenter.use_bank(settings.bank)
-    else:
-        return
-    missing = bank.missing(vocabulary)
+    missing = bank.missing(vocabulary) if bank is not None else []
     if missing:
         shown = ", ".join(missing[:8]) + (" …" if len(missing) > 8 else "")
         say(f"the bank has no picture of {shown}: there names decide alone", quiet=quiet)
@@ -99,6 +110,6 @@ def drop_encodings(settings: Settings, out: Path) -> None:
     if settings.pool == "self":
         import shutil
 
-        from ovseg.pipeline.pool_bank import encodings_beside
+        from ovseg.pipeline.banks import encodings_beside
 
         shutil.rmtree(encodings_beside(out), ignore_errors=True)

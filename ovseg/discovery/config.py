@@ -82,7 +82,7 @@ class DiscoveryConfig:
     frame: float = 2.0
     overlap: float = 0.5
     max_regions: int = 5
-    min_score: float = 0.2
+    min_score: float = 0.25
     refine: Literal["none", "bilateral"] = "none"
     eigen: EigenConfig = field(default_factory=EigenConfig)
 
@@ -125,7 +125,7 @@ class DiscoveryConfig:
         its keys share one large component; its last values are measured in docs/discovery.md. No tau is
         known for others: half of the pairs are linked, of a CLIP tower by the keys of the last block but
         one (OVDiff, section 4.1), of diffusion models by the queries of their cross-attention
-        (docs/world.md), of DINOv3 and the rest by the last tokens.
+        (examples/learned_world), of DINOv3 and the rest by the last tokens.
         """
         if family == "dinov2":
             return cls()

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from ovseg.discovery.affinity import Affinity, image_affinity
-from ovseg.discovery.bipartition import ncut_values
 from ovseg.discovery.candidates import agreement, level_regions, overlaps, strongest
 from ovseg.discovery.config import DiscoveryConfig
 from ovseg.discovery.evidence import cut_evidence, fuse, resample
 from ovseg.discovery.maskcut import Cut, maskcut
-from ovseg.discovery.objectness import Measures, feature_gap, frame_contact, objectness
+from ovseg.discovery.objectness import Measures, frame_contact, objectness
 from ovseg.types import Region
 
 __all__ = ["Discovery", "discover", "discover_image", "foreground_evidence"]
@@ -96,10 +95,10 @@ def discover_image(
     # What covers the whole frame keeps a rank above 0, so that ranks can be compared.
     rank = (agreement(iou, config.agreement) * np.maximum(free, 1e-3) ** config.frame).astype(np.float32)
     order = strongest(iou, rank, config.overlap, config.max_regions)
-    measured = _measure(features, affinity, stack[order], evidence, fine_map, cuts)
+    measured = _measure(stack[order], evidence, cuts)
     # Objectness says whether there is an object, rank which of the regions it is: the best region's score is
     # its objectness, and no other one's is higher.
-    likely = [objectness(measures, saliency=map_ is not None) for measures in measured]
+    likely = [objectness(measures) for measures in measured]
     scores = [
         min(share, likely[0]) * float(rank[index] / rank[order[0]])
         for share, index in zip(likely, order, strict=True)
@@ -125,34 +124,13 @@ def _inputs(
 
 
 def _measure(
-    features: Tensor,
-    affinity: Affinity,
-    masks: npt.NDArray[np.bool_],
-    evidence: npt.NDArray[np.float32],
-    saliency: npt.NDArray[np.float32] | None,
-    cuts: list[Cut],
+    masks: npt.NDArray[np.bool_], evidence: npt.NDArray[np.float32], cuts: list[Cut]
 ) -> list[Measures]:
     """Measure (M, H, W) regions."""
-    shape = (int(features.shape[0]), int(features.shape[1]))
-    unit = torch.nn.functional.normalize(features.float(), dim=2).flatten(0, 1).cpu().numpy()
-    patches = np.stack([resample(mask.astype(np.float32), shape) >= 0.5 for mask in masks]).reshape(
-        len(masks), -1
-    )
-    sides = torch.from_numpy(patches.T.copy())[None].to(affinity.device)
-    ncut = ncut_values(affinity, sides)[0].cpu().numpy()
     eigenvalue = min(cuts[0].eigenvalue, 1.0) if cuts else 1.0
     measured = []
-    for mask, grid, cost in zip(masks, patches, ncut, strict=True):
+    for mask in masks:
         outside = float(evidence[~mask].mean()) if not mask.all() else 0.0
-        measured.append(
-            Measures(
-                eigenvalue=eigenvalue,
-                ncut=float(cost) / 2,
-                area=float(mask.mean()),
-                frame=frame_contact(mask),
-                gap=feature_gap(unit, grid),
-                contrast=float(evidence[mask].mean()) - outside,
-                saliency=0.0 if saliency is None else float(saliency[mask].mean()),
-            )
-        )
+        contrast = float(evidence[mask].mean()) - outside
+        measured.append(Measures(eigenvalue, float(mask.mean()), frame_contact(mask), contrast))
     return measured

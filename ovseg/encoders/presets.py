@@ -21,7 +21,6 @@ from ovseg.weights.cards import (
     EFFICIENTNET_LITE2,
     MINILM,
     MINILM_TOKENIZER,
-    WORLD_NAMES,
     WeightCard,
 )
 from ovseg.weights.hub_cards import CLIP_B16, CLIP_L14, DINO_B8, DINO_S16, DINOV2_L14
@@ -31,7 +30,6 @@ __all__ = [
     "OFFLINE",
     "PRESETS",
     "TEXT_SPACE",
-    "WORLD",
     "Encoders",
     "PresetCard",
     "choose_preset",
@@ -102,32 +100,6 @@ OFFLINE = PresetCard(
     load=_load_offline,
     backbone=Part((DINOV2_FOCUS,), _offline_shape),
     image_text=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
-)
-
-
-def _world_shape(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
-    from ovseg.encoders.world import load_world_shape
-
-    return LoneShape("world", load_world_shape(device=device, dtype=dtype), device, WORLD.cards)
-
-
-def _load_world(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-    from ovseg.encoders.world import load_world
-    from ovseg.vocabulary.store import load_vocabulary
-
-    image_text, backbone = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
-    spaces = (Space("world-shape", "backbone"), Space("world-names", "image_text"))
-    words = tuple(spec.name for spec in load_vocabulary("world").classes)
-    return Encoders("world", image_text, backbone, device, WORLD.cards, spaces=spaces, words=words)
-
-
-WORLD = PresetCard(
-    name="world",
-    summary="a small model of the learned world, for its drawn pictures only",
-    cards=(WORLD_NAMES,),
-    load=_load_world,
-    auto=False,
-    backbone=Part((WORLD_NAMES,), _world_shape),
 )
 
 

@@ -1,7 +1,4 @@
-"""Matching: features of patches against what the user named, into scores. Pure functions over tensors."""
+"""Matching: features of patches against names and prototypes, into scores. Pure functions over tensors.
 
-from ovseg.matching.appearance import PatchAppearance, appearance_evidence
-from ovseg.matching.fusion import Evidence, fuse
-from ovseg.matching.prompts import PromptTable, prompt_table
-
-__all__ = ["Evidence", "PatchAppearance", "PromptTable", "appearance_evidence", "fuse", "prompt_table"]
+In the order of the method: ``text_scores``, then ``prototype_scores``, then ``fusion``.
+"""

@@ -1,4 +1,4 @@
-"""Looks: attributes that pixels can be asked for directly: colour, place and texture.
+"""Appearance attributes that pixels show directly: colour, place and texture.
 
 A text encoder that never saw a picture of sky still knows the word, and a vocabulary can say that sky is
 blue, white or grey, at the top and smooth. Here a picture's patches are described in the same words, so that
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ovseg.matching.affinity import PatchAffinity
 from ovseg.vocabulary.appearance import ASPECTS, parse_appearance
 
 Array = npt.NDArray[np.float32]
@@ -42,7 +43,7 @@ _COLOUR_WIDTH = 14.0
 
 @dataclass(frozen=True)
 class PatchAppearance:
-    """A picture's patches in words.
+    """The patches of a picture described in words.
 
     Attributes:
         colour: (N, 11) share of each colour word, rows summing to 1.
@@ -72,28 +73,24 @@ class PatchAppearance:
         )
 
     def to(self, device: torch.device) -> PatchAppearance:
-        """The same on a device."""
+        """Return the same on a device."""
         return PatchAppearance(self.colour.to(device), self.place.to(device), self.texture.to(device))
 
-    def spread(self, affinity: torch.Tensor) -> PatchAppearance:
-        """Mix each patch's description with those of patches like it.
-
-        Args:
-            affinity: (N, N), rows summing to 1.
-        """
-        return PatchAppearance(affinity @ self.colour, affinity @ self.place, affinity @ self.texture)
+    def propagate(self, affinity: PatchAffinity) -> PatchAppearance:
+        """Mix each patch's description with those of patches like it."""
+        return PatchAppearance(*map(affinity.propagate, (self.colour, self.place, self.texture)))
 
 
 def appearance_evidence(
     appearance: PatchAppearance, specs: Sequence[tuple[str, ...]], *, doubt: float = 0.15
 ) -> torch.Tensor:
-    """How well each class's looks fit each patch.
+    """Return how well each class's appearance attributes fit each patch.
 
-    A class says of an aspect that its words occur with falling frequency (1, 1/2, 1/3… for colours; equally
-    for place and texture). The evidence is the log likelihood ratio of the patch's description under that
-    saying and under no saying at all (every word equally likely), summed over aspects; ``doubt`` is the
-    share of no saying that is mixed in, so that one odd patch rules nothing out. A class that says nothing
-    has evidence 0. Sayings with many words are spread thin and gain less than sharp ones.
+    The words of an attribute stand for frequencies of an aspect's words (1, 1/2, 1/3… for colours; equal for
+    place and texture). The evidence is the log likelihood ratio of the patch's description under these
+    frequencies and under equal ones for every word, summed over aspects; ``doubt`` is the share of equal
+    frequencies that is mixed in, so that one odd patch rules nothing out. A class without attributes has
+    evidence 0. Attributes with many words are less specific and gain less.
 
     Args:
         appearance: Of N patches.
@@ -110,7 +107,7 @@ def appearance_evidence(
     for spec in specs:
         total = torch.zeros_like(appearance.colour[:, 0])
         for entry in spec:
-            aspect, weights = _saying(entry)
+            aspect, weights = _frequencies(entry)
             shares: torch.Tensor = getattr(appearance, aspect)
             ratio = shares @ weights.to(shares.device) * len(weights)
             total = total + torch.log((1 - doubt) * ratio + doubt)
@@ -118,8 +115,8 @@ def appearance_evidence(
     return torch.stack(columns, dim=1) if columns else appearance.colour[:, :0]
 
 
-def _saying(entry: str) -> tuple[str, torch.Tensor]:
-    """``"colour: blue, white"`` as its aspect and the (W,) frequencies of the aspect's words."""
+def _frequencies(entry: str) -> tuple[str, torch.Tensor]:
+    """Return the aspect of ``"colour: blue, white"`` and the (W,) frequencies of the aspect's words."""
     aspect, words = parse_appearance(entry)
     weights = torch.zeros(len(ASPECTS[aspect]))
     for rank, word in enumerate(words):
@@ -128,7 +125,7 @@ def _saying(entry: str) -> tuple[str, torch.Tensor]:
 
 
 def _by_patch(values: npt.NDArray[np.floating], height: int, width: int) -> Array:
-    """Mean of (4h, 4w, C) over each patch: (N, C)."""
+    """Return the (N, C) mean of (4h, 4w, C) over each patch."""
     patches = values.reshape(height, SAMPLES, width, SAMPLES, -1).mean(axis=(1, 3))
     result: Array = patches.reshape(height * width, -1).astype(np.float32)
     return result
@@ -158,7 +155,7 @@ def _place_shares(height: int, width: int) -> Array:
 
 
 def _texture_shares(lightness: npt.NDArray[np.floating], height: int, width: int) -> Array:
-    """Smooth, fine and rough by the logarithm of the mean step between neighbouring samples (Lab L)."""
+    """Return shares of smooth, fine and rough by the log of the mean step between samples (Lab L)."""
     steps = np.zeros_like(lightness, dtype=np.float32)
     steps[:, 1:] += np.abs(np.diff(lightness, axis=1))
     steps[1:] += np.abs(np.diff(lightness, axis=0))

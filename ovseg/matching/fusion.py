@@ -1,121 +1,104 @@
-"""Fusion: what the text scores, the foreground and the looks say of each patch, as one set of scores.
+"""Prototype fusion and region pooling: text scores moved by a bank, then pooled over the image's regions.
 
-The decision is made in two steps. First, kind against kind: is this patch a *thing* or *stuff*? Foreground
-evidence answers that, weighed with the probability that the text scores gives to either kind. Then, within a
-kind: which thing, by the text scores; which stuff, by the text scores relative to chance and by looks. A name
-that the encoder has no picture of has nothing to win in a common softmax; within its kind it needs only to
-fit better than the other stuff.
+``log score = log text score + prototype_weight * similarity``. A class that the bank lacks gets the mean of
+its best rivals, so that the bank says nothing about it and it falls back to the text scores. Similarities
+that hardly differ between classes hardly move the text scores: a bank counts as much as it tells classes
+apart.
 
-Background words take part on both sides. A salient object that nobody asked for is background because it is
-a *thing* of another name, a wall because it is *stuff* of another name.
+Beside a bank whose support names have found, the background gets what the nearest class reaches: such a bank
+says *which* class a patch is, never *that* it is one of them. Among many classes there is always one that a
+patch is more like than the others, also where the patch is none of them; with any less for the background,
+that alone would make the patch that class. Support that a person gave does say that a patch is one of the
+classes: there the background gets what the three nearest classes reach on average.
+
+Region pooling follows the last step of CorrCLIP (Zhang et al., ICCV 2025), which gives each class-agnostic
+mask the label of its majority, and FreeDA (Barsellotti et al., CVPR 2024), which scores superpixels. Two
+things differ: scores are averaged and not labels counted, so that a sure patch weighs more; and the mean is
+mixed with a patch's own scores, so that a region that two classes share may fall to both.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from ovseg.config import SegmentConfig
+from ovseg.config import BankMatchingConfig
+from ovseg.matching.prototype_scores import PrototypeScores
 
-_FLOOR = 1e-3
-"""Least probability relative to chance that the text scores may give a stuff name."""
-_LEAST = 1e-12
-"""Least probability that any name has, so that a patch which nothing fits is shared out and not left over."""
-_SURE = 0.01
-"""Foreground evidence is kept this far from 0 and 1: it is never certain."""
+__all__ = ["fuse_prototypes", "pool_regions"]
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of the N patches of one image, for G groups: K classes, then background words.
-
-    Attributes:
-        text: (N, G) probabilities by the text scores, rows summing to 1.
-        image: (G,) the same for the whole image.
-        class_prior: (G,) text probability of each group on an average picture.
-        foreground: (N,) probability of belonging to an object, or None: no such evidence.
-        appearance: (N, G) log likelihood ratio of each group's looks.
-    """
-
-    text: torch.Tensor
-    image: torch.Tensor
-    class_prior: torch.Tensor
-    foreground: torch.Tensor | None
-    appearance: torch.Tensor
+_LEAST = 1e-4
+"""Least text score: below it a name counts as unknown to the encoder, not as less likely."""
+_RIVALS = 3
+"""Classes whose mean similarity stands for what has no prototypes."""
 
 
-def fuse(
-    evidence: Evidence, is_stuff: torch.Tensor, classes: int, *, has_background: bool, config: SegmentConfig
-) -> torch.Tensor:
-    """Scores of background and classes.
+def fuse_prototypes(
+    scores: Tensor, prototypes: PrototypeScores | None, config: BankMatchingConfig, *, has_background: bool
+) -> Tensor:
+    """Return the text scores moved by a bank.
 
     Args:
-        evidence: Of one image.
-        is_stuff: (G,) bool.
-        classes: K; the groups behind the first K are background words.
-        has_background: Whether a patch may be none of the classes; if not, column 0 is all zero.
-        config: Weights (``image_gate``, ``thing_stuff_prior``, ``background_thing_weight``,
-            ``background_stuff_weight``, ``prior_correction``, ``stuff_bias``, ``stuff_appearance``,
-            ``thing_appearance``).
+        scores: (N, K + 1) in [0, 1], background first.
+        prototypes: Of the same patches, or None: the bank has nothing for these classes.
+        config: Weights, and what the background gets; ``auto`` counts as ``top3_mean``, since who
+            gave the support is not known here (see ``BankMatcher.resolved``).
+        has_background: Whether a patch may be none of the classes.
 
     Returns:
-        (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is the background.
+        (N, K + 1) float32 in [0, 1], rows summing to 1; column 0 is 0 where there is no background.
     """
-    target_classes = torch.arange(len(is_stuff), device=is_stuff.device) < classes
-    taking_part = target_classes | has_background
-    things, stuff = ~is_stuff & taking_part, is_stuff & taking_part
-    weight = torch.where(
-        target_classes,
-        1.0,
-        torch.where(is_stuff, config.background_stuff_weight, config.background_thing_weight),
-    )
-    text = (evidence.text * weight).clamp(min=_LEAST)
-
-    # Shares of the kinds, not sums: small probabilities to a power would vanish.
-    total = text[:, taking_part].sum(1, keepdim=True)
-    thing_prior = (text[:, things].sum(1, keepdim=True) / total) ** config.thing_stuff_prior
-    stuff_prior = (text[:, stuff].sum(1, keepdim=True) / total) ** config.thing_stuff_prior
-    if evidence.foreground is not None and things.any() and stuff.any():
-        odds = torch.logit(evidence.foreground, eps=_SURE) - (0 if has_background else config.stuff_bias)
-        front = torch.sigmoid(odds)[:, None]
-        thing_prior, stuff_prior = thing_prior * front, stuff_prior * (1 - front)
-
-    scores = torch.zeros_like(text)
-    if things.any():
-        logits = torch.log(text) + config.thing_appearance * evidence.appearance
-        if has_background:
-            logits = logits + _log_gate(evidence.image, target_classes & ~is_stuff, config.image_gate)
-        scores[:, things] = thing_prior * torch.softmax(logits[:, things], dim=1)
-    if stuff.any():
-        scores[:, stuff] = stuff_prior * _stuff_shares(evidence, stuff, target_classes, config)
-    rest = scores[:, classes:].sum(1, keepdim=True)
-    result = torch.cat([rest, scores[:, :classes]], dim=1)
-    return result / result.sum(1, keepdim=True)
-
-
-def _stuff_shares(
-    evidence: Evidence, stuff: torch.Tensor, target_classes: torch.Tensor, config: SegmentConfig
-) -> torch.Tensor:
-    """(N, S) share of each kind of stuff in a patch, for the S groups of ``stuff``; rows sum to 1.
-
-    Of the background words only the best rival of a patch takes part: they all stand for the same label, and
-    the sum of many weak claims would drown any one name.
-    """
-    over_chance = torch.log(evidence.text / evidence.class_prior.clamp(min=1e-9) + _FLOOR)
-    logits = (config.prior_correction * over_chance + config.stuff_appearance * evidence.appearance)[:, stuff]
-    others = ~target_classes[stuff]
-    if others.any():
-        rivals = torch.where(others, logits, -torch.inf)
-        best = rivals == rivals.max(dim=1, keepdim=True).values
-        logits = torch.where(others & ~best, -torch.inf, logits)
-        logits = logits + torch.where(others, math.log(max(config.background_stuff_weight, 1e-9)), 0.0)
+    if prototypes is None or not len(prototypes.classes) or config.prototype_weight == 0:
+        return scores
+    own = prototypes.similarity
+    leading = own.topk(min(_RIVALS, own.shape[1]), dim=1).values
+    rivals = leading.mean(dim=1)
+    similarity = rivals[:, None].expand(-1, scores.shape[1]).clone()
+    if bool((prototypes.upper_bound > -1).any()):
+        similarity[:, 1:] = torch.minimum(prototypes.upper_bound, rivals)[:, None]
+    similarity[:, prototypes.classes + 1] = own
+    if config.background_score == "prototypes" and prototypes.background is not None:
+        similarity[:, 0] = prototypes.background
+    elif config.background_score == "max":
+        similarity[:, 0] = leading[:, 0]
+    logits = config.prototype_weight * similarity
+    if config.text_with_bank:
+        logits = logits + torch.log(scores.clamp(min=_LEAST))
+    else:
+        supported = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+        supported[prototypes.classes + 1] = True
+        supported[0] = has_background
+        logits = torch.where(supported, logits, -torch.inf)
+    if not has_background:
+        logits[:, 0] = -torch.inf
     return torch.softmax(logits, dim=1)
 
 
-def _log_gate(image: torch.Tensor, gated: torch.Tensor, exponent: float) -> torch.Tensor:
-    """(G,) logarithms of (score for the whole image / the best) to the power ``exponent``; 0 if not gated."""
-    logs = torch.log(image.clamp(min=_LEAST))
-    best = torch.where(gated, logs, -torch.inf).max()
-    return torch.where(gated, exponent * (logs - best), 0.0)
+def pool_regions(scores: Tensor, regions: Tensor, weight: float) -> Tensor:
+    """Mix every patch's scores with the mean of its region.
+
+    ``s_i <- (1 - weight) s_i + weight mean(s_j for j in the region of i)``, background among the columns; a
+    column that is 0 everywhere, such as that of a background that there is not, stays 0.
+
+    Args:
+        scores: (N, K + 1) floating, in [0, 1].
+        regions: (N,) int64, the region of each patch, from 0; numbers may be left out.
+        weight: In [0, 1]; 0 leaves the scores as they are, 1 gives all patches of a region the same.
+
+    Returns:
+        (N, K + 1) of the same dtype; rows keep the sum that all of them have, and columns theirs.
+
+    Raises:
+        ValueError: Shapes do not match, or the weight is out of range.
+    """
+    if regions.shape != scores.shape[:1]:
+        raise ValueError(f"expected a region for each of {len(scores)} patches, got {tuple(regions.shape)}")
+    if not 0 <= weight <= 1:
+        raise ValueError(f"expected a weight between 0 and 1, got {weight}")
+    if weight == 0 or not len(scores):
+        return scores
+    # A product, since sums by index come out differently from run to run on a GPU.
+    member = F.one_hot(regions).T.to(scores.dtype)
+    means = (member @ scores) / member.sum(dim=1, keepdim=True).clamp(min=1)
+    return (1 - weight) * scores + weight * means[regions]

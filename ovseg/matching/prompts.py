@@ -1,14 +1,17 @@
-"""From a vocabulary to a flat list of text prompts that know their class."""
+"""From a vocabulary to text prompts in groups, and to a classifier of patches over these groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from ovseg.vocabulary import ClassSpec, Vocabulary
+
+__all__ = ["PromptTable", "Reduction", "TextClassifier", "prompt_table"]
 
 Reduction = Literal["sum", "max", "mean"]
 """How several prompts of one class count as one."""
@@ -29,20 +32,20 @@ class PromptTable:
     """
 
     prompts: tuple[str, ...]
-    owners: torch.Tensor
+    owners: Tensor
     groups: tuple[ClassSpec, ...]
     classes: int
-    described: torch.Tensor
+    described: Tensor
 
     @property
     def target_count(self) -> int:
-        """How many of the prompts belong to the classes; they come first."""
+        """Number of prompts that belong to the classes; they come first."""
         return int((self.owners < self.classes).sum())
 
     def by_group(
-        self, probabilities: torch.Tensor, reduction: Reduction = "sum", attributes: float = 1.0
-    ) -> torch.Tensor:
-        """(…, T) probabilities of prompts to (…, G) of groups.
+        self, probabilities: Tensor, reduction: Reduction = "sum", attributes: float = 1.0
+    ) -> Tensor:
+        """Return the (…, G) probabilities of groups for (…, T) probabilities of prompts.
 
         In two steps, as AttrSeg (Ma et al., NeurIPS 2023, section 3.3) gathers attributes: the words of a
         class among themselves, its attributes among themselves, then the two.
@@ -56,19 +59,19 @@ class PromptTable:
             Sums as they are; in any other way, shares that sum to 1 over the groups.
         """
         if reduction == "sum" and attributes == 1:
-            return _gathered(probabilities, self.owners, len(self.groups), "sum")
+            return _reduced(probabilities, self.owners, len(self.groups), "sum")
         described = self.described.to(probabilities.device)
-        # Attributes take the places behind the words'.
-        places = self.owners.to(probabilities.device) + len(self.groups) * described
-        words, details = _gathered(probabilities, places, 2 * len(self.groups), reduction).chunk(2, dim=-1)
+        # Attributes have rows of their own, behind those of the words.
+        targets = self.owners.to(probabilities.device) + len(self.groups) * described
+        words, details = _reduced(probabilities, targets, 2 * len(self.groups), reduction).chunk(2, dim=-1)
         total = words + attributes * details
         return total / total.sum(-1, keepdim=True).clamp(min=1e-12)
 
 
-def _gathered(values: torch.Tensor, places: torch.Tensor, count: int, reduction: Reduction) -> torch.Tensor:
-    """(…, T) values to (…, count) by place; 0 where there is nothing."""
+def _reduced(values: Tensor, targets: Tensor, count: int, reduction: Reduction) -> Tensor:
+    """Return (…, count) reductions of the (…, T) values with the same target; 0 where there are none."""
     zeros = torch.zeros((*values.shape[:-1], count), dtype=values.dtype, device=values.device)
-    index = places.to(values.device)
+    index = targets.to(values.device)
     if reduction == "sum":
         return zeros.index_add_(-1, index, values)
     how = "amax" if reduction == "max" else "mean"
@@ -76,7 +79,7 @@ def _gathered(values: torch.Tensor, places: torch.Tensor, count: int, reduction:
 
 
 def prompt_table(vocabulary: Vocabulary, background: Sequence[ClassSpec]) -> PromptTable:
-    """Prompts of each class (name, synonyms, attributes), then negatives and background words.
+    """Return prompts of each class (name, synonyms, attributes), then negatives and background words.
 
     A text that several groups claim goes to the first. Background words compete even where every pixel
     must get one of the names: there they take what belongs to no name, so that it counts for none.
@@ -105,3 +108,35 @@ def prompt_table(vocabulary: Vocabulary, background: Sequence[ClassSpec]) -> Pro
         len(vocabulary),
         torch.tensor([text in attributes for text in owner]),
     )
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """A vocabulary ready for one image-text encoder: features to probabilities of its groups of prompts.
+
+    Attributes:
+        vocabulary: As given.
+        table: Its prompts in groups: K classes, then background words, with all that is known of them.
+        head: (…, D) features of the encoder to (…, T) probabilities of the prompts.
+        class_prior: (G,) probability that an average picture gives each group.
+        is_stuff: (G,) bool; a word of unknown kind counts as a thing.
+        synonyms: How the prompts of a class count as one.
+        attributes: Weight of attributes beside words.
+    """
+
+    vocabulary: Vocabulary
+    table: PromptTable
+    head: Callable[[Tensor], Tensor]
+    class_prior: Tensor
+    is_stuff: Tensor
+    synonyms: Reduction = "sum"
+    attributes: float = 1.0
+
+    @property
+    def appearance(self) -> tuple[tuple[str, ...], ...]:
+        """Appearance attributes of each group."""
+        return tuple(spec.appearance for spec in self.table.groups)
+
+    def score(self, features: Tensor) -> Tensor:
+        """Return the (…, G) probabilities of the groups for (…, D) features."""
+        return self.table.by_group(self.head(features), self.synonyms, self.attributes)

@@ -17,6 +17,7 @@ from ovseg.encoders.presets import TEXT_SPACE, Encoders
 from ovseg.errors import InputError, OutputError, UsageError
 from ovseg.file_locks import waiting_lock
 from ovseg.files import digest
+from ovseg.matching.prompts import TextClassifier
 from ovseg.outputs.support_sheet import (
     SheetEntry,
     clear_sheets,
@@ -25,12 +26,11 @@ from ovseg.outputs.support_sheet import (
     write_index,
     write_sheet,
 )
+from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec, ClassReport
 from ovseg.pipeline.bank_matching import pixel_hash
-from ovseg.pipeline.bank_report import BankBuild, ClassReport
-from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.bank_work import BankWork
 from ovseg.pipeline.support_encoder import EncodedSupport, SupportEncoder
-from ovseg.pipeline.text_classifier import TextClassifier
+from ovseg.pipeline.text_classifier import text_classifier
 from ovseg.prototypes import (
     PrototypeBank,
     SupportRecord,
@@ -45,24 +45,24 @@ from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["build_prototypes", "sheets_folder"]
 
-_MORE = 8
-"""Times the wished images that a source is asked for where lists may drop some."""
+_OVERSAMPLING = 8
+"""Times the shots that a source is asked for where allow or deny lists may drop some."""
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """A support image that was encoded; its pixels are let go but for the small picture and their hash."""
+class _Candidate:
+    """An encoded support image; of its pixels only a small picture and their hash are kept."""
 
     origin: Origin
     size: tuple[int, int]
     picture: npt.NDArray[np.uint8]
     pixels: str
-    seen: EncodedSupport
+    encoded: EncodedSupport
     evidence: SupportEvidence
 
 
 @dataclass(frozen=True)
-class _Double:
+class _Duplicate:
     """An image that came before."""
 
     origin: Origin
@@ -110,47 +110,43 @@ def build_prototypes(
 def _build(
     build_spec: BankBuildSpec, out: Path, plan: dict[str, Any], on_message: Callable[[str], None]
 ) -> BankBuild:
-    """Build the bank, or what is missing of it; nobody else does at the same time."""
-    vocabulary, encoders, prototypes = (
-        build_spec.vocabulary,
-        build_spec.encoders,
-        build_spec.config.prototypes,
-    )
+    """Build the bank, or what is missing of it, while holding its lock."""
+    vocabulary, encoders, config = build_spec.vocabulary, build_spec.encoders, build_spec.config
     work = BankWork(out, plan)
-    classifier = TextClassifier.prepare(vocabulary, encoders.image_text)
+    classifier = text_classifier(vocabulary, encoders.image_text, config.fusion)
     builder = _Builder(build_spec, classifier, sheets_folder(out))
-    parts, reports, resumed = [], [], 0
+    banks, reports, resumed = [], [], 0
     for index, spec in enumerate(vocabulary.classes):
-        part = work.get(index)
-        resumed += part is not None
-        if part is None:
-            part = builder.build(index, spec)
-            work.put(index, part)
+        bank = work.get(index)
+        resumed += bank is not None
+        if bank is None:
+            bank = builder.build(index, spec)
+            work.put(index, bank)
             on_message(
-                f"[{index + 1}/{len(vocabulary)}] {ClassReport.from_json(part.metadata['report']).line()}"
+                f"[{index + 1}/{len(vocabulary)}] {ClassReport.from_json(bank.metadata['report']).line()}"
             )
-        parts.append(part)
-        reports.append(ClassReport.from_json(part.metadata["report"]))
+        banks.append(bank)
+        reports.append(ClassReport.from_json(bank.metadata["report"]))
     if not any(report.used for report in reports):
         raise InputError("no class got any support image: look at the lines above, or take another source")
-    if prototypes.text:
-        parts.append(_texts(vocabulary, classifier, encoders))
+    if config.prototypes.text:
+        banks.append(_texts(vocabulary, classifier, encoders))
     metadata = {**plan, "plan": digest(plan), "weights": encoders.describe()["weights"]}
     metadata |= {"report": [report.to_json() for report in reports]}
     metadata |= {} if build_spec.root is None else {"root": str(build_spec.root)}
-    bank = merge_banks(parts, clean=prototypes.clean, metadata=metadata)
+    bank = merge_banks(banks, clean=config.prototypes.clean, metadata=metadata)
     write_index(sheets_folder(out), [(report.name, report.summary()) for report in reports])
     work.finish(bank, out)
-    return BankBuild(bank, tuple(reports), resumed)
+    return BankBuild(replace(bank, path=out), tuple(reports), resumed)
 
 
 def sheets_folder(out: Path) -> Path:
-    """Where the preview sheets of a bank are."""
+    """Return where the preview sheets of a bank are."""
     return out.with_name(out.name + ".sheets")
 
 
 def _built(out: Path, plan: str) -> BankBuild:
-    """The bank that is at ``out`` already, if it is the one that is wanted."""
+    """Return the bank that is at ``out`` already, if it has the plan."""
     bank = load_bank(out)
     if bank.metadata.get("plan") != plan:
         raise OutputError(
@@ -161,15 +157,15 @@ def _built(out: Path, plan: str) -> BankBuild:
 
 
 def _texts(vocabulary: Vocabulary, classifier: TextClassifier, encoders: Encoders) -> PrototypeBank:
-    """Names, synonyms and attributes of all classes, the lexicon's among them, as a bank."""
+    """Return names, synonyms and attributes of all classes, the lexicon's among them, as a bank."""
 
     def encode(texts: Sequence[str]) -> Any:
-        names = encoders.image_text
+        image_text = encoders.image_text
         with torch.inference_mode():
             # Words meet pictures in templates, where the encoder has them.
-            if isinstance(names, CosineEncoder):
-                return names.encode_words(texts).float().cpu().numpy()
-            return names.encode_text(texts).float().cpu().numpy()
+            if isinstance(image_text, CosineEncoder):
+                return image_text.encode_words(texts).float().cpu().numpy()
+            return image_text.encode_text(texts).float().cpu().numpy()
 
     specs = classifier.table.groups[: len(vocabulary)]
     table = text_table(TEXT_SPACE, encoders.fingerprints()[TEXT_SPACE], specs, encode)
@@ -180,74 +176,81 @@ class _Builder:
     """Makes the bank of one class after the other."""
 
     def __init__(self, build_spec: BankBuildSpec, classifier: TextClassifier, sheets: Path) -> None:
-        self._build_spec, self._named, self._sheets = build_spec, classifier, sheets
-        self._viewer = SupportEncoder(
-            build_spec.encoders, classifier, build_spec.config.encoding, build_spec.encode
+        self._build_spec, self._classifier, self._sheets = build_spec, classifier, sheets
+        config = build_spec.config
+        self._encoder = SupportEncoder(
+            build_spec.encoders, classifier, config.encoding, config.fusion, build_spec.encode
         )
         clear_sheets(sheets, [spec.name for spec in classifier.vocabulary.classes])
 
     def build(self, index: int, spec: ClassSpec) -> PrototypeBank:
-        """The bank of one class, with its report; its sheet is written before."""
+        """Return the bank of one class, with its report; its sheet is written before."""
         config, encoders = self._build_spec.config, self._build_spec.encoders
-        stuff = bool(self._named.is_stuff[index])
-        looked, doubles = self._look(index, spec)
-        regions = find_support_regions([one.evidence for one in looked], config.support, stuff=stuff)
-        pairs = list(zip(looked, regions, strict=True))
-        views = [_view(one, region) for one, region in pairs if region.rejected is None]
-        fingerprints = {space.name: encoders.fingerprint(space) for space in encoders.spaces}
+        stuff = bool(self._classifier.is_stuff[index])
+        candidates, duplicates = self._candidates(index, spec)
+        regions = find_support_regions(
+            [candidate.evidence for candidate in candidates], config.support, stuff=stuff
+        )
+        pairs = list(zip(candidates, regions, strict=True))
+        views = [_view(candidate, region) for candidate, region in pairs if region.rejected is None]
+        known = encoders.fingerprints()
+        fingerprints = {space.name: known[space.name] for space in encoders.spaces}
         bank = class_bank(spec, views, fingerprints, config.prototypes, stuff=stuff)
         rejected = [
-            (one.origin.name, region.rejected) for one, region in pairs if region.rejected is not None
+            (candidate.origin.name, region.rejected)
+            for candidate, region in pairs
+            if region.rejected is not None
         ]
-        rejected += [(double.origin.name, double.reason) for double in doubles]
+        rejected += [(duplicate.origin.name, duplicate.reason) for duplicate in duplicates]
         count = sum(len(table) for table in bank.tables.values())
         report = ClassReport(spec.name, len(views), tuple(rejected), count)
-        write_sheet(self._sheets, index, spec.name, report.summary(), list(_entries(pairs, doubles)))
+        write_sheet(self._sheets, index, spec.name, report.summary(), list(_entries(pairs, duplicates)))
         return replace(bank, metadata={"report": report.to_json()})
 
-    def _look(self, index: int, spec: ClassSpec) -> tuple[list[_Looked], list[_Double]]:
+    def _candidates(self, index: int, spec: ClassSpec) -> tuple[list[_Candidate], list[_Duplicate]]:
         """Encode the images of a class; of a picture that comes twice only the first counts."""
-        looked: list[_Looked] = []
-        doubles: list[_Double] = []
+        candidates: list[_Candidate] = []
+        duplicates: list[_Duplicate] = []
         known: dict[str, str] = {}
         shots, photo_filter = self._build_spec.config.shots, self._build_spec.photo_filter
         lists = bool(photo_filter.allow or photo_filter.deny)
-        for image in self._build_spec.source.images(spec, shots * _MORE if lists else shots):
+        for image in self._build_spec.source.images(spec, shots * _OVERSAMPLING if lists else shots):
             origin, picture = image.origin, small_picture(image.pixels)
             if not photo_filter.accepts(origin):
                 continue
             if origin.sha256 in known:
-                doubles.append(_Double(origin, picture, f"the same picture as {known[origin.sha256]}"))
+                duplicates.append(_Duplicate(origin, picture, f"the same picture as {known[origin.sha256]}"))
                 continue
             known[origin.sha256] = origin.name
-            seen = self._viewer.see(image)
+            encoded = self._encoder.encode(image)
             size = (int(image.pixels.shape[0]), int(image.pixels.shape[1]))
-            evidence = self._viewer.evidence(seen, image, index)
-            looked.append(_Looked(origin, size, picture, pixel_hash(image.pixels), seen, evidence))
-            if len(looked) == shots:
+            evidence = self._encoder.evidence(encoded, image, index)
+            pixels = pixel_hash(image.pixels)
+            candidates.append(_Candidate(origin, size, picture, pixels, encoded, evidence))
+            if len(candidates) == shots:
                 break
-        return looked, doubles
+        return candidates, duplicates
 
 
-def _view(one: _Looked, region: FoundRegion) -> SupportView:
-    origin = asdict(one.origin)
-    origin["details"] |= {"score": round(region.score, 6), "pixels": one.pixels}
-    features = {name: values.numpy() for name, values in one.seen.features.items()}
-    record = SupportRecord(0, origin, one.size, one.seen.grid)
-    return SupportView(record, region.foreground, region.background, features, one.seen.tokens.numpy())
+def _view(candidate: _Candidate, region: FoundRegion) -> SupportView:
+    origin, encoded = asdict(candidate.origin), candidate.encoded
+    origin["details"] |= {"score": round(region.score, 6), "pixels": candidate.pixels}
+    features = {name: values.numpy() for name, values in encoded.features.items()}
+    record = SupportRecord(0, origin, candidate.size, encoded.grid)
+    return SupportView(record, region.foreground, region.background, features, encoded.tokens.numpy())
 
 
 def _entries(
-    pairs: Sequence[tuple[_Looked, FoundRegion]], doubles: Sequence[_Double]
+    pairs: Sequence[tuple[_Candidate, FoundRegion]], duplicates: Sequence[_Duplicate]
 ) -> Iterator[SheetEntry]:
-    for one, region in pairs:
-        origin = one.origin
+    for candidate, region in pairs:
+        origin = candidate.origin
         yield SheetEntry(
-            picture=drawn(one.picture, region.foreground, region.background),
+            picture=drawn(candidate.picture, region.foreground, region.background),
             name=origin.name,
             metadata={"source": origin.source, "licence": origin.licence, **origin.details},
             score=region.score,
             rejected=region.rejected,
         )
-    for double in doubles:
-        yield SheetEntry(drawn(double.picture), double.origin.name, {}, 0.0, double.reason)
+    for duplicate in duplicates:
+        yield SheetEntry(drawn(duplicate.picture), duplicate.origin.name, {}, 0.0, duplicate.reason)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +13,42 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.config import SegmentConfig
+from ovseg.config import BankMatchingConfig
 from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders, choose_preset
 from ovseg.errors import UnknownName
 from ovseg.files import file_sha256
-from ovseg.matching.prototype_fusion import fuse_prototypes
-from ovseg.matching.prototype_matcher import PrototypeMatch, PrototypeMatcher
-from ovseg.pipeline.encode import EncodedImage
+from ovseg.matching.encoded_image import EncodedImage
+from ovseg.matching.prototype_scores import PrototypeMatcher, PrototypeScores
+from ovseg.memory import BoundedCache
 from ovseg.prototypes import PrototypeBank, check_fingerprints, load_bank
 from ovseg.prototypes.edit import recorded
-from ovseg.refinement import softmax_affinity
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["BankMatcher", "bank_vocabulary", "pixel_hash"]
-
+__all__ = ["BankMatcher", "bank_vocabulary", "pixel_hash", "preset_of_bank"]
 
 GIVEN = "folder"
 """The source of support that a person chose."""
+VOCABULARIES = 16
+"""Vocabularies whose prototypes are kept ready."""
 
 
 def pixel_hash(pixels: npt.NDArray[np.uint8]) -> str:
-    """SHA-256 of an image's size and (H, W, 3) pixels: the same picture, whatever its file."""
+    """Return the SHA-256 of an image's size and (H, W, 3) pixels: the same picture, whatever its file."""
     shape = np.array(pixels.shape, np.int64).tobytes()
     return hashlib.sha256(shape + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def bank_vocabulary(bank: PrototypeBank, *, has_background: bool = True) -> Vocabulary:
-    """The classes of a bank as a vocabulary."""
+    """Return the classes of a bank as a vocabulary."""
     return Vocabulary(bank.classes, has_background=has_background, source="bank")
 
 
 def preset_of_bank(bank: PrototypeBank) -> str:
-    """The preset that made a bank; ``auto`` where it says none that is on record here, or more than one.
+    """Return the preset that made a bank; ``auto`` where it records none that is known here, or several.
 
     Raises:
-        WeightsUnavailable: It is on record, but its weights are not on this machine.
+        WeightsUnavailable: It is known, but its weights are not on this machine.
     """
     names = recorded(bank, "preset")
     if len(names) != 1:
@@ -70,7 +72,6 @@ class BankMatcher:
     """
 
     def __init__(self, bank: PrototypeBank | Path | str, encoders: Encoders) -> None:
-        self.path = None if isinstance(bank, PrototypeBank) else Path(bank)
         self.bank = bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank))
         encoders = encoders.with_spaces(self.bank.tables)
         check_fingerprints(self.bank, encoders.fingerprints())
@@ -78,113 +79,91 @@ class BankMatcher:
         self.spaces: tuple[Space, ...] = tuple(
             space for space in encoders.spaces if len(self.bank.tables.get(space.name, ()))
         )
-        self._matchers: dict[str, PrototypeMatcher] = {}
-        self._pictures: dict[str, list[int]] = {}
+        self._matchers: BoundedCache[PrototypeMatcher] = BoundedCache(VOCABULARIES)
+        self._supports_of: dict[str, list[int]] = {}
         for index, record in enumerate(self.bank.supports):
             key = record.origin.get("details", {}).get("pixels")
             if key:
-                self._pictures.setdefault(str(key), []).append(index)
+                self._supports_of.setdefault(str(key), []).append(index)
 
     def matcher(self, vocabulary: Vocabulary) -> PrototypeMatcher:
-        """The bank's prototypes of a vocabulary's classes."""
-        key = vocabulary.hash
-        if key not in self._matchers:
-            self._matchers[key] = PrototypeMatcher(
-                self.bank, self.places(vocabulary), [space.name for space in self.spaces], self._device
-            )
-        return self._matchers[key]
+        """Return the bank's prototypes of a vocabulary's classes, prepared once."""
+        names = [space.name for space in self.spaces]
+        return self._matchers.get(
+            vocabulary.hash,
+            lambda: PrototypeMatcher(self.bank, self.class_map(vocabulary), names, self._device),
+        )
 
-    def places(self, vocabulary: Vocabulary) -> list[int]:
-        """For each class of the bank its index in the vocabulary, by name first, then by synonym; or -1."""
+    def class_map(self, vocabulary: Vocabulary) -> list[int]:
+        """Return for each class of the bank its index in the vocabulary, by name, then by synonym; or -1."""
         by_name = {spec.name.casefold(): index for index, spec in enumerate(vocabulary.classes)}
         by_word: dict[str, int] = {}
         for index, spec in enumerate(vocabulary.classes):
             for word in spec.words:
                 by_word.setdefault(word.casefold(), index)
-        found = []
+        indices = []
         for spec in self.bank.classes:
-            places = [by_name.get(spec.name.casefold(), -1)]
-            places += [by_word.get(word.casefold(), -1) for word in spec.words]
-            found.append(next((place for place in places if place >= 0), -1))
-        return found
+            candidates = [by_name.get(spec.name.casefold(), -1)]
+            candidates += [by_word.get(word.casefold(), -1) for word in spec.words]
+            indices.append(next((index for index in candidates if index >= 0), -1))
+        return indices
 
     def missing(self, vocabulary: Vocabulary) -> list[str]:
-        """Classes that the bank has no picture of; they are decided by the text scores."""
+        """Return the classes without prototypes; they are decided by the text scores."""
         present = set(self.matcher(vocabulary).present)
         return [spec.name for index, spec in enumerate(vocabulary.classes) if index not in present]
 
     def own_supports(self, pixels: npt.NDArray[np.uint8]) -> list[int]:
-        """Numbers of the support images with exactly these pixels; in this picture they should not count."""
-        return self._pictures.get(pixel_hash(pixels), []) if self._pictures else []
+        """Return the support images with exactly these pixels, which should not count in this picture."""
+        return self._supports_of.get(pixel_hash(pixels), []) if self._supports_of else []
 
-    def background_score(self, config: SegmentConfig) -> str:
-        """What stands for the background beside this bank's classes: the setting, or what ``auto`` means."""
+    def resolved(self, config: BankMatchingConfig) -> BankMatchingConfig:
+        """Return the settings with what ``background_score`` ``auto`` means for this bank."""
         if config.background_score != "auto":
-            return config.background_score
+            return config
         given = all(record.origin.get("source") == GIVEN for record in self.bank.supports)
-        return "top3_mean" if given or not config.text_with_bank else "max"
+        return replace(config, background_score="top3_mean" if given or not config.text_with_bank else "max")
 
-    def fuse(
-        self,
-        encoded: EncodedImage,
-        scores: torch.Tensor,
-        vocabulary: Vocabulary,
-        config: SegmentConfig,
-        *,
-        without: Sequence[int],
-    ) -> torch.Tensor:
-        """Move the text scores's scores (N, K + 1) by the bank; of the same shape.
-
-        Features are spread along the affinities of the image first, as text features are.
-        """
-        return fuse_prototypes(
-            scores,
-            self.match(encoded, vocabulary, config, without=without),
-            has_background=vocabulary.has_background,
-            config=config,
-            background_score=self.background_score(config),
-        )
-
-    def match(
-        self, encoded: EncodedImage, vocabulary: Vocabulary, config: SegmentConfig, *, without: Sequence[int]
-    ) -> PrototypeMatch | None:
-        """How like each class an image's patches look, or None: the bank has nothing for these classes."""
+    def scores(
+        self, image: EncodedImage, vocabulary: Vocabulary, excluded_supports: Sequence[int] = ()
+    ) -> PrototypeScores | None:
+        """Return how similar an image's patches are to each class, or None: the bank has none of them."""
         matcher = self.matcher(vocabulary)
         if not matcher.present:
             return None
-        return matcher.match(self._patches(encoded, matcher, config), without)
+        return matcher.scores(self._patches(image, matcher), excluded_supports)
 
     def nearest_prototypes(
         self,
-        encoded: EncodedImage,
+        image: EncodedImage,
         vocabulary: Vocabulary,
         labels: torch.Tensor,
-        config: SegmentConfig,
-        *,
-        without: Sequence[int],
+        excluded_supports: Sequence[int] = (),
     ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-        """By space, each patch's nearest prototype of its class; see :meth:`PrototypeMatcher.winners`."""
+        """Return by space each patch's nearest prototype of its class.
+
+        See :meth:`PrototypeMatcher.nearest_prototypes`.
+        """
         matcher = self.matcher(vocabulary)
         if not matcher.present:
             return {}
-        return matcher.nearest_prototypes(self._patches(encoded, matcher, config), labels, without)
+        return matcher.nearest_prototypes(self._patches(image, matcher), labels, excluded_supports)
 
     @staticmethod
-    def _patches(
-        encoded: EncodedImage, matcher: PrototypeMatcher, config: SegmentConfig
-    ) -> dict[str, torch.Tensor]:
-        """Features ready to be matched, spread along the affinities of the image."""
-        features = encoded.visual
-        if config.affinity_scale > 0:
-            affinity = softmax_affinity(encoded.tokens, config.affinity_scale)
-            features = {name: affinity @ values for name, values in features.items()}
+    def _patches(image: EncodedImage, matcher: PrototypeMatcher) -> dict[str, torch.Tensor]:
+        """Return features ready to be matched, propagated along the affinities of the image."""
+        features = {name: image.affinity.propagate(image.prototype_features[name]) for name in matcher.spaces}
         return matcher.prepare(features)
 
+    @cached_property
+    def _sha256(self) -> str | None:
+        return None if self.bank.path is None else file_sha256(self.bank.path)
+
     def describe(self) -> dict[str, Any]:
-        """Which bank it is, for run.json."""
+        """Return which bank it is, for run.json."""
         return {
-            "bank": None if self.path is None else self.path.name,
-            "sha256": None if self.path is None else file_sha256(self.path),
+            "bank": None if self.bank.path is None else self.bank.path.name,
+            "sha256": self._sha256,
             "plan": self.bank.metadata.get("plan"),
             "classes": len(self.bank.classes),
             "prototypes": {name: len(table) for name, table in self.bank.tables.items()},

@@ -1,4 +1,4 @@
-"""What is done of a bank that is being built: a file a class, in a folder beside it, safe against kills."""
+"""Finished classes of a bank that is being built: a file a class, in a folder beside it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BankWork:
         write_json(self.folder / _PLAN, {"digest": self.digest, "plan": plan})
 
     def get(self, number: int) -> PrototypeBank | None:
-        """The bank of the class at ``number``, if it was made; a damaged file counts as none."""
+        """Return the bank of the class at ``number``, if it was made; a damaged file counts as none."""
         path = self._path(number)
         if not path.is_file():
             return None
@@ -65,7 +65,7 @@ class BankWork:
         self.close()
 
     def close(self) -> None:
-        """Remove the folder; not one that somebody else filled."""
+        """Remove the folder, if it was made by ovseg."""
         if not (self.folder / _PLAN).is_file() and any(self.folder.iterdir()):
             raise OutputError(
                 f"{self.folder} is in the way: ovseg keeps what is done of a bank there, and this is not it"

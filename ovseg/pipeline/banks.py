@@ -1,25 +1,38 @@
-"""The doors to banks in Python: build one, add classes to one."""
+"""Banks for users: build one, add classes to one, make one for a run out of its images or of a pool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset
 from ovseg.errors import OutputError
+from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_report import BankBuild
-from ovseg.pipeline.bank_spec import BankBuildSpec
-from ovseg.pipeline.sources import as_source
-from ovseg.prototypes import PrototypeBank, check_fingerprints, load_bank, merge_banks, save_bank
+from ovseg.pipeline.bank_matching import BankMatcher
+from ovseg.pipeline.segmenter import Segmenter
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
+from ovseg.pipeline.sources import as_source, open_source
+from ovseg.prototypes import PrototypeBank, check_fingerprints, merge_banks, save_bank
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
 from ovseg.support.filters import PhotoFilter
-from ovseg.vocabulary import ClassNames, as_vocabulary
+from ovseg.vocabulary import ClassNames, Vocabulary, as_vocabulary
 
-__all__ = ["add_classes", "build_bank"]
+__all__ = [
+    "SELF",
+    "RunImages",
+    "add_classes",
+    "bank_beside",
+    "bank_from_pool",
+    "build_bank",
+    "encodings_beside",
+]
+
+SELF = "self"
+"""The pool that is the images themselves."""
 
 
 def build_bank(
@@ -73,7 +86,7 @@ def build_bank(
 
 
 def add_classes(
-    base: Path,
+    base: PrototypeBank,
     spec: BankBuildSpec,
     out: Path,
     *,
@@ -85,7 +98,7 @@ def add_classes(
     What is new is built at ``OUT.added`` first (its sheets stay in ``OUT.added.sheets/``).
 
     Args:
-        base: The bank; never changed unless ``out`` is the same file.
+        base: The bank, as ``load_bank`` gives it; its file is never changed unless ``out`` is the same.
         spec: Of what is added: its vocabulary are the classes to add, its encoders those of the bank.
         out: Where the larger bank goes.
         overwrite: Whether another file at ``out`` may be replaced.
@@ -95,14 +108,15 @@ def add_classes(
         BankMismatch: The bank was made by other encoders.
         OutputError: Another file is at ``out``, or it cannot be written.
     """
-    bank = load_bank(base)
+    bank = base
     encoders = spec.encoders.with_spaces(bank.tables)
     check_fingerprints(bank, encoders.fingerprints())
     if encoders is not spec.encoders:
         # What is added must lie where the rest does.
         spaces = tuple(space for space in encoders.spaces if space.name in bank.tables)
         spec = replace(spec, encoders=replace(encoders, spaces=spaces))
-    if out.exists() and out.resolve() != base.resolve() and not overwrite:
+    own = base.path is not None and out.resolve() == base.path.resolve()
+    if out.exists() and not own and not overwrite:
         raise OutputError(
             f"{out} is there already: give another file, or overwrite=True", parameters=["overwrite"]
         )
@@ -116,3 +130,65 @@ def add_classes(
     save_bank(bank, out)
     part.unlink(missing_ok=True)
     return replace(built, bank=bank)
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """What a run's own bank is made of and where it lies.
+
+    Attributes:
+        paths: All images of the run, whatever the shard.
+        out: Its folder.
+    """
+
+    paths: Sequence[Path]
+    out: Path
+
+
+def bank_beside(out: Path) -> Path:
+    """Return where the bank of a run is: beside its folder."""
+    return out.with_name(out.name + ".bank")
+
+
+def encodings_beside(out: Path) -> Path:
+    """Return where the encodings of a run are that is its own pool: beside its folder."""
+    return out.with_name(out.name + ".encoded")
+
+
+def bank_from_pool(
+    segmenter: Segmenter,
+    pool: str,
+    vocabulary: Vocabulary,
+    run: RunImages,
+    *,
+    on_message: Callable[[str], None] = lambda line: None,
+    advance: Callable[[], None] = lambda: None,
+) -> BankMatcher:
+    """Build the bank of a run, or take the one that an earlier call built, and let the segmenter use it.
+
+    Support is encoded and scored with the segmenter's own settings. With ``self`` every image is encoded
+    once for two passes: encodings are kept in ``OUT.encoded/`` in between.
+
+    Args:
+        segmenter: Without a bank.
+        pool: ``self``, or a pool's file or folder.
+        vocabulary: The classes.
+        run: The images and the folder of the run.
+        on_message: Gets a line for each class.
+        advance: Called after each image of the first pass.
+
+    Raises:
+        OvsegError: See ``build_prototypes``.
+    """
+    settings = segmenter.config
+    config = replace(SELF_BANK, encoding=settings.encoding, fusion=settings.fusion)
+    encoders, out = segmenter.encoders, bank_beside(run.out)
+    if pool == SELF:
+        segmenter.keep_encodings(encodings_beside(run.out))
+        classifier = segmenter.classifier_for(vocabulary)
+        source = SelfPool(run.paths, classifier, segmenter.encode, settings.fusion, advance)
+        spec = BankBuildSpec(vocabulary, source, encoders, config, encode=segmenter.encode, root=source.root)
+    else:
+        opened = open_source("retrieval", encoders, vocabulary.classes, pool=Path(pool))
+        spec = BankBuildSpec(vocabulary, opened, encoders, config)
+    return segmenter.use_bank(build_prototypes(spec, out, on_message=on_message).bank)

@@ -109,13 +109,13 @@ class Discoverer:
         self, pixels: npt.NDArray[np.uint8], wanted: Iterable[tuple[int, Facet]]
     ) -> tuple[dict[tuple[int, Facet], torch.Tensor], torch.Tensor | None]:
         """Features (h, w, D) of layers and facets, and saliency (h', w'), of (H, W, 3) uint8 RGB pixels."""
-        config, shape = self.config, self.encoders.backbone
-        rows, columns = grid_shape(pixels.shape[0], pixels.shape[1], shape.patch, config.image_size)
-        small = torch.from_numpy(resized(pixels, (rows * shape.patch, columns * shape.patch)))
+        config, backbone = self.config, self.encoders.backbone
+        rows, columns = grid_shape(pixels.shape[0], pixels.shape[1], backbone.patch, config.image_size)
+        small = torch.from_numpy(resized(pixels, (rows * backbone.patch, columns * backbone.patch)))
         images = small.to(self.encoders.device).permute(2, 0, 1)[None].float() / 255
         with self._timer:
-            found = shape.encode(images, dict.fromkeys([*wanted, (-1, "token")]))
-            saliency = shape.saliency(found[(-1, "token")])
+            found = backbone.encode(images, dict.fromkeys([*wanted, (-1, "token")]))
+            saliency = backbone.saliency(found[(-1, "token")])
         first = {key: values[0] for key, values in found.items()}
         return first, None if saliency is None else saliency[0]
 

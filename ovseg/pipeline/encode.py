@@ -1,10 +1,10 @@
-"""Encode images for all three questions at once: which words, what shape, what looks."""
+"""Encode images: from pixels to the features of every encoder of a preset, on one patch grid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,45 +12,21 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig
 from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
 from ovseg.encoders.presets import Encoders
 from ovseg.images.resize import resized
+from ovseg.matching.affinity import PatchAffinity
 from ovseg.matching.appearance import SAMPLES, PatchAppearance
-from ovseg.pipeline.multi_crop import crop_boxes
+from ovseg.matching.encoded_image import EncodedImage
 from ovseg.pipeline.timer import Timer
-from ovseg.pipeline.windows import SlidingWindowMerger, crop_features, in_groups, window_boxes
-from ovseg.refinement import softmax_affinity
+from ovseg.pipeline.windows import SlidingWindowMerger, crop_boxes, crop_features, in_groups, window_boxes
+
+__all__ = ["backbone_size", "encode_image", "encode_images"]
 
 
-@dataclass(frozen=True)
-class EncodedImage:
-    """All that is asked of an image's encoders; names, bank and refinement can change without it.
-
-    Attributes:
-        grid: (h, w) patches of the backbone.
-        text: (N, D) features of the image-text encoder on that grid, spread along affinities.
-        whole: (D,) feature of the image-text encoder for the whole image.
-        foreground: (N,) probability of belonging to an object, or None: the encoder cannot tell.
-        appearance: The patches in words, spread likewise.
-        tokens: (N, D) last-layer tokens of the backbone, as it gave them.
-        visual: For each space of prototypes, (N, D) unit-length features, not spread.
-        crops: (V, D) features of the image-text encoder for crops of the image
-            (``ovseg.pipeline.multi_crop``).
-    """
-
-    grid: tuple[int, int]
-    text: torch.Tensor
-    whole: torch.Tensor
-    foreground: torch.Tensor | None
-    appearance: PatchAppearance
-    tokens: torch.Tensor
-    visual: dict[str, torch.Tensor] = field(default_factory=dict)
-    crops: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0))
-
-
-def backbone_size(height: int, width: int, patch: int, config: SegmentConfig) -> tuple[int, int]:
-    """(H, W) in pixels, multiples of ``patch``, at which the backbone sees an image.
+def backbone_size(height: int, width: int, patch: int, config: EncodingConfig) -> tuple[int, int]:
+    """Return (H, W) in pixels, multiples of ``patch``, at which the backbone sees an image.
 
     The shorter side is ``image_size``; a very long image is scaled down until ``max_patches`` hold it, with
     at least one patch across.
@@ -71,7 +47,7 @@ def backbone_size(height: int, width: int, patch: int, config: SegmentConfig) ->
 def encode_image(
     pixels: npt.NDArray[np.uint8],
     encoders: Encoders,
-    config: SegmentConfig,
+    config: EncodingConfig,
     timer: Timer,
     spaces: Iterable[Space] = (),
 ) -> EncodedImage:
@@ -82,7 +58,7 @@ def encode_image(
 def encode_images(
     images: Sequence[npt.NDArray[np.uint8]],
     encoders: Encoders,
-    config: SegmentConfig,
+    config: EncodingConfig,
     timer: Timer,
     spaces: Iterable[Space] = (),
 ) -> list[EncodedImage]:
@@ -91,7 +67,7 @@ def encode_images(
     Args:
         images: (H, W, 3) uint8 RGB.
         encoders: A loaded preset.
-        config: Sizes and spreading.
+        config: Sizes and affinity propagation.
         timer: Counts the seconds of the encoders' own forward passes.
         spaces: Of prototypes that the images are to be compared with.
     """
@@ -105,38 +81,37 @@ def encode_images(
     last: FeatureKey = (-1, "token")
     guide_keys = encoders.image_text.guide
     keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *guide_keys])
-    shapes = _backbone_features(images, sizes, encoders, keys, timer)
-    guides = [{key: found[key] for key in guide_keys} for found, _ in shapes]
-    texts = _image_text_features(images, sizes, grids, guides, encoders, config, timer)
-    wholes = _image_features(images, encoders, timer)
+    backbone = _backbone_features(images, sizes, encoders, keys, timer)
+    dense = [
+        _DenseInput(pixels, size, grid, {key: found[key] for key in guide_keys})
+        for pixels, size, grid, (found, _) in zip(images, sizes, grids, backbone, strict=True)
+    ]
+    texts = _image_text_features(dense, encoders, config, timer)
+    whole = _image_features(images, encoders, timer)
     crops = _crop_features(images, encoders, config.crops, timer)
-    prototype_found = _prototype_backbone_features(
-        images, grids, encoders, [s for s in spaces if s.role == "prototype_backbone"], timer
-    )
+    prototype_spaces = [s for s in spaces if s.role == "prototype_backbone"]
+    prototype_backbone = _prototype_backbone_features(images, grids, encoders, prototype_spaces, timer)
 
     encoded = []
     for number, (pixels, grid) in enumerate(zip(images, grids, strict=True)):
-        found, saliency = shapes[number]
-        text = texts[number]
-        visual = {s.name: found[s.layer, s.facet][0].flatten(0, 1) for s in spaces if s.role == "backbone"}
-        visual |= {s.name: text for s in spaces if s.role == "image_text"}
-        visual |= {name: values.flatten(0, 1) for name, values in prototype_found[number].items()}
+        found, saliency = backbone[number]
+        features = {s.name: found[s.layer, s.facet][0].flatten(0, 1) for s in spaces if s.role == "backbone"}
+        features |= {s.name: texts[number] for s in spaces if s.role == "image_text"}
+        features |= {name: values.flatten(0, 1) for name, values in prototype_backbone[number].items()}
         tokens = found[last][0].flatten(0, 1)
-        seen = PatchAppearance.of(resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))).to(text.device)
-        if config.affinity_scale > 0:
-            affinity = softmax_affinity(tokens, config.affinity_scale)
-            text = affinity @ text
-            seen = seen.spread(affinity)
+        affinity = PatchAffinity(tokens, config.affinity_scale)
+        samples = resized(pixels, (grid[0] * SAMPLES, grid[1] * SAMPLES))
         encoded.append(
             EncodedImage(
                 grid=grid,
-                text=text,
-                whole=wholes[number],
+                text_features=affinity.propagate(texts[number]),
+                image_features=whole[number],
                 foreground=None if saliency is None else F.adaptive_avg_pool2d(saliency, grid)[0].flatten(),
-                appearance=seen,
+                appearance=PatchAppearance.of(samples).to(tokens.device).propagate(affinity),
                 tokens=tokens,
-                visual={name: F.normalize(values.float(), dim=1) for name, values in visual.items()},
-                crops=crops[number],
+                affinity=affinity,
+                prototype_features={k: F.normalize(values.float(), dim=1) for k, values in features.items()},
+                crop_features=crops[number],
             )
         )
     return encoded
@@ -149,7 +124,7 @@ def _backbone_features(
     keys: Iterable[FeatureKey],
     timer: Timer,
 ) -> list[tuple[dict[FeatureKey, torch.Tensor], torch.Tensor | None]]:
-    """For each image (1, h, w, D) features of the backbone for each key, and (1, h', w') saliency."""
+    """Return for each image (1, h, w, D) features of the backbone for each key, and (1, h', w') saliency."""
     result: list[Any] = [None] * len(images)
     for group, found in _by_size(images, sizes, encoders.backbone, encoders.device, keys, timer):
         with timer:
@@ -170,7 +145,7 @@ def _prototype_backbone_features(
     spaces: list[Space],
     timer: Timer,
 ) -> list[dict[str, torch.Tensor]]:
-    """For each image (h, w, D) features of the prototype backbone on the backbone's grid, for each space."""
+    """Return for each image (h, w, D) features of the prototype backbone on the grid, for each space."""
     result: list[dict[str, torch.Tensor]] = [{} for _ in images]
     if not spaces:
         return result
@@ -193,7 +168,7 @@ def _by_size(
     keys: Iterable[FeatureKey],
     timer: Timer,
 ) -> Iterator[tuple[Sequence[int], dict[FeatureKey, torch.Tensor]]]:
-    """Run an encoder on images of one size at a time: their numbers, and their features for each key."""
+    """Run an encoder on images of one size at a time; yield their numbers and their features for each key."""
     for group in in_groups(sizes):
         batch = torch.cat([_tensor(images[i], sizes[i], device) for i in group])
         with timer:
@@ -204,7 +179,7 @@ def _by_size(
 def _image_features(
     images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, timer: Timer
 ) -> torch.Tensor:
-    """(B, D) features of the image-text encoder for the whole images, each made a square."""
+    """Return (B, D) features of the image-text encoder for the whole images, each made a square."""
     side = encoders.image_text.image_size
     squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
     with timer:
@@ -214,73 +189,83 @@ def _image_features(
 def _crop_features(
     images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, timer: Timer
 ) -> list[torch.Tensor]:
-    """For each image (V, D) features of the image-text encoder for its crops."""
+    """Return for each image (V, D) features of the image-text encoder for its crops."""
     result = []
     for pixels in images:
         boxes = crop_boxes(pixels.shape[0], pixels.shape[1], most)
-        pieces = [pixels[rows, columns] for rows, columns in boxes]
-        result.append(_image_features(pieces, encoders, timer) if pieces else torch.zeros(0, 0))
+        crops = [pixels[rows, columns] for rows, columns in boxes]
+        result.append(_image_features(crops, encoders, timer) if crops else torch.zeros(0, 0))
     return result
 
 
+@dataclass(frozen=True)
+class _DenseInput:
+    """What dense features of one image are made from.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB.
+        size: (H, W) in pixels at which the backbone sees it.
+        grid: (h, w) patches of the backbone, on which the features are wanted.
+        guide: (1, h, w, D) features of the backbone by which the image-text encoder is guided.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    guide: Mapping[FeatureKey, torch.Tensor]
+
+
 def _image_text_features(
-    images: Sequence[npt.NDArray[np.uint8]],
-    sizes: Sequence[tuple[int, int]],
-    grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
-    encoders: Encoders,
-    config: SegmentConfig,
-    timer: Timer,
+    inputs: Sequence[_DenseInput], encoders: Encoders, config: EncodingConfig, timer: Timer
 ) -> list[torch.Tensor]:
-    """For each image (N, D) features of the image-text encoder, the mean over its scales."""
+    """Return for each image (N, D) features of the image-text encoder, the mean over its scales."""
     image_text = encoders.image_text
     totals: list[torch.Tensor] = []
     sides = config.scales or image_text.dense_scales
     for side in sides:
         scale = side / config.image_size
         scaled = []
-        for pixels, like in zip(images, sizes, strict=True):
+        for image in inputs:
             height, width = (
-                image_text.multiple * max(2, round(x * scale / image_text.multiple)) for x in like
+                image_text.multiple * max(2, round(x * scale / image_text.multiple)) for x in image.size
             )
-            scaled.append(_tensor(pixels, (height, width), encoders.device))
-        patches = _windowed(scaled, grids, guides, image_text, config.window or image_text.window, timer)
+            scaled.append(_tensor(image.pixels, (height, width), encoders.device))
+        patches = _windowed(inputs, scaled, image_text, config.window or image_text.window, timer)
         totals = [a + b for a, b in zip(totals, patches, strict=True)] if totals else patches
-    if len(totals) != len(images):
+    if len(totals) != len(inputs):
         raise ValueError(f"encoder {type(image_text).__name__} names no sizes for dense features")
     return [total / len(sides) for total in totals]
 
 
 def _windowed(
-    images: Sequence[torch.Tensor],
-    grids: Sequence[tuple[int, int]],
-    guides: Sequence[Mapping[FeatureKey, torch.Tensor]],
+    inputs: Sequence[_DenseInput],
+    scaled: Sequence[torch.Tensor],
     image_text: ImageTextEncoder,
     window: tuple[int, int] | None,
     timer: Timer,
 ) -> list[torch.Tensor]:
-    """(N, D) dense features of each (1, 3, H, W) image at one scale, the mean over its windows.
+    """Return (N, D) dense features of each (1, 3, H, W) image at one scale, the mean over its windows.
 
     Windows of one size go through the encoder together, whichever image they are of. Linear features may be
     resampled before they are scored.
     """
-    sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in images]
+    sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in scaled]
     crop, stride = _in_patches(window, image_text.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
-    seen = [
-        {key: crop_features(guides[number][key], box, sizes[number]) for key in image_text.guide}
+    guides = [
+        {key: crop_features(inputs[number].guide[key], box, sizes[number]) for key in image_text.guide}
         for number, box in jobs
     ]
-    mergers = [SlidingWindowMerger(grid, size) for grid, size in zip(grids, sizes, strict=True)]
+    mergers = [SlidingWindowMerger(image.grid, size) for image, size in zip(inputs, sizes, strict=True)]
     alike = [
-        (box.size, *(guide.shape for guide in guides_.values()))
-        for (_, box), guides_ in zip(jobs, seen, strict=True)
+        (box.size, *(values.shape for values in guide.values()))
+        for (_, box), guide in zip(jobs, guides, strict=True)
     ]
     for group in in_groups(alike):
-        batch = torch.cat([jobs[job][1].cut(images[jobs[job][0]]) for job in group])
-        guide = {key: torch.cat([seen[job][key] for job in group]) for key in image_text.guide}
+        batch = torch.cat([jobs[job][1].cut(scaled[jobs[job][0]]) for job in group])
+        batch_guide = {key: torch.cat([guides[job][key] for job in group]) for key in image_text.guide}
         with timer:
-            dense = image_text.encode_dense(batch, guide)
+            dense = image_text.encode_dense(batch, batch_guide)
         for job, features in zip(group, dense, strict=True):
             number, box = jobs[job]
             mergers[number].add(box, features)
@@ -288,7 +273,7 @@ def _windowed(
 
 
 def _in_patches(window: tuple[int, int] | None, patch: int) -> tuple[int | None, int | None]:
-    """Crop and stride as whole patches."""
+    """Return crop and stride as whole patches."""
     if window is None:
         return None, None
     crop, stride = (patch * max(1, round(length / patch)) for length in window)
@@ -296,6 +281,6 @@ def _in_patches(window: tuple[int, int] | None, patch: int) -> tuple[int | None,
 
 
 def _tensor(pixels: npt.NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> torch.Tensor:
-    """(1, 3, H, W) float32 in [0, 1] of the image at another size, on the device."""
+    """Return the (1, 3, H, W) float32 in [0, 1] of the image at another size, on the device."""
     image = torch.from_numpy(resized(pixels, size)).to(device)
     return image.permute(2, 0, 1)[None].float() / 255

@@ -1,4 +1,4 @@
-"""Why a result is what it is: from the patches of a region back to the support regions that decided them."""
+"""Explain a result: from the patches of a region back to the support regions that decided them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ovseg.images import load_image
 from ovseg.outputs.explain_page import ExplainedRegion, SupportMatch
 from ovseg.outputs.support_sheet import drawn, small_picture
 from ovseg.pipeline.bank_matching import BankMatcher
-from ovseg.pipeline.patch_scores import patch_scores
+from ovseg.pipeline.decide import patch_scores
 from ovseg.pipeline.segmenter import Segmenter
+from ovseg.prototypes import PrototypeBank
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["SupportPhotos", "explain_image"]
@@ -26,7 +27,7 @@ __all__ = ["SupportPhotos", "explain_image"]
 LEAST = 0.005
 """Regions smaller than this share of the image join their class's largest region on the page."""
 SHOWN = 3
-"""Witnesses a region and space."""
+"""Support regions shown for a region and space."""
 
 NearestPrototypes = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
@@ -39,12 +40,12 @@ class SupportPhotos:
         folders: Where its photos may lie now.
     """
 
-    def __init__(self, bank: BankMatcher, folders: Sequence[Path] = ()) -> None:
-        self._bank = bank.bank
+    def __init__(self, bank: PrototypeBank, folders: Sequence[Path] = ()) -> None:
+        self._bank = bank
         self._folders = (*_roots(self._bank.metadata), *folders)
 
     def thumbnail(self, region: int, *, around: bool = False) -> npt.NDArray[np.uint8] | None:
-        """The photo of a region with the region drawn; None: not on this machine, or not as it was.
+        """Return the photo of a region with the region drawn; None: not on this machine, or not as it was.
 
         Args:
             region: Its number in the bank.
@@ -55,8 +56,8 @@ class SupportPhotos:
         name = str(origin.get("name", ""))
         # Banks recorded each photo's own path before they recorded the folder.
         recorded = origin.get("details", {}).get("path")
-        places = [Path(str(recorded))] if recorded else []
-        for path in (*places, *(folder / name for folder in self._folders)):
+        own_paths = [Path(str(recorded))] if recorded else []
+        for path in (*own_paths, *(folder / name for folder in self._folders)):
             try:
                 if path.is_file() and file_sha256(path) == origin.get("sha256"):
                     picture = small_picture(load_image(path).pixels)
@@ -67,16 +68,16 @@ class SupportPhotos:
 
 
 def _roots(metadata: Mapping[str, Any]) -> Iterator[Path]:
-    """Folders that a bank recorded, and the banks that were merged into it or added to it."""
-    left: list[Any] = [metadata]
-    while left:
-        some = left.pop(0)
-        if not isinstance(some, Mapping):
+    """Yield folders that a bank recorded, and the banks that were merged into it or added to it."""
+    pending: list[Any] = [metadata]
+    while pending:
+        source = pending.pop(0)
+        if not isinstance(source, Mapping):
             continue
-        if isinstance(some.get("root"), str):
-            yield Path(some["root"])
-        lists = (some.get("merged"), some.get("added"))
-        left += [entry for inner in lists if isinstance(inner, list) for entry in inner]
+        if isinstance(source.get("root"), str):
+            yield Path(source["root"])
+        lists = (source.get("merged"), source.get("added"))
+        pending += [entry for inner in lists if isinstance(inner, list) for entry in inner]
 
 
 @torch.inference_mode()
@@ -93,43 +94,43 @@ def explain_image(
     """
     bank = segmenter.bank
     if bank is None:
-        raise ValueError("there is nothing to explain without a bank")
+        raise ValueError("explaining needs a bank")
     encoded = segmenter.encode(pixels)
-    without = bank.own_supports(pixels)
+    excluded = bank.own_supports(pixels)
     classifier = segmenter.classifier_for(vocabulary)
-    said = patch_scores(encoded, classifier, segmenter.config, bank, without=without, explain=True)
-    scores = said.scores
+    scores = patch_scores(encoded, classifier, segmenter.config, bank, excluded)
+    nearest = bank.nearest_prototypes(encoded, vocabulary, scores.argmax(dim=1) - 1, excluded)
     ranked = scores.topk(min(2, scores.shape[1]), dim=1).indices
     labels = ranked[:, 0].reshape(encoded.grid).cpu().numpy()
     regions, owners = _regions(labels)
     flat = regions.reshape(-1)
     explained = []
     for index, label in enumerate(owners):
-        here = torch.from_numpy(flat == index)
-        means = scores[here].mean(dim=0)
+        members = torch.from_numpy(flat == index)
+        means = scores[members].mean(dim=0)
         means[label] = -1
         second = int(means.argmax())
         runner_up = (vocabulary.names[second], float(means[second])) if float(means[second]) > 0 else None
         rival: NearestPrototypes = {}
         if runner_up is not None:
-            wanted = torch.full((len(scores),), second - 1, device=scores.device)
-            rival = bank.nearest_prototypes(encoded, vocabulary, wanted, segmenter.config, without=without)
+            second_labels = torch.full((len(scores),), second - 1, device=scores.device)
+            rival = bank.nearest_prototypes(encoded, vocabulary, second_labels, excluded)
         explained.append(
             ExplainedRegion(
                 label=label,
                 class_name=vocabulary.names[label],
-                score=float(scores[here, label].mean()),
-                share=float(here.float().mean()),
+                score=float(scores[members, label].mean()),
+                share=float(members.float().mean()),
                 runner_up=runner_up,
-                support=_matches(bank, photos, said.nearest_prototypes, here),
-                rivals=_matches(bank, photos, rival, here),
+                support=_matches(bank, photos, nearest, members),
+                rivals=_matches(bank, photos, rival, members),
             )
         )
     return regions, explained
 
 
 def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Connected regions of a (h, w) label map, largest first; specks join the largest of their class."""
+    """Return connected regions of a (h, w) label map, largest first; specks join their class's largest."""
     found: list[tuple[int, npt.NDArray[np.bool_]]] = []
     for label in np.unique(labels).tolist():
         parts, count = ndimage.label(labels == label)
@@ -145,17 +146,17 @@ def _regions(labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], list
 
 
 def _matches(
-    bank: BankMatcher, photos: SupportPhotos, nearest_prototypes: NearestPrototypes, here: torch.Tensor
+    bank: BankMatcher, photos: SupportPhotos, nearest_prototypes: NearestPrototypes, members: torch.Tensor
 ) -> tuple[SupportMatch, ...]:
-    """The support regions whose prototypes are nearest to most patches of a region, in each space."""
+    """Return the support regions whose prototypes are nearest to most patches of a region, in each space."""
     found = []
     for space, (all_rows, all_scores) in nearest_prototypes.items():
-        rows, scores = all_rows[here].cpu().numpy(), all_scores[here].cpu().numpy()
+        rows, scores = all_rows[members].cpu().numpy(), all_scores[members].cpu().numpy()
         table = bank.bank.tables[space]
         support = np.where(rows >= 0, table.regions[np.maximum(rows, 0)], -1)
         numbers, counts = np.unique(support[support >= 0], return_counts=True)
-        for place in np.argsort(-counts, kind="stable")[:SHOWN]:
-            number = int(numbers[place])
+        for rank in np.argsort(-counts, kind="stable")[:SHOWN]:
+            number = int(numbers[rank])
             record = bank.bank.supports[bank.bank.regions[number].support]
             around = not bool(table.foreground[rows[support == number][0]])
             found.append(
@@ -166,7 +167,7 @@ def _matches(
                     licence=str(record.origin.get("licence", "unknown")),
                     space=space,
                     similarity=float(scores[support == number].mean()),
-                    share=float(counts[place]) / max(1, len(rows)),
+                    share=float(counts[rank]) / max(1, len(rows)),
                     picture=photos.thumbnail(number, around=around),
                     around=around,
                 )

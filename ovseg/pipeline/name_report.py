@@ -1,4 +1,4 @@
-"""What an encoder makes of a name: words like it, what is known of it, and what it will be confused with."""
+"""Report on names: similar words in the text space, what the lexicon knows, and likely confusions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LIKELY = 0.99
 
 
 @dataclass(frozen=True)
-class Nearness:
-    """Another word or class and how near it is.
+class SimilarName:
+    """Another word or class and its similarity.
 
     Attributes:
         name: The word or class.
@@ -41,7 +41,7 @@ class Nearness:
 
 @dataclass(frozen=True)
 class NameReport:
-    """All that decides how a name is looked for.
+    """All that decides how a name is scored.
 
     Attributes:
         spec: The class with its gaps filled from the lexicon.
@@ -56,13 +56,13 @@ class NameReport:
     spec: ClassSpec
     templates: str
     examples: tuple[str, ...]
-    nearest: tuple[Nearness, ...]
-    others: tuple[Nearness, ...]
+    nearest: tuple[SimilarName, ...]
+    others: tuple[SimilarName, ...]
     attributes: tuple[tuple[str, float], ...]
     known: int
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """Return it as JSON-able values."""
         return {
             "name": self.spec.name,
             "words": list(self.spec.words),
@@ -79,7 +79,7 @@ class NameReport:
 
 
 def known_words() -> tuple[str, ...]:
-    """Words of the lexicon, the background list and the shipped vocabularies, each once."""
+    """Return words of the lexicon, the background list and the shipped vocabularies, each once."""
     words = [word for entry in lexicon() for word in entry.words]
     words += background_words()
     for name in vocabulary_names():
@@ -95,7 +95,7 @@ def explain_names(
     top: int = 8,
     templates: Sequence[str] = (),
 ) -> list[NameReport]:
-    """Ask an encoder about names.
+    """Return a report on each name.
 
     Words are compared as they stand, without templates, which pull all words together.
 
@@ -103,8 +103,8 @@ def explain_names(
         targets: The names.
         vocabulary: The list that they will compete in, with or without them; None: they compete with each
             other.
-        image_text: The encoder of the image-text encoder.
-        top: How many near words are returned.
+        image_text: In whose text space words are compared.
+        top: How many similar words are returned.
         templates: Patterns of the encoder's template set, with ``{}`` for the word.
 
     Raises:
@@ -127,16 +127,16 @@ def explain_names(
     for spec in enriched(specs, image_text):
         own = embed(spec.words)
         cosines = (own @ vectors.T).amax(0)
-        apart = torch.tensor([word not in {w.casefold() for w in spec.words} for word in reference])
-        scale = cosines[apart].sort().values
+        is_other = torch.tensor([word not in {w.casefold() for w in spec.words} for word in reference])
+        scale = cosines[is_other].sort().values
 
-        def near(name: str, cosine: float, scale: torch.Tensor = scale) -> Nearness:
+        def similar(name: str, cosine: float, scale: torch.Tensor = scale) -> SimilarName:
             farther = int(torch.searchsorted(scale, torch.tensor(cosine)))
-            return Nearness(name, round(cosine, 4), round(farther / max(1, len(scale)), 4))
+            return SimilarName(name, round(cosine, 4), round(farther / max(1, len(scale)), 4))
 
-        order = [i for i in cosines.argsort(descending=True, stable=True).tolist() if apart[i]][:top]
+        order = [i for i in cosines.argsort(descending=True, stable=True).tolist() if is_other[i]][:top]
         others = [
-            near(rival.name, float((own @ embed(rival.words).T).max()))
+            similar(rival.name, float((own @ embed(rival.words).T).max()))
             for rival in rivals
             if rival.name.casefold() != spec.name.casefold()
         ]
@@ -146,10 +146,10 @@ def explain_names(
                 spec=spec,
                 templates=str(getattr(image_text, "templates", "")) if templates else "",
                 examples=tuple(pattern.replace("{}", spec.name) for pattern in patterns[:3]),
-                nearest=tuple(near(reference[i], float(cosines[i])) for i in order),
+                nearest=tuple(similar(reference[i], float(cosines[i])) for i in order),
                 others=tuple(sorted(others, key=lambda entry: -entry.cosine)),
                 attributes=tuple(attributes),
-                known=int(apart.sum()),
+                known=int(is_other.sum()),
             )
         )
     return reports

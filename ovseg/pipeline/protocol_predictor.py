@@ -1,8 +1,8 @@
 """The plain path of the field's protocols: windows through CLIP, a softmax over all words, and nothing else.
 
 Everything that decides a figure is the protocol's: size, windows, templates, factor, threshold (see
-`ovseg.evaluation.protocols`). What ovseg adds of its own (lexicon, foreground, looks, refinement) has no
-part.
+`ovseg.evaluation.protocols`). What ovseg adds of its own (lexicon, foreground, appearance, refinement) has
+no part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class ProtocolPredictor:
     """Predictions under a protocol; a :class:`ovseg.evaluation.predictions.Predictor`.
 
     Args:
-        encoders: A preset whose *names* are CLIP's; the backbone serves as guide where its variant asks.
+        encoders: A preset whose image-text encoder is CLIP; the backbone gives proxy features where the
+            variant asks.
         vocabulary: One class for each class of the data set (background not counted).
         dataset: What is predicted.
         protocol: With a crop.
@@ -68,7 +69,7 @@ class ProtocolPredictor:
         self._text = image_text.encode_words(words, protocol.templates)
         self._scale = protocol.scale or image_text.logit_scale
         self._fill = image_text.mean
-        self._encoders, self._dataset, self._dialect = encoders, dataset, protocol
+        self._encoders, self._dataset, self._protocol = encoders, dataset, protocol
         self._at_once = at_once or (4 if encoders.device.type == "cpu" else 32)
         self._timer = Timer(encoders.device)
 
@@ -98,7 +99,7 @@ class ProtocolPredictor:
                 (pixels.shape[0], pixels.shape[1]),
                 logits=True,
                 scale=self._scale,
-                threshold=self._dialect.threshold,
+                threshold=self._protocol.threshold,
                 background=self._dataset.has_background,
                 owners=self._owners,
             )
@@ -114,7 +115,7 @@ class ProtocolPredictor:
         images = [self._resized(pixels) for pixels in inputs]
         sums = [torch.zeros(len(self._text), *image.shape[1:], device=image.device) for image in images]
         counts = [torch.zeros(image.shape[1:], device=image.device) for image in images]
-        crop, stride = self._dialect.crop, self._dialect.stride
+        crop, stride = self._protocol.crop, self._protocol.stride
         jobs = [
             (index, box)
             for index, image in enumerate(images)
@@ -122,7 +123,7 @@ class ProtocolPredictor:
         ]
         for group in in_groups([box.size for _, box in jobs], self._at_once):
             windows = [jobs[job] for job in group]
-            padding = _padding(windows[0][1].size, self._dialect.pad_multiple)
+            padding = _padding(windows[0][1].size, self._protocol.pad_multiple)
             batch = torch.stack([self._padded(box.cut(images[index]), padding) for index, box in windows])
             for (index, box), window in zip(windows, self._window_cosines(batch), strict=True):
                 left, _, above, _ = padding
@@ -133,9 +134,11 @@ class ProtocolPredictor:
 
     def _window_cosines(self, batch: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) windows to (B, T, H, W)."""
-        image_text, shape = self._encoders.image_text, self._encoders.backbone
+        image_text, backbone = self._encoders.image_text, self._encoders.backbone
         with self._timer:
-            guide = shape.encode(_fitted(batch, shape.patch), image_text.guide) if image_text.guide else {}
+            guide = (
+                backbone.encode(_fitted(batch, backbone.patch), image_text.guide) if image_text.guide else {}
+            )
             features = image_text.encode_dense(_fitted(batch, image_text.multiple), guide)
         cosines = (features @ self._text.T).permute(0, 3, 1, 2)
         return F.interpolate(cosines, size=batch.shape[-2:], mode="bilinear", align_corners=False)
@@ -143,7 +146,7 @@ class ProtocolPredictor:
     def _resized(self, pixels: Pixels) -> torch.Tensor:
         """(3, H', W') float32 in [0, 1], bilinear without antialiasing, in whole levels, as mmcv resizes."""
         image = torch.from_numpy(pixels).to(self._encoders.device).permute(2, 0, 1)[None].float()
-        size = protocol_size(pixels.shape[0], pixels.shape[1], self._dialect)
+        size = protocol_size(pixels.shape[0], pixels.shape[1], self._protocol)
         if size != tuple(image.shape[-2:]):
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False).round()
         return image[0] / 255

@@ -1,4 +1,4 @@
-"""Segment images by names: the door to the library."""
+"""Segment images by names: encode, then decide."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from ovseg.config import SegmentConfig
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.presets import Encoders, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
-from ovseg.files import digest
 from ovseg.images import ImageLike, LoadedImage, as_image
-from ovseg.memory import Allocator
+from ovseg.matching.encoded_image import EncodedImage
+from ovseg.matching.prompts import TextClassifier
+from ovseg.memory import Allocator, BoundedCache
 from ovseg.outputs.segmentation import Segmentation
 from ovseg.pipeline.bank_matching import BankMatcher, bank_vocabulary, pixel_hash, preset_of_bank
-from ovseg.pipeline.encode import EncodedImage, encode_images
+from ovseg.pipeline.decide import patch_scores
+from ovseg.pipeline.encode import encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
-from ovseg.pipeline.patch_scores import PatchScores, patch_scores
 from ovseg.pipeline.settings import SegmentSettings
-from ovseg.pipeline.text_classifier import TextClassifier
+from ovseg.pipeline.text_classifier import text_classifier
 from ovseg.pipeline.timer import Timer
 from ovseg.prototypes import PrototypeBank, load_bank
 from ovseg.refinement import label_map
 from ovseg.version import __version__
 from ovseg.vocabulary import ClassNames, Vocabulary, as_vocabulary
 
+VOCABULARIES = 16
+"""Vocabularies that are kept ready."""
 BATCH = 8
 """Images of a list that go through the encoders together on an accelerator; on a CPU it is one at a time."""
 
@@ -92,10 +95,12 @@ class Segmenter:
         **settings: Unpack[SegmentSettings],
     ) -> None:
         self.config = (config or SegmentConfig()).with_settings(**settings)
+        if bank is not None and not isinstance(bank, PrototypeBank):
+            bank = load_bank(bank)
         if isinstance(preset, str):
             place = resolve_device(device)
             if preset == "auto" and bank is not None and not roles.given:
-                preset = preset_of_bank(bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank)))
+                preset = preset_of_bank(bank)
             card = choose_preset(preset, roles)
             _log.info("loading preset %s on %s", card.name, place)
             self.encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
@@ -104,7 +109,7 @@ class Segmenter:
             self.encoders, self.note = preset, note
         self._timer = Timer(self.encoders.device)
         self._allocator = Allocator()
-        self._named: dict[str, TextClassifier] = {}
+        self._classifiers: BoundedCache[TextClassifier] = BoundedCache(VOCABULARIES)
         self._turn = threading.RLock()
         self.bank = None if bank is None else BankMatcher(bank, self.encoders)
         self.store: EncodingStore | None = None
@@ -225,12 +230,12 @@ class Segmenter:
         """Encode (H, W, 3) uint8 RGB images, those of one size in one pass."""
         if self.store is None:
             spaces = () if self.bank is None else self.bank.spaces
-            return encode_images(images, self.encoders, self.config, self._timer, spaces)
+            return encode_images(images, self.encoders, self.config.encoding, self._timer, spaces)
         keys = [pixel_hash(pixels) for pixels in images]
         found = {key: kept for key in keys if (kept := self.store.get(key, self.encoders.device)) is not None}
         missing = {key: pixels for key, pixels in zip(keys, images, strict=True) if key not in found}
         made = encode_images(
-            list(missing.values()), self.encoders, self.config, self._timer, self.encoders.spaces
+            list(missing.values()), self.encoders, self.config.encoding, self._timer, self.encoders.spaces
         )
         found |= {key: self.store.put(key, encoded) for key, encoded in zip(missing, made, strict=True)}
         return [found[key] for key in keys]
@@ -252,51 +257,42 @@ class Segmenter:
             "image_text": encoders.image_text.describe(),
             "backbone": encoders.backbone.describe(),
             "spaces": encoders.fingerprints(),
-            "settings": self.config.encoding,
+            "settings": self.config.encoding.to_dict(),
         }
-        self.store = EncodingStore(folder, identity)
+        self.store = EncodingStore(folder, identity, self.config.encoding.affinity_scale)
         return self.store
 
     def classifier_for(self, vocabulary: Vocabulary) -> TextClassifier:
-        """A vocabulary ready for this segmenter's encoders; prepared once."""
-        key = digest([vocabulary.hash, self.config.synonyms, self.config.attributes])
-        if key not in self._named:
-            self._named[key] = TextClassifier.prepare(
-                vocabulary,
-                self.encoders.image_text,
-                synonyms=self.config.synonyms,
-                attributes=self.config.attributes,
-            )
-        return self._named[key]
+        """Return a vocabulary ready for this segmenter's encoders; the last ones are kept.
+
+        Segmenters that differ in settings share what is kept (``with_settings``): these are in the key.
+        """
+        return self._classifiers.get(
+            f"{vocabulary.hash} {self.config.fusion}",
+            lambda: text_classifier(vocabulary, self.encoders.image_text, self.config.fusion),
+        )
 
     @torch.inference_mode()
     def decide(
         self, encoded: EncodedImage, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary
     ) -> Segmentation:
-        """Label an encoded image."""
+        """Label an encoded image.
+
+        With ``keep_nearest``, ``details["nearest_prototypes"]`` has for each space the (h, w) rows of the
+        bank's table that are nearest to the patches among those of their class (-1: none), and their cosines.
+        """
+        config, bank = self.config, self.bank
         classifier = self.classifier_for(vocabulary)
-        config = self.config
-        without = () if self.bank is None else self.bank.own_supports(pixels)
-        said = patch_scores(
-            encoded, classifier, config, self.bank, without=without, explain=config.keep_nearest
-        )
-        height, width = encoded.grid
-        grid = said.scores.T.reshape(-1, height, width)
-        labels, confidence = label_map(
-            grid, pixels, refine=config.refine, refine_side=config.refine_side, abstain=config.abstain
-        )
-        kept = grid.cpu().numpy().astype(np.float16) if config.keep_scores else None
-        details = _nearest_prototypes(said, encoded.grid)
-        return Segmentation(labels, confidence, classifier.vocabulary.names, scores=kept, details=details)
-
-
-def _nearest_prototypes(said: PatchScores, grid: tuple[int, int]) -> dict[str, Any]:
-    """By space, (h, w) rows of the bank's table that decided the patches, and their cosines."""
-    if not said.nearest_prototypes:
-        return {}
-    return {
-        "nearest_prototypes": {
-            name: (rows.reshape(grid).cpu().numpy(), scores.reshape(grid).cpu().numpy())
-            for name, (rows, scores) in said.nearest_prototypes.items()
-        }
-    }
+        excluded = [] if bank is None else bank.own_supports(pixels)
+        scores = patch_scores(encoded, classifier, config, bank, excluded)
+        grid_scores = scores.T.reshape(-1, *encoded.grid)
+        labels, confidence = label_map(grid_scores, pixels, config.refinement)
+        details: dict[str, Any] = {}
+        if bank is not None and config.keep_nearest:
+            found = bank.nearest_prototypes(encoded, vocabulary, scores.argmax(dim=1) - 1, excluded)
+            details["nearest_prototypes"] = {
+                name: (rows.reshape(encoded.grid).cpu().numpy(), cosines.reshape(encoded.grid).cpu().numpy())
+                for name, (rows, cosines) in found.items()
+            }
+        kept = grid_scores.cpu().numpy().astype(np.float16) if config.keep_scores else None
+        return Segmentation(labels, confidence, vocabulary.names, scores=kept, details=details)

@@ -19,7 +19,7 @@ _GIVEN = ("encoders", "classes", "settings")
 
 
 def known_source(name: str, **inputs: Any) -> Callable[..., SupportSource]:
-    """What opens a source, once it is known that there is one and that it has what it needs.
+    """Return what opens a source, after checking that it exists and has what it needs.
 
     Raises:
         UnknownName: No source of that name.
@@ -62,7 +62,7 @@ def open_source(
 def as_source(
     source: SupportSource | str | Path, encoders: Encoders, classes: Sequence[ClassSpec]
 ) -> SupportSource:
-    """A source as it is; a path is the folder of ``folder``."""
+    """Return a source as it is; a path becomes the source ``folder``."""
     if isinstance(source, str | Path):
         return open_source("folder", encoders, classes, support=Path(source))
     return source

@@ -1,9 +1,7 @@
-"""Support images through the encoders: what is known of their patches, for regions and prototypes."""
+"""Encode support images: features and evidence of their patches, for regions and prototypes."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +9,17 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig, FusionConfig
 from ovseg.discovery.config import LAST_TOKENS
 from ovseg.discovery.find import foreground_evidence
 from ovseg.discovery.support import SupportEvidence
 from ovseg.encoders.presets import Encoders
-from ovseg.pipeline.encode import EncodedImage, encode_image
-from ovseg.pipeline.text_classifier import TextClassifier
-from ovseg.pipeline.text_scores import text_scores
+from ovseg.matching.encoded_image import EncodedImage
+from ovseg.matching.prompts import TextClassifier
+from ovseg.matching.text_scores import text_scores
+from ovseg.memory import BoundedCache
+from ovseg.pipeline.bank_build import Encode
+from ovseg.pipeline.encode import encode_image
 from ovseg.pipeline.timer import Timer
 from ovseg.support.base import UNKNOWN, SupportImage
 
@@ -28,8 +29,8 @@ CONTEXT = ("tree", "sky", "building", "road", "person")
 """What usually stands around things (context elimination; ReCo, Shin et al., NeurIPS 2022, section 3.2)."""
 KEPT = 32
 """Encoded images that are kept, since classes share photos where they come from one pool."""
-_SAID = 0.25
-"""Share of a patch's pixels that must be marked for the patch to count as marked."""
+_ANNOTATED = 0.25
+"""Share of a patch's pixels that must be annotated for the patch to count as annotated."""
 
 
 @dataclass(frozen=True)
@@ -57,45 +58,45 @@ class SupportEncoder:
     Args:
         encoders: A loaded preset with spaces of prototypes.
         classifier: All classes of the bank, which compete for every patch.
-        config: How images are encoded.
-        encode: Encodes in their stead, where somebody keeps encodings.
+        encoding: How images are encoded.
+        fusion: How their text scores come about.
+        encode: Encodes in the encoders' stead, where encodings are kept.
     """
 
     def __init__(
         self,
         encoders: Encoders,
         classifier: TextClassifier,
-        config: SegmentConfig,
-        encode: Callable[[npt.NDArray[np.uint8]], EncodedImage] | None = None,
+        encoding: EncodingConfig,
+        fusion: FusionConfig,
+        encode: Encode | None = None,
     ) -> None:
-        self._encoders, self._named, self._config = encoders, classifier, config
+        self._encoders, self._classifier = encoders, classifier
+        self._encoding, self._fusion = encoding, fusion
         self._encode = encode or self._encode_anew
         self._timer = Timer(encoders.device)
-        self._kept: OrderedDict[str, EncodedSupport] = OrderedDict()
+        self._kept: BoundedCache[EncodedSupport] = BoundedCache(KEPT)
         words = [{word.casefold() for word in spec.words} for spec in classifier.vocabulary.classes]
         self._context = [index for index, own in enumerate(words) if own & set(CONTEXT)]
 
+    def encode(self, image: SupportImage) -> EncodedSupport:
+        """Encode an image, or take it from the last ones that were encoded."""
+        return self._kept.get(image.origin.sha256, lambda: self._encoded(image))
+
     @torch.inference_mode()
-    def see(self, image: SupportImage) -> EncodedSupport:
-        """Encode an image, or remember it."""
-        key = image.origin.sha256
-        if key not in self._kept:
-            encoded = self._encode(image.pixels)
-            self._kept[key] = EncodedSupport(
-                grid=encoded.grid,
-                tokens=encoded.tokens.float().cpu(),
-                features={name: values.cpu() for name, values in encoded.visual.items()},
-                scores=text_scores(encoded, self._named, self._config).float().cpu(),
-                foreground=self._objects(encoded),
-            )
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+    def _encoded(self, image: SupportImage) -> EncodedSupport:
+        encoded = self._encode(image.pixels)
+        return EncodedSupport(
+            grid=encoded.grid,
+            tokens=encoded.tokens.float().cpu(),
+            features={name: values.cpu() for name, values in encoded.prototype_features.items()},
+            scores=text_scores(encoded, self._classifier, self._fusion).float().cpu(),
+            foreground=self._foreground(encoded),
+        )
 
     @staticmethod
-    def _objects(encoded: EncodedImage) -> torch.Tensor:
-        """(N,) in [0, 1], foreground evidence: the encoder's own, or that of the normalized cut.
+    def _foreground(encoded: EncodedImage) -> torch.Tensor:
+        """Return (N,) in [0, 1], foreground evidence: the encoder's own, or that of the normalized cut.
 
         OVDiff looks for objects in its support pictures as well, with a model for it (section 3.2).
         """
@@ -105,45 +106,44 @@ class SupportEncoder:
         return torch.from_numpy(foreground_evidence(patches, config=LAST_TOKENS)).flatten()
 
     def _encode_anew(self, pixels: npt.NDArray[np.uint8]) -> EncodedImage:
-        return encode_image(pixels, self._encoders, self._config, self._timer, spaces=self._encoders.spaces)
+        return encode_image(pixels, self._encoders, self._encoding, self._timer, self._encoders.spaces)
 
-    def evidence(self, seen: EncodedSupport, image: SupportImage, index: int) -> SupportEvidence:
-        """What is known of an image's patches for the class at ``index``.
+    def evidence(self, encoded: EncodedSupport, image: SupportImage, index: int) -> SupportEvidence:
+        """Return what is known of an image's patches for the class at ``index``.
 
-        Its probability is that of the text scores with foreground and appearance, all classes and background
-        words
-        competing: this finds stuff too, of which an encoder may have no picture.
+        Its probability is its text score, all classes and background words competing: this finds stuff too,
+        of which an encoder may have no picture.
 
-        Tokens are those of the backbone where somebody marked the image, since what is grown stays
-        within it; elsewhere those of the first space of prototypes, which compare across images.
+        Tokens are those of the backbone where the image is annotated, since what is grown stays within it;
+        elsewhere those of the first space of prototypes, which compare across images.
         """
-        marked = image.mark is not None
-        tokens = seen.tokens if marked else seen.features[self._encoders.spaces[0].name]
+        annotated = image.mark is not None
+        tokens = encoded.tokens if annotated else encoded.features[self._encoders.spaces[0].name]
         context = [1 + other for other in self._context if other != index]
         return SupportEvidence(
             tokens=tokens,
-            grid=seen.grid,
-            text=seen.scores[:, 1 + index],
-            foreground=seen.foreground,
-            attribution=None if image.attribution is None else on_grid(image.attribution, seen.grid),
-            mark=None if image.mark is None else annotation_on_grid(image.mark, seen.grid),
-            context=seen.scores[:, context].T if context else None,
+            grid=encoded.grid,
+            text=encoded.scores[:, 1 + index],
+            foreground=encoded.foreground,
+            attribution=None if image.attribution is None else on_grid(image.attribution, encoded.grid),
+            mark=None if image.mark is None else annotation_on_grid(image.mark, encoded.grid),
+            context=encoded.scores[:, context].T if context else None,
         )
 
 
 def on_grid(values: npt.NDArray[np.float32], grid: tuple[int, int]) -> torch.Tensor:
-    """(H, W) map to (h * w,) means of the patches."""
+    """Return the (h * w,) means of the patches of an (H, W) map."""
     tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
     return F.adaptive_avg_pool2d(tensor, grid).flatten()
 
 
 def annotation_on_grid(mark: npt.NDArray[np.uint8], grid: tuple[int, int]) -> torch.Tensor:
-    """(H, W) mark to (h * w,) shares of the class among a patch's marked pixels.
+    """Return the (h * w,) share of the class among each patch's annotated pixels of an (H, W) annotation.
 
-    NaN where nothing is said of a patch, which is where fewer than a quarter of its pixels are marked (or
-    fewer than in the best marked patch, for a mark so small that no patch has a quarter).
+    NaN for a patch without annotation, which is one with fewer than a quarter of its pixels annotated (or
+    fewer than in the best patch, for an annotation so small that no patch has a quarter).
     """
-    said = on_grid((mark != UNKNOWN).astype(np.float32), grid)
+    annotated = on_grid((mark != UNKNOWN).astype(np.float32), grid)
     inside = on_grid((mark == 1).astype(np.float32), grid)
-    enough = said >= min(_SAID, float(said.max()))
-    return torch.where(enough & (said > 0), inside / said.clamp(min=1e-9), torch.nan)
+    enough = annotated >= min(_ANNOTATED, float(annotated.max()))
+    return torch.where(enough & (annotated > 0), inside / annotated.clamp(min=1e-9), torch.nan)

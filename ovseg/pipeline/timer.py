@@ -1,4 +1,4 @@
-"""Seconds spent in encoders, so that a run can say what the rest costs."""
+"""Measure the seconds spent in encoders."""
 
 from __future__ import annotations
 

@@ -1,13 +1,22 @@
-"""Windows over an image: where they lie, and how what they say is put together without seams."""
+"""Windows and crops of an image: where they lie, and how features of windows are merged without seams."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Box", "SlidingWindowMerger", "crop_features", "in_groups", "sampled", "window_boxes"]
+__all__ = [
+    "Box",
+    "SlidingWindowMerger",
+    "crop_boxes",
+    "crop_features",
+    "in_groups",
+    "sampled",
+    "window_boxes",
+]
 
 AT_ONCE = 16
 """Images or windows that go through an encoder together, at most."""
@@ -33,7 +42,7 @@ class Box:
 
 
 def window_boxes(height: int, width: int, crop: int | None, stride: int | None) -> list[Box]:
-    """Windows that cover an image, in reading order.
+    """Return windows that cover an image, in reading order.
 
     The last of a row or column is moved back until it ends at the border (mmsegmentation's sliding window);
     an image shorter than the crop has one window of its own length.
@@ -62,8 +71,26 @@ def _starts(length: int, crop: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+def crop_boxes(height: int, width: int, most: int) -> list[tuple[slice, slice]]:
+    """Return rows and columns of the crops of 2 × 2 up to ``most`` × ``most``, scale by scale, row by row.
+
+    Crops of one scale cover the image and do not overlap; none is empty, however small the image.
+    """
+    boxes = []
+    for scale in range(2, most + 1):
+        rows, columns = (_parts(length, scale) for length in (height, width))
+        boxes += [(down, across) for down in rows for across in columns]
+    return boxes
+
+
+def _parts(length: int, count: int) -> list[slice]:
+    edges = [index * length // count for index in range(count + 1)]
+    # Of a side with fewer pixels than parts, some parts are the same pixel.
+    return [slice(min(a, length - 1), max(b, a + 1)) for a, b in itertools.pairwise(edges)]
+
+
 def in_groups(keys: Sequence[Hashable], most: int = AT_ONCE) -> list[list[int]]:
-    """Indices in groups of equal keys, at most so many in each: what one pass of an encoder takes.
+    """Return indices in groups of equal keys, at most so many in each: what one pass of an encoder takes.
 
     Groups come in the order of their first members, indices in theirs.
     """
@@ -107,7 +134,7 @@ class SlidingWindowMerger:
 
 
 def crop_features(features: torch.Tensor, box: Box, size: tuple[int, int]) -> torch.Tensor:
-    """What a window sees of a whole image's features, at their resolution.
+    """Return the part of a whole image's features inside a window, at their resolution.
 
     Args:
         features: (B, h, w, D) features of the whole image.
@@ -117,7 +144,7 @@ def crop_features(features: torch.Tensor, box: Box, size: tuple[int, int]) -> to
     Returns:
         (B, h', w', D), patches as large as before, bilinear where the window does not begin with one.
     """
-    places = []
+    positions = []
     spans = (
         (features.shape[1], size[0], box.top, box.bottom),
         (features.shape[2], size[1], box.left, box.right),
@@ -125,16 +152,16 @@ def crop_features(features: torch.Tensor, box: Box, size: tuple[int, int]) -> to
     for patches, length, start, end in spans:
         count = max(1, round((end - start) * patches / length))
         centres = torch.arange(count, dtype=torch.float64) + 0.5
-        places.append((start + centres * (end - start) / count) / length)
-    return torch.stack([sampled(image, *places) for image in features]).to(features.dtype)
+        positions.append((start + centres * (end - start) / count) / length)
+    return torch.stack([sampled(image, *positions) for image in features]).to(features.dtype)
 
 
 def sampled(features: torch.Tensor, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
-    """Features at places, linear between the centres of patches and constant beyond the outer ones.
+    """Sample features at positions, linear between the centres of patches and constant beyond the outer ones.
 
     Args:
         features: (h, w, D).
-        down: (n,) places from 0, the upper border, to 1, the lower.
+        down: (n,) positions from 0, the upper border, to 1, the lower.
         across: (m,) likewise from left to right.
 
     Returns:
@@ -145,12 +172,12 @@ def sampled(features: torch.Tensor, down: torch.Tensor, across: torch.Tensor) ->
     return torch.einsum("nh,mw,hwd->nmd", rows, columns, features.float())
 
 
-def _linear_weights(places: torch.Tensor, patches: int) -> torch.Tensor:
+def _linear_weights(positions: torch.Tensor, patches: int) -> torch.Tensor:
     """(n, patches) float32 weights, rows summing to 1."""
-    position = (places * patches - 0.5).clamp(0, patches - 1)
+    position = (positions * patches - 0.5).clamp(0, patches - 1)
     low = position.floor().clamp(max=max(patches - 2, 0)).long()
     share = (position - low).float()
-    weights = torch.zeros(len(places), patches)
+    weights = torch.zeros(len(positions), patches)
     weights.scatter_add_(1, low[:, None], 1 - share[:, None])
     return weights.scatter_add_(1, (low + 1).clamp(max=patches - 1)[:, None], share[:, None])
 
@@ -160,5 +187,5 @@ def _centres(patches: int, length: int, start: int, end: int) -> tuple[slice, to
     # In units of half a pixel per patch, centres and bounds are whole numbers: no rounding decides who is in.
     first = max(0, -(-(2 * start * patches - length) // (2 * length)))
     stop = min(patches, -(-(2 * end * patches - length) // (2 * length)))
-    places = (torch.arange(first, stop, dtype=torch.float64) + 0.5) * length / patches
-    return slice(first, stop), (places - start) / (end - start)
+    positions = (torch.arange(first, stop, dtype=torch.float64) + 0.5) * length / patches
+    return slice(first, stop), (positions - start) / (end - start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ class PrototypeBank:
         supports: Images that prototypes come from.
         regions: Their regions.
         metadata: How the bank was made, JSON-able: version, sources, settings, seed, templates hash.
+        path: The file that it was read from, if it was.
 
     Raises:
         ValueError: An index points nowhere.
@@ -109,6 +111,7 @@ class PrototypeBank:
     supports: tuple[SupportRecord, ...] = ()
     regions: tuple[SupportRegion, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for record in self.supports:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ __all__ = ["VERSION", "load_bank", "save_bank"]
 
 Array = npt.NDArray[Any]
 
-VERSION = 1
-"""Of the layout of bank files."""
+VERSION = 2
+"""Of the layout of bank files: 2 has classes with ``appearance``, and settings by stage."""
 
 _CONTENT = {"classes", "spaces", "kinds", "supports", "facts"}
 _SPACE = {"space", "identity", "texts"}
@@ -68,11 +69,16 @@ def load_bank(path: str | Path) -> PrototypeBank:
     """Read a bank.
 
     Raises:
-        BankMismatch: It is missing, no bank, of a newer version, cut short, altered, or makes no sense.
+        BankMismatch: It is missing, no bank, of another version, cut short, altered, or makes no sense.
     """
-    _, content, arrays = read_container(Path(path), "bank", VERSION)
+    path = Path(path)
+    version, content, arrays = read_container(path, "bank", VERSION)
+    if version < VERSION:
+        raise BankMismatch(
+            f"{path} is a bank of version {version}, this ovseg reads {VERSION}: build it again"
+        )
     try:
-        return _parse(content, arrays)
+        return replace(_parse(content, arrays), path=path)
     except (ValueError, TypeError, KeyError, OverflowError, OvsegError) as error:
         raise BankMismatch(f"cannot use bank {path}: it is damaged ({error}): make it anew") from error
 

@@ -1,7 +1,6 @@
 """Refinement: scores on a grid to labels of pixels. Pure functions over arrays."""
 
-from ovseg.refinement.affinity import softmax_affinity
 from ovseg.refinement.labels import label_map
 from ovseg.refinement.pamr import pamr
 
-__all__ = ["label_map", "pamr", "softmax_affinity"]
+__all__ = ["label_map", "pamr"]

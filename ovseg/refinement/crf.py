@@ -12,7 +12,7 @@ ITERATIONS = 10
 
 
 def dense_crf(image: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """Mean-field inference with the settings usual in the field (ReCo, NeurIPS 2022).
+    """Refine scores by mean-field inference with the settings usual in the field (ReCo, NeurIPS 2022).
 
     Gaussian: weight 3, 1 px. Bilateral: weight 4, 67 px, 3 grey levels.
 

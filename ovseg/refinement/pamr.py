@@ -19,7 +19,7 @@ def pamr(
     iterations: int = 10,
     dilations: tuple[int, ...] = DILATIONS,
 ) -> torch.Tensor:
-    """Let each pixel's scores follow those of neighbours of like colour.
+    """Smooth each pixel's scores along neighbours of similar colour.
 
     Every iteration replaces a pixel's scores by the weighted mean over its neighbours at all dilations; the
     weights are a softmax over the neighbours of ``-|I_i - I_j| / (0.1 sigma_i)``, averaged over channels,
@@ -29,7 +29,7 @@ def pamr(
     Args:
         image: (3, H, W) float in [0, 1].
         scores: (K, H, W) float.
-        iterations: How often.
+        iterations: How many times.
         dilations: Distances of the neighbours, eight at each.
 
     Returns:
@@ -49,10 +49,10 @@ def pamr(
     count = len(offsets) + 1
     mean = (around.sum(dim=0) + image) / count
     squares = (around.square().sum(dim=0) + image.square()) / count
-    spread = (squares - mean.square()).clamp(min=0).sqrt()
+    deviation = (squares - mean.square()).clamp(min=0).sqrt()
     # In place: each of these is 24 times the image.
-    likeness = around.sub_(image).abs_().neg_().div_(spread + 1e-8).div_(TEMPERATURE)
-    kernel = torch.softmax(likeness.mean(dim=1), dim=0)
+    similarity = around.sub_(image).abs_().neg_().div_(deviation + 1e-8).div_(TEMPERATURE)
+    kernel = torch.softmax(similarity.mean(dim=1), dim=0)
     for _ in range(iterations):
         padded = F.pad(scores[None], (reach,) * 4, mode="replicate")[0]
         mixed = torch.zeros_like(scores)

@@ -52,7 +52,7 @@ class RunConfig:
                 raise ConfigError(f"{name} must be at least {least[name]}, not {value}")
         for name in ("working_pixels", "bomb_pixels"):
             if getattr(self.images, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self.images, name)}")
+                raise ConfigError(f"images.{name} must be at least 1, not {getattr(self.images, name)}")
         number, count = self.shard
         if not 1 <= number <= count:
             raise ConfigError(f"shard must be I/N with I from 1 to N, not {number}/{count}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig, FusionConfig
 from ovseg.discovery.support_config import SupportConfig
 from ovseg.errors import ConfigError
 from ovseg.prototypes.config import PrototypeConfig
@@ -19,7 +19,8 @@ class BankConfig:
 
     Attributes:
         shots: Support images a class.
-        image_size: Shorter side in pixels at which the encoders see them; as when segmenting.
+        encoding: How they are encoded; as when segmenting.
+        fusion: How the text scores of their patches come about; as when segmenting.
         support: How the class is found in them.
         prototypes: What is made of it.
 
@@ -28,7 +29,8 @@ class BankConfig:
     """
 
     shots: int = 16
-    image_size: int = SegmentConfig.image_size
+    encoding: EncodingConfig = field(default_factory=EncodingConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
     support: SupportConfig = field(default_factory=SupportConfig)
     prototypes: PrototypeConfig = field(default_factory=PrototypeConfig)
 
@@ -36,11 +38,7 @@ class BankConfig:
         if not 1 <= self.shots <= 10_000:
             raise ConfigError(f"shots must be between 1 and 10000, not {self.shots}")
 
-    @property
-    def encoding(self) -> SegmentConfig:
-        """How images are encoded."""
-        return SegmentConfig(image_size=self.image_size)
-
     def to_dict(self) -> dict[str, Any]:
-        """All settings as JSON-able values."""
-        return asdict(self) | {"prototypes": self.prototypes.to_dict()}
+        """Return all settings as JSON-able values."""
+        parts = {"encoding": self.encoding.to_dict(), "prototypes": self.prototypes.to_dict()}
+        return asdict(self) | parts

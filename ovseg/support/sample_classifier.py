@@ -11,7 +11,7 @@ import torch
 
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.images.resize import resized
-from ovseg.matching import prompt_table
+from ovseg.matching.prompts import prompt_table
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.vocabulary.lexicon import background_words, enrich
 

@@ -54,8 +54,9 @@ def test_values_are_taken_over_in_their_types() -> None:
     [
         ({"nme": "y"}, "file: unknown key 'nme': did you mean name"),
         ({"zzz": 1}, "file: unknown key 'zzz': known are count, folder, inner, name, on, words"),
+        ({"threshold": 1}, r"file: unknown key 'threshold': did you mean inner.threshold\?"),
         ({"inner": {"treshold": 1}}, "file: unknown key 'inner.treshold': did you mean inner.threshold"),
-        ({"inner": {"threshold": 2}}, r"file: threshold must be in \[0, 1\], not 2"),
+        ({"inner": {"threshold": 2}}, r"file: inner.threshold must be in \[0, 1\], not 2"),
         ({"inner": {"mode": "medium"}}, "file: inner.mode must be one of slow, fast, not 'medium'"),
         ({"inner": {"pair": [1]}}, r"file: inner.pair must be a list of 2, not \[1\]"),
         ({"inner": 3}, "file: inner must be of type Inner, not 3"),

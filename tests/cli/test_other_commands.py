@@ -223,6 +223,39 @@ def test_demo_ends_with_the_path_of_its_report(
     assert len(Path("out/images.jsonl").read_text().splitlines()) == 8
 
 
+def test_demonstrations_of_other_packages_are_served_or_named(
+    ovseg: Any, made: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ovseg.cli.demonstrations import DEMONSTRATIONS, Prepared
+    from ovseg.config import SegmentConfig
+
+    def prepare(out: Path, tell: Any) -> Prepared:
+        tell("a scene")
+        vocabulary = tmp_path / "words.toml"
+        vocabulary.write_text('[[class]]\nname = "red"\n')
+        segment = SegmentConfig().with_settings(image_size=64)
+        return Prepared(
+            demo_photos()[:1], "fake", str(vocabulary), segment, None, lambda out: out / "page.html"
+        )
+
+    monkeypatch.setattr("ovseg.cli.demonstrations.load_plugins", lambda: None)
+    monkeypatch.setattr(DEMONSTRATIONS, "_entries", {"scenes": prepare})
+    out = tmp_path / "out"
+    result = ovseg("demo", "--show", "scenes", "-o", out)
+    assert result.exit_code == 0
+    assert result.stdout == f"{out / 'report.html'}\n"
+    assert "a scene" in result.stderr
+    assert str(out / "page.html") in result.stderr
+    assert made[0]["preset"] == "fake"
+    assert made[0]["config"].image_size == 64
+    missing = ovseg("demo", "--world", "-o", tmp_path / "none")
+    assert missing.exit_code == 1
+    assert "run  pip install ./examples/learned_world" in missing.stderr
+    unknown = ovseg("demo", "--show", "scene", "-o", tmp_path / "none")
+    assert unknown.exit_code == 2
+    assert "did you mean scenes?" in unknown.stderr
+
+
 def test_demo_says_when_its_photographs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(demo_photos()) == 8
     monkeypatch.setattr("ovseg.cli.demo.find_spec", lambda name: None)

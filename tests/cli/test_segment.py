@@ -76,10 +76,10 @@ def test_second_call_resumes(ovseg: Any, photos: Path, tmp_path: Path) -> None:
         (["--classes-file", "gone.txt"], "cannot read class names from gone.txt", 1),
         (["-c", "cat", "--preset", "best"], "unknown preset 'best': there is fake", 2),
         (["-c", "cat", "-f", "pgn"], "unknown output format 'pgn': did you mean png", 2),
-        (["-c", "cat", "-f", "png,png"], "--format: formats names one twice: png, png", 2),
+        (["-c", "cat", "-f", "png,png"], "--format: run.formats names one twice: png, png", 2),
         (["-c", "cat", "--shard", "3/2"], "shard must be I/N with I from 1 to N, not 3/2", 2),
         (["-c", "cat", "--shard", "half"], "shard must be I/N with I from 1 to N, not 'half'", 2),
-        (["-c", "cat", "--workers", "0"], "--workers: workers must be at least 1, not 0", 2),
+        (["-c", "cat", "--workers", "0"], "--workers: run.workers must be at least 1, not 0", 2),
         (
             ["-c", "cat", "--set", "run.wrokers=1"],
             "--set: unknown key 'run.wrokers': did you mean run.workers?",
@@ -247,9 +247,26 @@ def test_unknown_key_of_a_file_is_refused(ovseg: Any, tmp_path: Path) -> None:
     file.write_text("[segment]\nimagesize = 3\n")
     result = ovseg("segment", "--print-config", "--config", file)
     assert result.exit_code == 2
-    assert (
-        f"error: {file}: unknown key 'segment.imagesize': did you mean segment.image_size?" in result.stderr
-    )
+    assert f"error: {file}: unknown key 'segment.imagesize': did you mean segment.encoding." in result.stderr
+
+
+def test_an_error_of_a_stage_names_the_full_key(ovseg: Any) -> None:
+    for arguments, key in (
+        (("--image-size", "9"), "--image-size: segment.encoding.image_size must be between"),
+        (
+            ("--set", "segment.bank.prototype_weight=-1"),
+            "--set: segment.bank.prototype_weight must be a number",
+        ),
+        (("--refine", "blur"), "--refine: segment.refinement.refine must be one of none, pamr, crf"),
+        (("--seed", "-1"), "--seed: segment.region_pooling.seed must be"),
+        (
+            ("--set", "segment.synonyms=max"),
+            "unknown key 'segment.synonyms': did you mean segment.fusion.synonyms?",
+        ),
+    ):
+        result = ovseg("segment", "--print-config", *arguments)
+        assert result.exit_code == 2
+        assert key in result.stderr
 
 
 def test_defaults_of_flags_are_those_of_the_settings() -> None:

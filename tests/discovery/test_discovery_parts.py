@@ -11,7 +11,7 @@ from scenes import scene
 from ovseg.discovery import DiscoveryConfig, at_size, connected_regions, refine_mask, spectral_segments
 from ovseg.discovery.candidates import agreement, level_regions, overlaps, strongest
 from ovseg.discovery.evidence import fuse, resample
-from ovseg.discovery.objectness import Measures, feature_gap, frame_contact, objectness
+from ovseg.discovery.objectness import Measures, frame_contact, objectness
 from ovseg.discovery.solver import refine
 from ovseg.discovery.spectral import eigengap
 from ovseg.types import Region
@@ -62,16 +62,20 @@ def test_resample_averages_down_and_interpolates_up() -> None:
 
 
 def measures(**changes: float) -> Measures:
-    usual = {"eigenvalue": 0.1, "ncut": 0.1, "area": 0.3, "frame": 0.1, "gap": 0.5, "contrast": 0.6}
-    return Measures(**(usual | {"saliency": 0.7} | changes))
+    usual = {"eigenvalue": 0.1, "area": 0.3, "frame": 0.1, "contrast": 0.6}
+    return Measures(**(usual | changes))
 
 
-@pytest.mark.parametrize("saliency", [False, True])
-def test_each_measure_speaks_the_way_it_should(saliency: bool) -> None:
-    usual = objectness(measures(), saliency=saliency)
+def test_each_measure_speaks_the_way_it_should() -> None:
+    usual = objectness(measures())
     assert 0.5 < usual < 1
-    for worse in ({"eigenvalue": 0.9}, {"ncut": 0.8}, {"frame": 1.0}, {"gap": 0.1}, {"contrast": 0.1}):
-        assert objectness(measures(**worse), saliency=saliency) < usual
+    for worse in ({"eigenvalue": 0.9}, {"frame": 1.0}, {"area": 0.01}, {"contrast": 0.1}):
+        assert objectness(measures(**worse)) < usual
+    assert objectness(measures(contrast=-0.1)) == objectness(measures(eigenvalue=1.0)) == 0
+
+
+def test_objectness_by_hand() -> None:
+    assert objectness(Measures(0.5, 1 / 16, 0.0, 1.0)) == pytest.approx(0.5)
 
 
 def test_frame_contact_by_hand() -> None:
@@ -79,12 +83,6 @@ def test_frame_contact_by_hand() -> None:
     mask[1:3, :2] = True
     assert frame_contact(mask) == pytest.approx(2 / 12)
     assert frame_contact(np.ones((1, 5), bool)) == 1
-
-
-def test_feature_gap_by_hand() -> None:
-    features = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    assert feature_gap(features, np.array([True, True, False])) == pytest.approx(0.5)
-    assert feature_gap(features, np.ones(3, bool)) == 0
 
 
 def test_eigengap_counts_the_groups() -> None:

@@ -8,7 +8,7 @@ import torch
 from clip_models import save_folder, tiny_model
 
 from ovseg.encoders import preset_card
-from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset, load_preset, preset_note
+from ovseg.encoders.presets import OFFLINE, PRESETS, PresetCard, choose_preset, load_preset, preset_note
 from ovseg.encoders.roles import ModelChoice, load_names
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 from ovseg.weights.hub_cards import CLIP_B16, DINO_B8
@@ -96,7 +96,7 @@ def test_presets_of_the_hub_name_the_command_that_downloads_them():
 
 def test_what_ships_as_a_preset_may_be_used_commercially():
     assert [name for name, _ in PRESETS][:3] == ["best", "default", "fast"]
-    assert PRESETS.names()[-2:] == ["offline", "world"]
+    assert PRESETS.names(plugins=False)[-1] == "offline"
     for _, card in PRESETS:
         assert all(weights.commercial and weights.licence for weights in card.cards)
         if card.roles:  # what it is made of is what its cards are of
@@ -184,8 +184,8 @@ def test_the_weights_of_a_role_are_those_of_the_model_that_plays_it():
         assert [card.name for card in chosen.weights("image_text")] == ["clip-vitl14"]
     offline = choose_preset("offline", ModelChoice(backbone="dino-vits16"))
     assert offline.weights("image_text") == OFFLINE.cards[1:]
-    world = replace(PRESETS.get("world"), backbone=None)
-    assert world.weights("backbone") == world.weights("image_text") == world.cards
+    whole = replace(OFFLINE, backbone=None, image_text=None)
+    assert whole.weights("backbone") == whole.weights("image_text") == whole.cards
 
 
 @pytest.mark.usefixtures("everything_is_here")
@@ -303,19 +303,15 @@ def refuse(*_, **__):
     raise AssertionError("an encoder of names was built")
 
 
-@pytest.mark.parametrize("name", ["world", "offline"])
-def test_the_shape_encoder_comes_without_that_of_names(name, request, monkeypatch):
-    cache = request.getfixturevalue("offline_cache") if name == "offline" else None
-    for builder in ("world.ClipEncoder", "conse.ConseEncoder", "offline.load_classifier"):
+def test_the_shape_encoder_comes_without_that_of_names(offline_cache, monkeypatch):
+    for builder in ("conse.ConseEncoder", "offline.load_classifier"):
         monkeypatch.setattr(f"ovseg.encoders.{builder}", refuse)
-    card = PRESETS.get(name)
-    alone = card.load_shape(torch.device("cpu"), torch.float32, cache)
-    assert alone.preset == name
-    assert alone.cards == card.cards[:1]
-    assert alone.backbone.family == {"world": "clip", "offline": "dinov2"}[name]
-    assert alone.describe()["weights"][0]["sha256"] == card.cards[0].sha256
+    alone = OFFLINE.load_shape(torch.device("cpu"), torch.float32, offline_cache)
+    assert (alone.preset, alone.cards) == ("offline", OFFLINE.cards[:1])
+    assert alone.backbone.family == "dinov2"
+    assert alone.describe()["weights"][0]["sha256"] == OFFLINE.cards[0].sha256
     with pytest.raises(AssertionError, match="an encoder of names was built"):
-        card.load(torch.device("cpu"), torch.float32, cache)
+        OFFLINE.load(torch.device("cpu"), torch.float32, offline_cache)
 
 
 def test_the_encoder_of_names_comes_without_that_of_shapes(offline_cache, monkeypatch):
@@ -330,25 +326,38 @@ def test_the_encoder_of_names_comes_without_that_of_shapes(offline_cache, monkey
         OFFLINE.load(torch.device("cpu"), torch.float32, offline_cache)
 
 
-def test_words_that_an_encoder_knows_come_with_it():
-    world = PRESETS.get("world")
-    alone = world.load_names(torch.device("cpu"), torch.float32, None)
-    assert alone.words == world.load(torch.device("cpu"), torch.float32, None).words != ()
+@pytest.fixture
+def knowing(tmp_path):
+    """A preset with its own loader, which cannot load a role alone and knows two words."""
+    clip = f"local-dir:{save_folder(tmp_path / 'own', tiny_model())}"
+    inner = preset_card.preset_of(
+        "inner", "", ModelChoice(image_text_encoder=clip, backbone=clip, dense_variant="value")
+    )
+
+    def load(*arguments):
+        return replace(inner.load(*arguments), preset="knowing", words=("cat", "dog"))
+
+    return PresetCard("knowing", "knows two words", inner.cards, load)
 
 
-def test_words_that_an_encoder_knows_stay_with_another_shape_encoder(tmp_path):
+def test_words_that_an_encoder_knows_come_with_it(knowing):
+    alone = knowing.load_names(torch.device("cpu"), torch.float32, None)
+    assert alone.words == ("cat", "dog")
+
+
+def test_words_that_an_encoder_knows_stay_with_another_shape_encoder(knowing, tmp_path):
     clip = f"local-dir:{save_folder(tmp_path / 'clip', tiny_model())}"
     for roles, known in ((ModelChoice(backbone=clip), True), (ModelChoice(image_text_encoder=clip), False)):
-        card = choose_preset("world", roles)
+        card = knowing.with_roles(roles)
         whole = card.load(torch.device("cpu"), torch.float32, tmp_path)
         names = card.load_names(torch.device("cpu"), torch.float32, tmp_path)
         assert whole.words == names.words
         assert bool(whole.words) is known
 
 
-def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(monkeypatch):
-    world = replace(PRESETS.get("world"), backbone=None)
-    whole, alone = (load(torch.device("cpu"), torch.float32, None) for load in (world.load, world.load_shape))
+def test_a_preset_that_cannot_load_its_shape_encoder_alone_loads_all(knowing):
+    loaders = (knowing.load, knowing.load_shape)
+    whole, alone = (load(torch.device("cpu"), torch.float32, None) for load in loaders)
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(*(one.backbone.encode(images)[-1, "token"] for one in (whole, alone)))
-    assert (alone.preset, alone.cards) == ("world", world.cards)
+    assert (alone.preset, alone.cards) == ("knowing", knowing.cards)

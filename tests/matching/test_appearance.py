@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ovseg.errors import ConfigError
-from ovseg.matching import PatchAppearance, appearance_evidence
-from ovseg.matching.appearance import _COLOURS, SAMPLES
+from ovseg.matching.affinity import PatchAffinity
+from ovseg.matching.appearance import _COLOURS, SAMPLES, PatchAppearance, appearance_evidence
 from ovseg.vocabulary.appearance import ASPECTS
 
 FOCAL = {
@@ -148,15 +148,15 @@ def test_words_that_pixels_cannot_be_asked_for(entry, message):
     assert str(caught.value) == message
 
 
-def test_spreading_along_the_identity_changes_nothing():
+def test_propagation_between_unlike_patches_changes_nothing():
     appearance = PatchAppearance.of(np.random.default_rng(1).integers(0, 256, (8, 12, 3), dtype=np.uint8))
-    same = appearance.spread(torch.eye(6))
+    same = appearance.propagate(PatchAffinity(torch.eye(6), 1e4))
     for name in ASPECTS:
-        assert torch.equal(getattr(same, name), getattr(appearance, name))
+        torch.testing.assert_close(getattr(same, name), getattr(appearance, name))
 
 
-def test_spreading_mixes_cells():
-    appearance = flat((0, 0, 0), height=2, width=1).spread(torch.full((2, 2), 0.5))
+def test_propagation_mixes_patches_that_are_alike():
+    appearance = flat((0, 0, 0), height=2, width=1).propagate(PatchAffinity(torch.ones(2, 3), 20.0))
     torch.testing.assert_close(appearance.place[0], appearance.place[1])
 
 

@@ -1,205 +1,166 @@
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from ovseg.config import SegmentConfig
-from ovseg.matching import Evidence, fuse
+from ovseg.config import BankMatchingConfig, FusionConfig, RegionPoolingConfig
+from ovseg.errors import ConfigError
+from ovseg.matching.fusion import fuse_prototypes, pool_regions
+from ovseg.matching.prototype_scores import PrototypeScores
 
-PLAIN = SegmentConfig(
-    image_gate=0,
-    thing_stuff_prior=1,
-    background_thing_weight=1,
-    background_stuff_weight=1,
-    prior_correction=1,
-    stuff_bias=0,
-    stuff_appearance=0,
-    thing_appearance=0,
+SCORES = torch.tensor([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]])
+
+
+def match(
+    similarity: list[list[float]], classes: list[int], background: list[float] | None = None
+) -> PrototypeScores:
+    values = torch.tensor(similarity)
+    shown = None if background is None else torch.tensor(background)
+    return PrototypeScores(torch.tensor(classes), values, shown, torch.full((len(values),), -1.0))
+
+
+def test_without_a_match_the_text_side_stands() -> None:
+    config = BankMatchingConfig()
+    assert fuse_prototypes(SCORES, None, config, has_background=True) is SCORES
+    said = match([[0.9, 0.1]] * 2, [0, 1])
+    assert (
+        fuse_prototypes(SCORES, said, BankMatchingConfig(prototype_weight=0), has_background=True) is SCORES
+    )
+
+
+def test_likenesses_that_do_not_differ_change_nothing() -> None:
+    said = match([[0.4, 0.4], [0.9, 0.9]], [0, 1])
+    fused = fuse_prototypes(SCORES, said, BankMatchingConfig(), has_background=True)
+    assert torch.allclose(fused, SCORES, atol=1e-6)
+
+
+def test_the_bank_moves_log_scores_by_its_weight() -> None:
+    said = match([[0.1, 0.5], [0.5, 0.1]], [0, 1])
+    fused = fuse_prototypes(SCORES, said, BankMatchingConfig(prototype_weight=4), has_background=False)
+    assert torch.allclose(torch.log(fused[0, 2] / fused[0, 1]), torch.log(torch.tensor(0.6)) + 4 * 0.4)
+    assert float(fused[:, 0].max()) == 0
+    assert torch.allclose(fused.sum(dim=1), torch.ones(2))
+
+
+def test_a_class_without_prototypes_is_left_to_the_text_side() -> None:
+    said = match([[0.8], [-0.8]], [0])
+    fused = fuse_prototypes(SCORES, said, BankMatchingConfig(), has_background=True)
+    assert torch.allclose(fused, SCORES, atol=1e-6)
+
+
+def test_background_is_what_its_rivals_are_or_what_its_prototypes_say() -> None:
+    said = match([[0.2, 0.2]] * 2, [0, 1], background=[0.9, -0.9])
+    rivals = fuse_prototypes(SCORES, said, BankMatchingConfig(), has_background=True)
+    assert torch.allclose(rivals, SCORES, atol=1e-6)
+    own = fuse_prototypes(
+        SCORES, said, BankMatchingConfig(background_score="prototypes"), has_background=True
+    )
+    assert own[0, 0] > 0.9
+    assert own[1, 0] < 0.01
+
+
+def test_a_bank_says_which_class_but_not_whether_there_is_one() -> None:
+    # The second class suits the patch far better than the first, which the names prefer.
+    said = match([[0.1, 0.9]], [0, 1])
+    scores = torch.tensor([[0.4, 0.35, 0.25]])
+    fused = fuse_prototypes(
+        scores, said, BankMatchingConfig(prototype_weight=8, background_score="max"), has_background=True
+    )
+    assert torch.allclose(fused[0, 2] / fused[0, 0], scores[0, 2] / scores[0, 0])
+    assert torch.allclose(torch.log(fused[0, 2] / fused[0, 1]), torch.log(torch.tensor(0.25 / 0.35)) + 6.4)
+    assert int(fused.argmax()) == 0
+    both = fuse_prototypes(
+        scores,
+        said,
+        BankMatchingConfig(prototype_weight=8, background_score="top3_mean"),
+        has_background=True,
+    )
+    assert torch.allclose(torch.log(both[0, 2] / both[0, 0]), torch.log(torch.tensor(0.25 / 0.4)) + 3.2)
+    assert int(both.argmax()) == 2
+
+
+def test_a_bank_alone_answers_with_its_own_classes() -> None:
+    said = match([[0.2], [0.3]], [1])
+    config = BankMatchingConfig(text_with_bank=False)
+    alone = fuse_prototypes(SCORES, said, config, has_background=False)
+    assert torch.equal(alone, torch.tensor([[0.0, 0.0, 1.0]] * 2))
+
+
+def test_classes_that_cannot_win_get_no_more_than_the_rest() -> None:
+    said = PrototypeScores(torch.tensor([0]), torch.tensor([[0.9]]), None, torch.tensor([0.1]))
+    scores = torch.tensor([[0.0, 0.5, 0.5]])
+    fused = fuse_prototypes(scores, said, BankMatchingConfig(prototype_weight=8), has_background=False)
+    assert torch.allclose(torch.log(fused[0, 1] / fused[0, 2]), torch.tensor(8 * 0.8), atol=1e-4)
+
+
+def test_what_is_out_of_range_is_refused() -> None:
+    with pytest.raises(ConfigError, match="background_score"):
+        BankMatchingConfig(background_score="sky")
+    with pytest.raises(ConfigError, match="category_top_p"):
+        FusionConfig(category_top_p=0)
+
+
+POOLED = torch.tensor([[0.0, 0.8, 0.2], [0.0, 0.6, 0.4], [0.0, 0.1, 0.9], [0.5, 0.5, 0.0]])
+REGIONS = torch.tensor([0, 0, 0, 2])
+
+
+def test_patches_are_mixed_with_the_mean_of_their_region() -> None:
+    # Region 0 says (0, 0.5, 0.5); region 1 has no patch; region 2 is one patch, which cannot outvote itself.
+    mixed = pool_regions(POOLED, REGIONS, 0.5)
+    expected = [[0.0, 0.65, 0.35], [0.0, 0.55, 0.45], [0.0, 0.3, 0.7], [0.5, 0.5, 0.0]]
+    assert torch.allclose(mixed, torch.tensor(expected))
+
+
+def test_a_region_can_change_the_class_of_a_patch_to_the_background_too() -> None:
+    scores = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+    one_region = torch.zeros(3, dtype=torch.int64)
+    assert pool_regions(scores, one_region, 0.0).argmax(dim=1).tolist() == [0, 0, 1]
+    # 0.4 + w * (2.2 / 3 - 0.4) passes 1/2 at w = 0.3.
+    assert pool_regions(scores, one_region, 0.29).argmax(dim=1).tolist() == [0, 0, 1]
+    assert pool_regions(scores, one_region, 0.31).argmax(dim=1).tolist() == [0, 0, 0]
+
+
+def test_without_weight_the_scores_stand() -> None:
+    assert pool_regions(POOLED, REGIONS, 0) is POOLED
+    empty = torch.zeros(0, 3)
+    assert pool_regions(empty, torch.zeros(0, dtype=torch.int64), 0.5).shape == (0, 3)
+
+
+def test_with_all_the_weight_a_region_speaks_with_one_voice() -> None:
+    mixed = pool_regions(POOLED, REGIONS, 1.0)
+    assert torch.allclose(mixed[:3], torch.tensor([0.0, 0.5, 0.5]))
+    assert torch.equal(mixed[3], POOLED[3])
+
+
+@given(
+    labels=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    weight=st.floats(0, 1, width=32),
+    seed=st.integers(0, 99),
 )
-"""Settings under which little but the text scores is left, so that cases can be worked out by hand."""
+def test_rows_and_the_sums_of_regions_stay(labels: list[int], weight: float, seed: int) -> None:
+    drawn = torch.rand(len(labels), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    scores = torch.softmax(8 * drawn, dim=1)
+    before, regions = scores.clone(), torch.tensor(labels)
+    mixed = pool_regions(scores, regions, weight)
+    assert torch.equal(scores, before)
+    assert mixed.dtype == scores.dtype
+    assert torch.allclose(mixed.sum(dim=1), torch.ones(len(labels), dtype=torch.float64))
+    for region in set(labels):
+        here = regions == region
+        assert torch.allclose(mixed[here].sum(dim=0), scores[here].sum(dim=0))
+        # Patches of a region draw near to each other, by the weight.
+        apart = scores[here] - scores[here].mean(dim=0)
+        assert torch.allclose(mixed[here] - mixed[here].mean(dim=0), (1 - weight) * apart, atol=1e-12)
 
 
-def evidence(
-    text: list[list[float]],
-    *,
-    image: list[float] | None = None,
-    class_prior: list[float] | None = None,
-    foreground: list[float] | None = None,
-    appearance: list[list[float]] | None = None,
-) -> Evidence:
-    rows = torch.tensor(text)
-    groups = rows.shape[1]
-    return Evidence(
-        text=rows,
-        image=torch.tensor(image or [1 / groups] * groups),
-        class_prior=torch.tensor(class_prior or [1 / groups] * groups),
-        foreground=None if foreground is None else torch.tensor(foreground),
-        appearance=torch.zeros_like(rows) if appearance is None else torch.tensor(appearance),
-    )
-
-
-def fused(
-    seen: Evidence, stuff: list[bool], classes: int, config: SegmentConfig = PLAIN, background: bool = True
-):
-    return fuse(seen, torch.tensor(stuff), classes, has_background=background, config=config)
-
-
-def close(found: torch.Tensor, expected: list[list[float]], tolerance: float = 1e-5) -> None:
-    torch.testing.assert_close(found, torch.tensor(expected), atol=tolerance, rtol=0)
-
-
-def test_two_things_are_told_apart_by_the_text():
-    close(fused(evidence([[0.8, 0.2], [0.3, 0.7]]), [False, False], 2), [[0, 0.8, 0.2], [0, 0.3, 0.7]])
-
-
-def test_a_background_thing_is_background():
-    close(fused(evidence([[0.8, 0.2], [0.3, 0.7]]), [False, False], 1), [[0.2, 0.8], [0.7, 0.3]])
-
-
-def test_a_background_word_for_stuff_is_background():
-    seen = evidence([[0.6, 0.4]])
-    close(fused(seen, [False, True], 1), [[0.4, 0.6]])
-
-
-def test_without_background_the_words_behind_the_classes_take_nothing():
-    seen = evidence([[0.1, 0.3, 0.5, 0.1]])
-    close(fused(seen, [False, False, False, True], 2, background=False), [[0, 0.25, 0.75]])
-
-
-@pytest.mark.parametrize(("front", "thing"), [(0.9, 0.9), (0.5, 0.5), (0.2, 0.2), (1.0, 0.99), (0.0, 0.01)])
-def test_foreground_decides_between_thing_and_stuff(front, thing):
-    close(fused(evidence([[0.5, 0.5]], foreground=[front]), [False, True], 2), [[0, thing, 1 - thing]])
-
-
-def test_foreground_and_text_are_weighed_as_odds():
-    # Odds of the text 3 : 1, of the foreground 1 : 4.
-    close(fused(evidence([[0.75, 0.25]], foreground=[0.2]), [False, True], 2), [[0, 3 / 7, 4 / 7]])
-
-
-def test_stuff_gains_where_every_pixel_has_a_name():
-    seen, config = evidence([[0.5, 0.5]], foreground=[0.5]), replace(PLAIN, stuff_bias=math.log(3))
-    close(fused(seen, [False, True], 2, config, background=False), [[0, 1 / 4, 3 / 4]])
-    close(fused(seen, [False, True], 2, config), [[0, 1 / 2, 1 / 2]])
-    # Among things alone there is nothing to gain.
-    close(fused(seen, [False, False], 2, config, background=False), [[0, 1 / 2, 1 / 2]])
-
-
-def test_no_mass_leaves_the_kind_to_the_foreground():
-    seen = evidence([[0.99, 0.01]], foreground=[0.3])
-    close(fused(seen, [False, True], 2, replace(PLAIN, thing_stuff_prior=0)), [[0, 0.3, 0.7]])
-
-
-def test_foreground_says_nothing_where_there_is_one_kind():
-    seen = evidence([[0.8, 0.2]], foreground=[0.1])
-    for stuff in (False, True):
-        without = fused(replace(seen, foreground=None), [stuff, stuff], 2)
-        assert torch.equal(fused(seen, [stuff, stuff], 2), without)
-
-
-def test_stuff_is_told_apart_relative_to_chance():
-    # 0.2 where 0.1 is usual says more than 0.6 where 0.6 is usual; both are lifted by the floor of 0.001.
-    seen = evidence([[0.2, 0.6]], class_prior=[0.1, 0.6])
-    close(fused(seen, [True, True], 2), [[0, 2.001 / 3.002, 1.001 / 3.002]])
-    close(fused(seen, [True, True], 2, replace(PLAIN, prior_correction=0)), [[0, 0.5, 0.5]])
-
-
-def test_looks_count_among_stuff_and_by_their_own_weight_among_things():
-    seen = evidence([[0.5, 0.5]], appearance=[[math.log(4.0), 0.0]])
-    for stuff, key in ((True, "stuff_appearance"), (False, "thing_appearance")):
-        kinds = [stuff, stuff]
-        close(fused(seen, kinds, 2, PLAIN), [[0, 0.5, 0.5]])
-        close(fused(seen, kinds, 2, replace(PLAIN, **{key: 1.0})), [[0, 0.8, 0.2]])
-        close(fused(seen, kinds, 2, replace(PLAIN, **{key: 0.5})), [[0, 2 / 3, 1 / 3]])
-
-
-def test_only_the_best_of_many_background_stuffs_is_a_rival():
-    seen = evidence([[0.25, 0.25, 0.25, 0.25]])
-    one = evidence([[0.25, 0.25]], class_prior=[0.25, 0.25])
-    close(fused(one, [True, True], 1), [[0.5, 0.5]])
-    found = fused(
-        replace(seen, appearance=torch.tensor([[0, 0.0, -1, -2]])),
-        [True] * 4,
-        1,
-        replace(PLAIN, stuff_appearance=1),
-    )
-    close(found, [[0.5, 0.5]])
-
-
-def test_weights_of_background_words():
-    things = fused(evidence([[0.5, 0.5]]), [False, False], 1, replace(PLAIN, background_thing_weight=0.25))
-    close(things, [[0.2, 0.8]])
-    stuff = fused(evidence([[0.5, 0.5]]), [True, True], 1, replace(PLAIN, background_stuff_weight=0.25))
-    close(stuff, [[0.2, 0.8]])
-
-
-def test_the_gate_lowers_things_that_the_whole_image_does_not_show():
-    seen = evidence([[0.4, 0.4, 0.2]], image=[0.8, 0.2, 0.9])
-    config = replace(PLAIN, image_gate=0.5)
-    # Factors 1, (1/4) ** 0.5 and 1 for the background word, on 0.4, 0.4 and 0.2.
-    close(fused(seen, [False] * 3, 2, config), [[0.25, 0.5, 0.25]])
-    close(fused(seen, [False] * 3, 2, config, background=False), [[0, 0.5, 0.5]])
-    assert torch.equal(fused(seen, [True] * 3, 2, config), fused(seen, [True] * 3, 2))
-
-
-@st.composite
-def cases(draw):
-    """Any evidence, from plain to degenerate: zeros, certainty, one kind only, no foreground."""
-    groups, patches = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    number = st.sampled_from([0.0, 1e-30, 1e-12, 1e-6, 0.1, 0.5, 1.0])
-    row = st.lists(number, min_size=groups, max_size=groups)
-    rows = st.lists(row, min_size=patches, max_size=patches)
-    seen = Evidence(
-        text=torch.tensor(draw(rows)),
-        image=torch.tensor(draw(row)),
-        class_prior=torch.tensor(draw(row)),
-        foreground=draw(
-            st.none()
-            | st.lists(st.floats(0, 1, width=32), min_size=patches, max_size=patches).map(torch.tensor)
-        ),
-        appearance=torch.tensor(draw(st.lists(st.lists(st.floats(-6, 6), min_size=groups, max_size=groups),
-                                         min_size=patches, max_size=patches))),
-    )  # fmt: skip
-    stuff = torch.tensor(draw(st.lists(st.booleans(), min_size=groups, max_size=groups)))
-    weight = st.sampled_from([0.0, 0.2, 1.0, 3.0])
-    config = SegmentConfig(
-        **{
-            key: draw(weight)
-            for key in (
-                "image_gate",
-                "thing_stuff_prior",
-                "background_thing_weight",
-                "background_stuff_weight",
-                "prior_correction",
-                "stuff_appearance",
-                "thing_appearance",
-            )
-        }
-    )
-    return seen, stuff, draw(st.integers(1, groups)), draw(st.booleans()), config
-
-
-@given(cases())
-@settings(max_examples=400)
-def test_scores_are_probabilities_whatever_the_evidence(case):
-    seen, stuff, classes, background, config = case
-    found = fuse(seen, stuff, classes, has_background=background, config=config)
-    assert found.shape == (len(seen.text), classes + 1)
-    assert found.isfinite().all()
-    assert found.min() >= 0
-    torch.testing.assert_close(found.sum(1), torch.ones(len(found)), atol=1e-4, rtol=0)
-    if not background:
-        assert (found[:, 0] == 0).all()
-
-
-def test_evidence_is_not_changed():
-    seen = evidence([[0.3, 0.3, 0.4]], foreground=[0.0], appearance=[[1.0, 0, 0]])
-    before = seen.text.clone(), seen.foreground.clone(), seen.appearance.clone()
-    fused(seen, [False, True, True], 1, SegmentConfig())
-    assert all(
-        torch.equal(a, b) for a, b in zip(before, (seen.text, seen.foreground, seen.appearance), strict=True)
-    )
+def test_regions_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="a region for each of 4 patches"):
+        pool_regions(POOLED, REGIONS[:3], 0.5)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        pool_regions(POOLED, REGIONS, 1.5)
+    with pytest.raises(ConfigError, match="region_weight"):
+        RegionPoolingConfig(region_weight=-0.1)
+    with pytest.raises(ConfigError, match="segments"):
+        RegionPoolingConfig(segments=-1)

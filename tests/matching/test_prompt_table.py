@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.matching import prompt_table
+from ovseg.matching.prompts import prompt_table
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 CAT = ClassSpec("cat", synonyms=("kitten",), attributes=("whiskers",), negatives=("fox", "dog"), kind="thing")

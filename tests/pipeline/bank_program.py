@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from fake_encoders import fake_encoders
 
+from ovseg.config import EncodingConfig
+from ovseg.pipeline.bank_build import BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes
-from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.prototypes import PrototypeConfig
 from ovseg.support.config import BankConfig
 from ovseg.support.folder import FolderSource
@@ -38,7 +39,7 @@ def build(support: Path, out: Path, seconds: float) -> None:
         return encode(*arguments, **options)
 
     encoders.backbone.encode = slowly  # type: ignore[method-assign]
-    config = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))
+    config = BankConfig(encoding=EncodingConfig(image_size=64), prototypes=PrototypeConfig(parts=4))
     build_prototypes(BankBuildSpec(CLASSES, FolderSource(support, CLASSES.classes), encoders, config), out)
 
 

@@ -13,14 +13,16 @@ from fake_encoders import fake_encoders
 from support_photos import mask, photo, support_folder
 
 import ovseg
+from ovseg.config import EncodingConfig, FusionConfig
 from ovseg.encoders.presets import Encoders
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
+from ovseg.pipeline import bank_builder
+from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes, sheets_folder
-from ovseg.pipeline.bank_report import BankBuild
-from ovseg.pipeline.bank_spec import BankBuildSpec
 from ovseg.pipeline.banks import add_classes
 from ovseg.pipeline.sources import open_source
 from ovseg.pipeline.support_encoder import annotation_on_grid
+from ovseg.pipeline.text_classifier import text_classifier
 from ovseg.prototypes import KINDS, PrototypeConfig, load_bank
 from ovseg.support.base import UNKNOWN
 from ovseg.support.config import BankConfig
@@ -28,7 +30,7 @@ from ovseg.support.filters import PhotoFilter
 from ovseg.support.folder import FolderSource
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-CONFIG = BankConfig(image_size=64, prototypes=PrototypeConfig(parts=4))
+CONFIG = BankConfig(encoding=EncodingConfig(image_size=64), prototypes=PrototypeConfig(parts=4))
 CLASSES = Vocabulary((ClassSpec("tomato", kind="thing"), ClassSpec("green frog", ("frog",), kind="thing")))
 
 
@@ -245,7 +247,7 @@ def test_added_classes_come_once_even_after_a_kill(support: Path, tmp_path: Path
     whales = Vocabulary((ClassSpec("whale", kind="thing"),))
 
     def add() -> BankBuild:
-        return add_classes(out, build_spec(more, whales), out)
+        return add_classes(load_bank(out), build_spec(more, whales), out)
 
     add()
     first = out.read_bytes()
@@ -264,7 +266,7 @@ def test_adding_with_other_encoders_is_refused(support: Path, tmp_path: Path) ->
     encoders = fake_encoders()
     encoders.backbone.describe = lambda: {"name": "other colours"}  # type: ignore[method-assign]
     with pytest.raises(BankMismatch, match=r"colours .*other colours"):
-        add_classes(out, build_spec(support, encoders=encoders), out)
+        add_classes(load_bank(out), build_spec(support, encoders=encoders), out)
 
 
 def test_the_door_in_python(support: Path, tmp_path: Path) -> None:
@@ -300,6 +302,22 @@ def test_a_mark_too_small_for_any_cell_still_counts() -> None:
     shares = annotation_on_grid(mark, (2, 2)).numpy()
     np.testing.assert_array_equal(shares, [1, np.nan, np.nan, np.nan])
     assert annotation_on_grid(np.full((4, 4), UNKNOWN, np.uint8), (2, 2)).isnan().all()
+
+
+def test_synonyms_count_as_the_settings_say(
+    support: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def counted(vocabulary: Vocabulary, image_text: Any, config: FusionConfig) -> Any:
+        seen.append(config.synonyms)
+        return text_classifier(vocabulary, image_text, config)
+
+    monkeypatch.setattr(bank_builder, "text_classifier", counted)
+    spec = replace(build_spec(support), config=replace(CONFIG, fusion=FusionConfig(synonyms="max")))
+    built = build_prototypes(spec, tmp_path / "x.bank").bank
+    assert seen == ["max"]
+    assert built.metadata["settings"]["fusion"]["synonyms"] == "max"
 
 
 def test_facts_are_plain_json(support: Path, tmp_path: Path) -> None:

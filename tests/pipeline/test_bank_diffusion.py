@@ -19,7 +19,7 @@ from ovseg.config import SegmentConfig
 from ovseg.encoders import presets
 from ovseg.errors import InputError
 from ovseg.pipeline import Segmenter
-from ovseg.pipeline.bank_spec import BankBuildSpec
+from ovseg.pipeline.bank_build import BankBuildSpec
 from ovseg.prototypes import load_bank
 
 Invoke = Callable[..., Any]
@@ -74,7 +74,7 @@ def test_a_bank_of_generated_pictures(bank: Invoke, tiny_folder: Path, tmp_path:
 def test_a_photo_is_segmented_with_it(bank: Invoke, tiny_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "pets.bank"
     assert bank(*flags(tiny_folder, out, tmp_path / "pictures")).exit_code == 0
-    segmenter = Segmenter(fake_encoders(), SegmentConfig(image_size=64), bank=out)
+    segmenter = Segmenter(fake_encoders(), SegmentConfig().with_settings(image_size=64), bank=out)
     support = next((tmp_path / "pictures").rglob("*cat*/0000000042.png"))
     with Image.open(support) as image:
         larger = image.resize((96, 64))

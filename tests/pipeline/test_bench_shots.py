@@ -49,7 +49,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_support_helps_and_is_left_out(bench: Any, root: Path, tmp_path: Path) -> None:
-    small = ("--set", "segment.image_size=64", "--set", "prototypes.parts=2")
+    small = ("--set", "segment.encoding.image_size=64", "--set", "prototypes.parts=2")
     flags = ("--root", root, "--work", tmp_path / "work", "--shots", "0,1,2", *small)
     rows = json.loads(bench(*flags, "--json").stdout)
     assert [row["shots"] for row in rows] == [0, 1, 2]

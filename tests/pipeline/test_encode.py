@@ -9,12 +9,12 @@ from fake_encoders import ColourShape, fake_encoders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig
 from ovseg.encoders.base import Space
 from ovseg.pipeline.encode import backbone_size, encode_image, encode_images
 from ovseg.pipeline.timer import Timer
 
-CONFIG = SegmentConfig()
+CONFIG = EncodingConfig()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_sizes_for_the_shape_encoder(image, expected):
 )
 @settings(max_examples=300)
 def test_the_grid_keeps_to_its_limit_and_to_the_shape_of_the_image(height, width, patch, side, patches):
-    config = SegmentConfig(image_size=side, max_patches=patches)
+    config = EncodingConfig(image_size=side, max_patches=patches)
     found = backbone_size(height, width, patch, config)
     assert found[0] % patch == found[1] % patch == 0
     rows, columns = found[0] // patch, found[1] // patch
@@ -67,21 +67,21 @@ def stripes() -> np.ndarray:
 
 def encoded(decoder: bool = True, **options):
     encoders = fake_encoders(decoder=decoder)
-    config = SegmentConfig(image_size=96, **options)
+    config = EncodingConfig(image_size=96, **options)
     return encode_image(stripes(), encoders, config, Timer(encoders.device)), encoders
 
 
 def test_everything_lies_on_the_grid_of_the_shape_encoder():
     found, _ = encoded(affinity_scale=0)
     assert found.grid == (12, 24)
-    assert found.text.shape == (288, 3)
-    assert found.whole.shape == (3,)
+    assert found.text_features.shape == (288, 3)
+    assert found.image_features.shape == (3,)
     assert found.foreground.shape == (288,)
     assert found.appearance.colour.shape == (288, 11)
-    text = found.text.reshape(12, 24, 3)
+    text = found.text_features.reshape(12, 24, 3)
     torch.testing.assert_close(text[:, :11], torch.tensor([1.0, 0, 0]).expand(12, 11, 3), atol=0.01, rtol=0)
     torch.testing.assert_close(text[:, 13:], torch.tensor([0, 0, 1.0]).expand(12, 11, 3), atol=0.01, rtol=0)
-    torch.testing.assert_close(found.whole, torch.tensor([0.5, 0, 0.5]), atol=0.01, rtol=0)
+    torch.testing.assert_close(found.image_features, torch.tensor([0.5, 0, 0.5]), atol=0.01, rtol=0)
     torch.testing.assert_close(found.foreground, torch.ones(288), atol=0.1, rtol=0)
 
 
@@ -99,14 +99,14 @@ def test_settings_may_say_other_sizes_and_windows():
         (1, 3, 64, 64),
         (4, 3, 64, 64),
     ]
-    text = found.text.reshape(12, 24, 3)
+    text = found.text_features.reshape(12, 24, 3)
     torch.testing.assert_close(text[:, :10], torch.tensor([1.0, 0, 0]).expand(12, 10, 3), atol=0.01, rtol=0)
 
 
 def test_spreading_mixes_only_cells_that_are_alike():
     plain, spread = encoded(affinity_scale=0)[0], encoded(affinity_scale=200.0)[0]
     half = torch.arange(288).reshape(12, 24)[:, 2:10].flatten()
-    torch.testing.assert_close(spread.text[half], plain.text[half], atol=0.01, rtol=0)
+    torch.testing.assert_close(spread.text_features[half], plain.text_features[half], atol=0.01, rtol=0)
     # Place is the same for all patches of a half once their descriptions are mixed.
     assert spread.appearance.place[half].std(0).max() < 0.01
     assert plain.appearance.place[half].std(0).max() > 0.1
@@ -122,13 +122,13 @@ def photo(height: int, width: int, seed: int) -> np.ndarray:
 
 def same(one, other):
     assert one.grid == other.grid
-    for name in ("text", "whole", "foreground", "tokens"):
+    for name in ("text_features", "image_features", "foreground", "tokens"):
         torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=1e-5, rtol=1e-5)
     for name in ("colour", "place", "texture"):
         torch.testing.assert_close(getattr(one.appearance, name), getattr(other.appearance, name))
-    assert one.visual.keys() == other.visual.keys() == {"colours", "words", "seen"}
-    for name, values in one.visual.items():
-        torch.testing.assert_close(values, other.visual[name], atol=1e-5, rtol=1e-5)
+    assert one.prototype_features.keys() == other.prototype_features.keys() == {"colours", "words", "seen"}
+    for name, values in one.prototype_features.items():
+        torch.testing.assert_close(values, other.prototype_features[name], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("window", [None, (64, 32)])
@@ -141,13 +141,13 @@ def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
     )
     encoders.image_text.window = window
     encoders.image_text.guide = ((-1, "token"),) if guided else ()
-    config = SegmentConfig(image_size=96)
+    config = EncodingConfig(image_size=96)
     # Two of one size, one that shares its windows' size, one that shares nothing.
     photos = [photo(100, 160, 0), photo(90, 230, 1), photo(100, 160, 2), photo(300, 50, 3)]
     alone = [encode_image(p, encoders, config, Timer(encoders.device), encoders.spaces) for p in photos]
     encoders.image_text.images.clear()
-    reduction = encode_images(photos, encoders, config, Timer(encoders.device), encoders.spaces)
-    for one, other in zip(alone, reduction, strict=True):
+    at_once = encode_images(photos, encoders, config, Timer(encoders.device), encoders.spaces)
+    for one, other in zip(alone, at_once, strict=True):
         same(one, other)
     assert encoders.image_text.images[-1][0] == 4, "the whole images go in one pass"
     assert max(shape[0] for shape in encoders.image_text.images[:-1]) >= 2

@@ -26,7 +26,7 @@ def test_each_region_leads_to_its_support(bank: Path, photos: Path, tmp_path: Pa
 
     used = Segmenter(fake_encoders(), CONFIG, bank=bank)
     assert used.bank is not None
-    pictures = SupportPhotos(used.bank, [tmp_path / "support"])
+    pictures = SupportPhotos(used.bank.bank, [tmp_path / "support"])
     regions, explained = explain_image(used, pixels_of(photos / "frog-0.png"), WORDS, pictures)
     assert regions.shape == (8, 12)
     assert sorted(np.unique(regions).tolist()) == list(range(len(explained)))
@@ -52,17 +52,17 @@ def test_a_photo_is_known_by_its_hash_only(bank: Path, photos: Path, tmp_path: P
 
     used = Segmenter(fake_encoders(), CONFIG, bank=bank)
     assert used.bank is not None
-    assert SupportPhotos(used.bank).thumbnail(0) is None
+    assert SupportPhotos(used.bank.bank).thumbnail(0) is None
     folder = tmp_path / "support"
-    of_class = SupportPhotos(used.bank, [folder]).thumbnail(0)
-    of_what_is_around = SupportPhotos(used.bank, [folder]).thumbnail(0, around=True)
+    of_class = SupportPhotos(used.bank.bank, [folder]).thumbnail(0)
+    of_what_is_around = SupportPhotos(used.bank.bank, [folder]).thumbnail(0, around=True)
     assert of_class is not None
     assert of_what_is_around is not None
     _, green, blue = (of_what_is_around.astype(int) - of_class).sum(axis=(0, 1))
     assert blue > 0 > green, "the one is drawn in blue, the other in green"
     support = used.bank.bank.supports[used.bank.bank.regions[0].support]
     shutil.copy(photos / "whale-0.png", folder / support.origin["name"])
-    assert SupportPhotos(used.bank, [folder]).thumbnail(0) is None
+    assert SupportPhotos(used.bank.bank, [folder]).thumbnail(0) is None
 
 
 def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) -> None:  # noqa: F811
@@ -70,12 +70,12 @@ def test_a_folders_own_bank_knows_the_folder_once(photos: Path, tmp_path: Path) 
 
     made = own_bank(photos, tmp_path / "own.bank")[1]
     assert made.metadata["root"] == str(photos.resolve())
-    assert all(set(record.origin["details"]) == {"sureness", "score", "pixels"} for record in made.supports)
+    assert all(set(record.origin["details"]) == {"confidence", "score", "pixels"} for record in made.supports)
 
     def finds(bank: PrototypeBank, *folders: Path) -> bool:  # noqa: F811
         used = Segmenter(fake_encoders(), CONFIG, bank=bank).bank
         assert used is not None
-        return SupportPhotos(used, folders).thumbnail(0) is not None
+        return SupportPhotos(used.bank, folders).thumbnail(0) is not None
 
     merged = merge_banks([made, made])
     assert finds(made)

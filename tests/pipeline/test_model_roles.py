@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig, SegmentConfig
 from ovseg.encoders.preset_card import preset_of
-from ovseg.encoders.presets import PRESETS, choose_preset
+from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
@@ -60,7 +60,7 @@ def photo() -> Any:
 @pytest.mark.parametrize("variant", ["proxyclip", "naclip"])
 def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp_path: Path) -> None:
     roles = ModelChoice(f"local-dir:{models / 'clip'}", f"local-dir:{models / 'shape'}", None, variant)
-    config = SegmentConfig(image_size=64)
+    config = SegmentConfig().with_settings(image_size=64)
     segmenter = Segmenter("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
     result = segmenter.segment(photo, ["cat", "dog=dog,puppy"])
     assert result.labels.shape == (64, 96)
@@ -107,13 +107,11 @@ def test_objects_are_found_without_an_encoder_of_names(
     assert [weights["name"] for weights in about["weights"]] == ["small/shape/model.safetensors"]
     # With other models over the preset's, whether its own loader knows roles or not.
     shape = f"local-dir:{models / 'shape'}"
-    for name in (f"local-dir:{folder}", "world"):
-        card = choose_preset(name, ModelChoice(backbone=shape))
+    for preset in (choose_preset(f"local-dir:{folder}"), OFFLINE):
+        card = preset.with_roles(ModelChoice(backbone=shape))
         alone = card.load_shape(CPU, torch.float32, None)
         assert alone.preset == card.name
         assert [weights.spec for weights in alone.cards] == [shape]
-    other = choose_preset("world", ModelChoice(image_text_encoder=f"local-dir:{models / 'clip'}"))
-    assert other.load_shape(CPU, torch.float32, None).backbone.family == "clip"
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
@@ -189,7 +187,7 @@ def test_banks_and_pools_are_made_with_a_preset_in_a_folder(models: Path, photo:
     ]
     result = CliRunner().invoke(application(), made, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
-    config = replace(BankConfig(), image_size=64)
+    config = BankConfig(encoding=EncodingConfig(image_size=64))
     again = build_bank(
         ["cat"], tmp_path / "support", tmp_path / "b.bank",
         preset=preset, device="cpu", cache_dir=tmp_path, config=config,

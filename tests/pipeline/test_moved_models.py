@@ -15,13 +15,13 @@ from clip_models import save_folder, tiny_model
 from PIL import Image
 from safetensors.torch import save_file
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig, SegmentConfig
 from ovseg.encoders.base import Space
 from ovseg.encoders.presets import Encoders, choose_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import BankMismatch
 from ovseg.pipeline import Segmenter
-from ovseg.pipeline.bank_spec import BankBuildSpec
+from ovseg.pipeline.bank_build import BankBuildSpec
 from ovseg.pipeline.banks import add_classes, build_bank
 from ovseg.pipeline.sources import as_source
 from ovseg.prototypes import load_bank, merge_banks
@@ -31,7 +31,7 @@ from ovseg.support.pool.file import load_pool
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 CPU = torch.device("cpu")
-SMALL = replace(BankConfig(), image_size=64)
+SMALL = BankConfig(encoding=EncodingConfig(image_size=64))
 
 
 def save_shape(folder: Path, tag: str, seed: int = 0) -> Path:
@@ -89,7 +89,7 @@ def test_a_bank_fits_the_folders_that_made_it_under_any_name(
     again = models.rename(tmp_path / "moved")
     encoders = loaded(again)
     assert bank.tables["backbone-key"].identity != encoders.fingerprints()["backbone-key"]
-    config = SegmentConfig(image_size=64)
+    config = SegmentConfig().with_settings(image_size=64)
     segmenter = Segmenter(encoders, config, bank=tmp_path / "a.bank")
     assert segmenter.segment(support / "cat" / "1.png", ["cat", "dog"]).labels.shape == (64, 96)
     other = bank_of(encoders, support, tmp_path / "b.bank")
@@ -130,13 +130,13 @@ def test_banks_of_a_facet_that_went_by_the_name_stay_good(
     # As a folder had it whose name did not say DINO.
     before = replace(encoders, spaces=(Space("backbone-token", "backbone"), Space("words", "image_text")))
     bank_of(before, support, tmp_path / "a.bank", "cat")
-    segmenter = Segmenter(encoders, SegmentConfig(image_size=64), bank=tmp_path / "a.bank")
+    segmenter = Segmenter(encoders, SegmentConfig().with_settings(image_size=64), bank=tmp_path / "a.bank")
     assert segmenter.bank is not None
     assert {space.name for space in segmenter.bank.spaces} == {"backbone-token", "words"}
     assert segmenter.segment(support / "cat" / "1.png").labels.shape == (64, 96)
     dog = Vocabulary(parse_classes(["dog"]))
     build_spec = BankBuildSpec(dog, as_source(more, encoders, dog.classes), encoders, SMALL)
-    add_classes(tmp_path / "a.bank", build_spec, tmp_path / "a.bank")
+    add_classes(load_bank(tmp_path / "a.bank"), build_spec, tmp_path / "a.bank")
     grown = load_bank(tmp_path / "a.bank")
     assert set(grown.tables) == {"backbone-token", "words", "text"}
     for table in grown.tables.values():

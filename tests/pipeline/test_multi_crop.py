@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from ovseg.config import SegmentConfig
 from ovseg.errors import ConfigError
+from ovseg.matching.text_scores import multi_crop_scores
 from ovseg.pipeline.encode import encode_image
-from ovseg.pipeline.multi_crop import crop_boxes, multi_crop_scores
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.timer import Timer
+from ovseg.pipeline.windows import crop_boxes
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 
@@ -54,7 +55,7 @@ def test_a_small_thing_is_kept_by_the_filter_that_sees_crops():
     vocabulary = Vocabulary(parse_classes(["tomato", "frog", "whale"]), has_background=False)
     found = {}
     for crops in (1, 3):
-        config = SegmentConfig(image_size=96, refine="none", category_top_p=0.9, crops=crops)
+        config = SegmentConfig().with_settings(image_size=96, refine="none", category_top_p=0.9, crops=crops)
         found[crops] = Segmenter(fake_encoders(), config).segment(corner(), vocabulary).labels
     assert set(np.unique(found[1])) == {1}
     assert set(np.unique(found[3])) == {1, 3}
@@ -64,14 +65,17 @@ def test_a_small_thing_is_kept_by_the_filter_that_sees_crops():
 
 def test_crops_are_kept_and_belong_to_what_decides_an_encoding(tmp_path):
     encoders, pixels = fake_encoders(), corner()
-    config = SegmentConfig(image_size=96, crops=2)
-    expected = encode_image(pixels, encoders, config, Timer(encoders.device)).crops
+    config = SegmentConfig().with_settings(image_size=96, crops=2)
+    expected = encode_image(pixels, encoders, config.encoding, Timer(encoders.device)).crop_features
     assert expected.shape == (4, 3)
-    for settings, crops in ((config, expected), (SegmentConfig(image_size=96), expected[:0, :0])):
+    for settings, crops in (
+        (config, expected),
+        (SegmentConfig().with_settings(image_size=96), expected[:0, :0]),
+    ):
         for _ in range(2):
             segmenter = Segmenter(encoders, settings)
             segmenter.keep_encodings(tmp_path)
-            torch.testing.assert_close(segmenter.encode(pixels).crops, crops)
+            torch.testing.assert_close(segmenter.encode(pixels).crop_features, crops)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +83,4 @@ def test_crops_are_kept_and_belong_to_what_decides_an_encoding(tmp_path):
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        SegmentConfig(**wrong)
+        SegmentConfig().with_settings(**wrong)

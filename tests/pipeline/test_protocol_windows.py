@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from clip_models import MEAN, STD, TINY, seeded_tower, tiny_model
 from fake_encoders import ColourShape
 
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.clip.variants import DENSE_VARIANTS
@@ -145,9 +145,9 @@ def test_vit_b_16_under_the_sclip_dialect(variant):
 
 @pytest.mark.parametrize("variant", DENSE_VARIANTS.names())
 def test_windows_of_segmentation_leave_no_seams_either(variant):
-    config = SegmentConfig(image_size=64, scales=(48, 64), window=(32, 16), affinity_scale=0)
+    config = EncodingConfig(image_size=64, scales=(48, 64), window=(32, 16), affinity_scale=0)
     tower = encoders(variant, without_places(tiny_model()))
     grey = np.full((64, 96, 3), 90, np.uint8)
-    text = encode_image(grey, tower, config, Timer(CPU)).text
+    text = encode_image(grey, tower, config, Timer(CPU)).text_features
     assert text.shape == (96, 24)
     torch.testing.assert_close(text, text[:1].expand_as(text), atol=1e-5, rtol=0)

@@ -15,7 +15,7 @@ from ovseg.errors import InputError, UnknownName, UsageError
 from ovseg.pipeline import Segmenter
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-CONFIG = SegmentConfig(image_size=96, max_patches=400, refine_side=64)
+CONFIG = SegmentConfig().with_settings(image_size=96, max_patches=400, refine_side=64)
 
 
 def things(*names: str, has_background: bool = True) -> Vocabulary:
@@ -26,7 +26,7 @@ VOCABULARY = things("tomato", "whale")
 
 
 def make(decoder: bool = True, **options) -> Segmenter:
-    return Segmenter(fake_encoders(decoder=decoder), replace(CONFIG, **options))
+    return Segmenter(fake_encoders(decoder=decoder), CONFIG.with_settings(**options))
 
 
 def picture(height: int = 60, width: int = 90) -> np.ndarray:
@@ -100,10 +100,22 @@ def test_a_vocabulary_is_prepared_once():
     assert segmenter.encoders.image_text.heads == 2
 
 
+def test_the_vocabularies_that_are_kept_ready_are_bounded():
+    segmenter = make()
+    for number in range(20):
+        segmenter.classifier_for(things(f"thing {number}"))
+    assert len(segmenter._classifiers) == 16
+    made = segmenter.encoders.image_text.heads
+    segmenter.classifier_for(things("thing 19"))
+    assert segmenter.encoders.image_text.heads == made
+    segmenter.classifier_for(things("thing 0"))
+    assert segmenter.encoders.image_text.heads == made + 1
+
+
 def test_a_batch_is_its_images_one_by_one():
     images = [picture(), picture(31, 47), np.ascontiguousarray(picture(90, 60)[:, ::-1])]
-    reduction = make(keep_scores=True).segment_batch(images, VOCABULARY)
-    for pixels, found in zip(images, reduction, strict=True):
+    at_once = make(keep_scores=True).segment_batch(images, VOCABULARY)
+    for pixels, found in zip(images, at_once, strict=True):
         alone = make(keep_scores=True).segment(pixels, VOCABULARY)
         assert found.labels.shape == pixels.shape[:2]
         for name in ("labels", "confidence", "scores"):

@@ -17,21 +17,23 @@ from support_photos import photo, support_folder
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
-from ovseg.config import SegmentConfig
+from ovseg.config import EncodingConfig, SegmentConfig
+from ovseg.container import read_container
 from ovseg.encoders import presets
 from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import BankMismatch, UnknownName
 from ovseg.pipeline import Segmenter, bank_matching, segmenter
+from ovseg.pipeline.bank_build import BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes
 from ovseg.pipeline.bank_matching import pixel_hash
-from ovseg.pipeline.bank_spec import BankBuildSpec
-from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, margins
+from ovseg.pipeline.banks import RunImages, bank_from_pool
+from ovseg.pipeline.self_pool import SELF_BANK, SelfPool, class_confidence
 from ovseg.pipeline.sources import open_source
-from ovseg.prototypes import PrototypeBank, load_bank, merge_banks
+from ovseg.prototypes import PrototypeBank, file, load_bank, merge_banks
 from ovseg.support.config import BankConfig
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
-CONFIG = SegmentConfig(image_size=64, max_patches=400, refine="none")
+CONFIG = SegmentConfig().with_settings(image_size=64, max_patches=400, refine="none")
 BOXES = {"tomato": (16, 16, 48, 48), "frog": (40, 8, 80, 40), "whale": (8, 24, 40, 56)}
 
 
@@ -57,7 +59,8 @@ def bank(tmp_path: Path) -> Path:
     encoders, vocabulary = fake_encoders(), things("tomato", "green frog")
     source = open_source("folder", encoders, vocabulary.classes, support=support_folder(tmp_path / "support"))
     build_prototypes(
-        BankBuildSpec(vocabulary, source, encoders, BankConfig(image_size=64)), tmp_path / "pets.bank"
+        BankBuildSpec(vocabulary, source, encoders, BankConfig(encoding=EncodingConfig(image_size=64))),
+        tmp_path / "pets.bank",
     )
     return tmp_path / "pets.bank"
 
@@ -97,12 +100,12 @@ def test_a_bank_is_found_by_synonyms_and_whatever_the_case(bank: Path) -> None:
     used = Segmenter(fake_encoders(), CONFIG, bank=bank)
     words = Vocabulary((ClassSpec("frog", synonyms=("Green Frog",)), ClassSpec("TOMATO")))
     assert used.bank is not None
-    assert used.bank.places(words) == [1, 0]
+    assert used.bank.class_map(words) == [1, 0]
     assert used.bank.missing(words) == []
 
 
 def test_winning_prototypes_lead_to_support_regions(bank: Path, photos: Path) -> None:
-    used = Segmenter(fake_encoders(), replace(CONFIG, keep_nearest=True), bank=bank)
+    used = Segmenter(fake_encoders(), CONFIG.with_settings(keep_nearest=True), bank=bank)
     result = used.segment(photos / "frog-0.png", things("tomato", "green frog"))
     assert used.bank is not None
     table = used.bank.bank.tables["colours"]
@@ -157,8 +160,8 @@ def own_bank(photos: Path, out: Path, *, store: bool = True) -> tuple[Segmenter,
     used, words = Segmenter(fake_encoders(), CONFIG), things("tomato", "frog", "whale")
     if store:
         used.keep_encodings(out.with_name("encoded"))
-    source = SelfPool(sorted(photos.iterdir()), words, used.classifier_for(words), used.encode, CONFIG)
-    config = replace(SELF_BANK, shots=2, image_size=64)
+    source = SelfPool(sorted(photos.iterdir()), used.classifier_for(words), used.encode, CONFIG.fusion)
+    config = replace(SELF_BANK, shots=2, encoding=EncodingConfig(image_size=64))
     build_spec = BankBuildSpec(words, source, used.encoders, config, encode=used.encode, root=source.root)
     built = build_prototypes(build_spec, out)
     return used, built.bank, words
@@ -187,13 +190,16 @@ def test_only_support_that_a_person_gave_says_whether_there_is_a_class(
 ) -> None:
     given = Segmenter(fake_encoders(), CONFIG, bank=bank).bank
     assert given is not None
-    assert given.background_score(CONFIG) == "top3_mean"
+    assert given.resolved(CONFIG.bank).background_score == "top3_mean"
     _, made, _ = own_bank(photos, tmp_path / "own.bank")
     found = Segmenter(fake_encoders(), CONFIG, bank=made).bank
     assert found is not None
-    assert found.background_score(CONFIG) == "max"
-    assert found.background_score(replace(CONFIG, text_with_bank=False)) == "top3_mean"
-    assert found.background_score(replace(CONFIG, background_score="prototypes")) == "prototypes"
+    assert found.resolved(CONFIG.bank).background_score == "max"
+    assert found.resolved(CONFIG.with_settings(text_with_bank=False).bank).background_score == "top3_mean"
+    assert (
+        found.resolved(CONFIG.with_settings(background_score="prototypes").bank).background_score
+        == "prototypes"
+    )
 
 
 def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path: Path) -> None:
@@ -201,8 +207,8 @@ def test_of_two_builders_at_once_one_waits_for_the_other(photos: Path, tmp_path:
 
     def build() -> None:
         used = Segmenter(fake_encoders(), CONFIG)
-        source = SelfPool(sorted(photos.iterdir()), words, used.classifier_for(words), used.encode, CONFIG)
-        config = replace(SELF_BANK, shots=2, image_size=64)
+        source = SelfPool(sorted(photos.iterdir()), used.classifier_for(words), used.encode, CONFIG.fusion)
+        config = replace(SELF_BANK, shots=2, encoding=EncodingConfig(image_size=64))
         build_spec = BankBuildSpec(words, source, used.encoders, config)
         made.append(build_prototypes(build_spec, tmp_path / "own.bank", on_message=lines.append))
 
@@ -224,18 +230,18 @@ def test_encodings_are_kept_and_damage_is_noticed(photos: Path, tmp_path: Path) 
     seen = len(used.encoders.image_text.images)  # type: ignore[attr-defined]
     second = used.encode(image)
     assert len(used.encoders.image_text.images) == seen  # type: ignore[attr-defined]
-    assert torch.equal(first.text, second.text)
-    assert torch.equal(first.visual["words"], second.visual["words"])
+    assert torch.equal(first.text_features, second.text_features)
+    assert torch.equal(first.prototype_features["words"], second.prototype_features["words"])
     file = next(store.folder.iterdir())
     file.write_bytes(file.read_bytes()[:-7])
-    assert torch.equal(used.encode(image).text, first.text)
+    assert torch.equal(used.encode(image).text_features, first.text_features)
     assert len(used.encoders.image_text.images) > seen  # type: ignore[attr-defined]
 
 
-def test_sureness_is_the_mean_of_the_best_cells() -> None:
+def test_confidence_is_the_mean_of_the_best_patches() -> None:
     scores = torch.zeros(100, 2)
     scores[:5, 1] = torch.tensor([1.0, 0.8, 0.6, 0.4, 0.2])
-    assert torch.allclose(margins(scores), torch.tensor([0.0, 0.6]))
+    assert torch.allclose(class_confidence(scores), torch.tensor([0.0, 0.6]))
 
 
 @pytest.fixture
@@ -263,6 +269,34 @@ def test_segment_with_a_bank(ovseg: Any, bank: Path, photos: Path, tmp_path: Pat
     about = json.loads((tmp_path / "out" / "run.json").read_text())["config"]["segmenter"]["bank"]
     assert about["classes"] == 2
     assert len(about["sha256"]) == 64
+
+
+def test_a_bank_is_read_once_for_a_command(
+    ovseg: Any, bank: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path, *rest: Any) -> Any:
+        read.append(path)
+        return read_container(path, *rest)
+
+    monkeypatch.setattr(file, "read_container", counted)
+    page = ("explain", photos / "frog-0.png", "-o", tmp_path / "why.html", "--image-size", 64)
+    for command in (("segment", photos, "-o", tmp_path / "out", *SMALL), page):
+        read.clear()
+        assert ovseg(*command, "--bank", bank).exit_code == 0
+        assert read == [bank]
+
+
+def test_the_run_s_own_bank_is_built_with_the_run_s_settings(photos: Path, tmp_path: Path) -> None:
+    settings = CONFIG.with_settings(synonyms="max", thing_appearance=0.0)
+    used, words = Segmenter(fake_encoders(), settings), things("tomato", "frog", "whale")
+    bank_from_pool(used, "self", words, RunImages(sorted(photos.iterdir()), tmp_path / "out"))
+    assert used.bank is not None
+    recorded = used.bank.bank.metadata["settings"]
+    assert recorded["encoding"] == settings.encoding.to_dict()
+    assert recorded["fusion"]["synonyms"] == "max"
+    assert recorded["fusion"]["thing_appearance"] == 0.0
 
 
 def test_segment_says_once_what_the_bank_lacks(ovseg: Any, bank: Path, photos: Path, tmp_path: Path) -> None:
@@ -309,11 +343,11 @@ def test_the_bench_compares_names_and_banks(ovseg: Any, photos: Path, tmp_path: 
     words = tmp_path / "words.toml"
     words.write_text("".join(f'[[class]]\nname = "{name}"\nkind = "thing"\n' for name in BOXES))
     flags = ("--no-background", "--work", tmp_path / "work", "--vocabulary", words, "--json")
-    flags += ("--votes", 0.5, "--votes", 1, "--regions", 2)
+    flags += ("--region-weight", 0.5, "--region-weight", 1, "--segments", 2)
     result = ovseg("bench", "banks", "folder", "--root", root, *flags)
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
-    text = [(row["category filter"], row["region votes"]) for row in rows if row["evidence"] == "text only"]
+    text = [(row["category filter"], row["region pooling"]) for row in rows if row["evidence"] == "text only"]
     assert text == [(False, 0.0), (False, 0.5), (False, 1.0), (True, 0.0)]
     assert {row["co-segmentation"] for row in rows} == {None, True, False}
     assert all(row["miou"] > 20 for row in rows)

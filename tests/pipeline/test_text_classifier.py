@@ -4,7 +4,8 @@ import pytest
 import torch
 from fake_encoders import ColourNames
 
-from ovseg.pipeline.text_classifier import TextClassifier
+from ovseg.config import FusionConfig
+from ovseg.pipeline.text_classifier import text_classifier
 from ovseg.vocabulary import ClassSpec, Vocabulary
 from ovseg.vocabulary.lexicon import background_words, lexicon
 
@@ -17,7 +18,7 @@ def test_gaps_are_filled_and_background_words_are_groups():
     vocabulary = Vocabulary(
         (ClassSpec("tomato", kind="thing"), ClassSpec("sky")), background=("grass", "qqq")
     )
-    classifier = TextClassifier.prepare(vocabulary, ColourNames())
+    classifier = text_classifier(vocabulary, ColourNames(), FusionConfig())
     assert [group.name for group in classifier.table.groups] == ["tomato", "sky", "grass", "qqq"]
     assert classifier.is_stuff.tolist() == [False, True, True, False]
     assert classifier.appearance[1] == sky().appearance
@@ -28,15 +29,17 @@ def test_gaps_are_filled_and_background_words_are_groups():
 
 def test_a_background_word_is_one_word_of_many():
     entry = next(spec for spec in lexicon() if spec.synonyms)
-    classifier = TextClassifier.prepare(
-        Vocabulary((ClassSpec("tomato"),), background=(entry.name,)), ColourNames()
+    classifier = text_classifier(
+        Vocabulary((ClassSpec("tomato"),), background=(entry.name,)), ColourNames(), FusionConfig()
     )
     assert classifier.table.groups[1] == ClassSpec(entry.name, appearance=entry.appearance, kind=entry.kind)
     assert not set(entry.synonyms) & set(classifier.table.prompts)
 
 
 def test_without_words_of_its_own_a_vocabulary_takes_the_shipped_ones():
-    classifier = TextClassifier.prepare(Vocabulary((ClassSpec("tomato"), ClassSpec("sky"))), ColourNames())
+    classifier = text_classifier(
+        Vocabulary((ClassSpec("tomato"), ClassSpec("sky"))), ColourNames(), FusionConfig()
+    )
     groups = [group.name for group in classifier.table.groups]
     assert groups[:2] == ["tomato", "sky"]
     assert set(background_words()) - set(groups) == set()
@@ -47,7 +50,7 @@ def test_scores_are_of_groups_and_sum_to_one():
     vocabulary = Vocabulary(
         (ClassSpec("tomato", synonyms=("frog",)), ClassSpec("whale")), background=("qqq",)
     )
-    classifier = TextClassifier.prepare(vocabulary, ColourNames())
+    classifier = text_classifier(vocabulary, ColourNames(), FusionConfig())
     scores = classifier.score(torch.eye(3))
     assert scores.shape == (3, 3)
     assert scores.argmax(1).tolist() == [0, 0, 1]

@@ -27,12 +27,12 @@ def test_a_photo_does_not_depend_on_its_company(offline):
 
 
 def test_the_whole_is_what_segmentation_sees(offline):
-    from ovseg.config import SegmentConfig
+    from ovseg.config import EncodingConfig
     from ovseg.pipeline.encode import encode_image
     from ovseg.pipeline.timer import Timer
 
     photo = data.chelsea()
-    whole = encode_image(photo, offline, SegmentConfig(image_size=112), Timer(offline.device)).whole
+    whole = encode_image(photo, offline, EncodingConfig(image_size=112), Timer(offline.device)).image_features
     squares = views(photo, view_boxes(PoolConfig()), offline.image_text.image_size)
     features = encode_views(squares, offline.image_text, offline.device, 1)[0]
     assert np.abs(whole.numpy() - features.astype(np.float32)).max() < 0.02

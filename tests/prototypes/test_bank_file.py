@@ -24,6 +24,7 @@ from ovseg.prototypes import (
     load_bank,
     save_bank,
 )
+from ovseg.prototypes.file import VERSION
 from ovseg.prototypes.pooling import unit
 from ovseg.vocabulary import ClassSpec
 
@@ -200,15 +201,15 @@ def altered_arrays(arrays: dict[str, Any], generator: np.random.Generator) -> di
 
 def test_sealed_nonsense_is_refused_or_makes_sense(whole: Path, tmp_path: Path) -> None:
     """The seal is right, so that only the bank's own checks stand between a stranger's file and the user."""
-    _, content, arrays = read_container(whole, "bank", 1)
+    _, content, arrays = read_container(whole, "bank", VERSION)
     path = tmp_path / "made.bank"
     generator = np.random.default_rng(int.from_bytes(os.urandom(4), "big"))
     refusals = 0
     for number in range(MUTATIONS):
         if number % 2:
-            write_container(path, "bank", 1, altered_content(content, generator), arrays)
+            write_container(path, "bank", VERSION, altered_content(content, generator), arrays)
         else:
-            write_container(path, "bank", 1, content, altered_arrays(arrays, generator))
+            write_container(path, "bank", VERSION, content, altered_arrays(arrays, generator))
         try:
             bank = load_bank(path)
         except BankMismatch:
@@ -220,9 +221,9 @@ def test_sealed_nonsense_is_refused_or_makes_sense(whole: Path, tmp_path: Path) 
 
 
 def changed(path: Path, whole: Path, change: Any) -> Path:
-    _, content, arrays = read_container(whole, "bank", 1)
+    _, content, arrays = read_container(whole, "bank", VERSION)
     change(content, arrays)
-    write_container(path, "bank", 1, content, arrays)
+    write_container(path, "bank", VERSION, content, arrays)
     return path
 
 
@@ -287,10 +288,13 @@ def test_other_files_versions_and_kinds(whole: Path, tmp_path: Path) -> None:
     refused(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe")
-    _, content, arrays = read_container(whole, "bank", 1)
-    write_container(tmp_path / "newer.bank", "bank", 2, content, arrays)
-    with pytest.raises(BankMismatch, match="version 2"):
+    _, content, arrays = read_container(whole, "bank", VERSION)
+    write_container(tmp_path / "newer.bank", "bank", VERSION + 1, content, arrays)
+    with pytest.raises(BankMismatch, match=f"version {VERSION + 1}"):
         load_bank(tmp_path / "newer.bank")
+    write_container(tmp_path / "older.bank", "bank", 1, content, arrays)
+    with pytest.raises(BankMismatch, match="a bank of version 1, this ovseg reads 2: build it again"):
+        load_bank(tmp_path / "older.bank")
     write_container(tmp_path / "pool", "pool", 1, content, arrays)
     with pytest.raises(BankMismatch, match="it is an ovseg pool, not a bank"):
         load_bank(tmp_path / "pool")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ovseg.refinement import pamr, softmax_affinity
+from ovseg.refinement import pamr
 
 
 def two_halves(side: int = 24) -> torch.Tensor:
@@ -70,20 +70,3 @@ def test_one_pixel_of_another_colour_by_hand():
     strange = torch.exp(-1 / spread / 0.1)
     expected = 3 * strange / (5 + 3 * strange)
     assert found[0, 0, 1].item() == pytest.approx(expected.item(), rel=1e-4)
-
-
-def test_affinities_are_attention_over_cosines():
-    features = torch.tensor([[2.0, 0], [0, 3.0], [5.0, 0]])
-    found = softmax_affinity(features, 2.0)
-    like, differing = torch.tensor(2.0).exp(), torch.tensor(0.0).exp()
-    first = torch.stack([like, differing, like]) / (2 * like + differing)
-    torch.testing.assert_close(found[0], first)
-    torch.testing.assert_close(found[2], first)
-    torch.testing.assert_close(found.sum(1), torch.ones(3))
-    assert found.dtype == softmax_affinity(features.bfloat16(), 2.0).dtype == torch.float32
-
-
-def test_sharp_affinities_keep_each_cell_to_itself():
-    features = torch.randn(5, 16, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(softmax_affinity(features, 1e4), torch.eye(5))
-    torch.testing.assert_close(softmax_affinity(features, 0.0), torch.full((5, 5), 0.2))

@@ -1,4 +1,4 @@
-"""``ovseg support sample`` and ``ovseg bench diffusion`` as a user runs them, on a tiny real pipeline."""
+"""``ovseg support sample`` as a user runs it, on a tiny real pipeline."""
 
 from __future__ import annotations
 
@@ -85,21 +85,3 @@ def test_calls_that_make_no_sense(words, code, said, tmp_path, monkeypatch):
     assert result.exit_code == code
     assert said in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_bench_diffusion_times_the_network_and_what_is_around_it(tiny_folder):
-    words = ("--images", 2, "--steps", 2, "--rounds", 1, "--threads", 1, "--json")
-    result = ovseg("bench", "diffusion", "--model", tiny_folder, *words)
-    assert result.exit_code == 0, result.output
-    (row,) = json.loads(result.stdout)
-    assert (row["images"], row["batch"], row["steps"]) == (2, 1, 2)
-    assert 0 < row["network"] < row["seconds"]
-    assert row["outside"] == pytest.approx(1 - row["network"] / row["seconds"])
-
-
-@pytest.mark.parametrize(
-    "words",
-    [(), ("--model", "x", "--random", "small"), ("--random", "huge"), ("--random", "small", "--images", 0)],
-)
-def test_bench_calls_that_make_no_sense(words):
-    assert ovseg("bench", "diffusion", *words).exit_code == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovseg.matching import PatchAppearance, appearance_evidence
+from ovseg.matching.appearance import PatchAppearance, appearance_evidence
 from ovseg.vocabulary import ClassSpec
 from ovseg.vocabulary.lexicon import NEAREST, background_words, enrich, lexicon
 

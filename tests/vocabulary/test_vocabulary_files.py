@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ovseg.errors import ConfigError, InputError, UnknownName, UsageError
-from ovseg.matching import PatchAppearance, appearance_evidence
+from ovseg.matching.appearance import PatchAppearance, appearance_evidence
 from ovseg.vocabulary import ClassSpec, Vocabulary, load_vocabulary, vocabulary_names
 
 FULL = """

@@ -14,6 +14,7 @@ import torch
 from ovseg.encoders.sources import card_for, folder_kind, require_architecture
 from ovseg.encoders.text_parts import CONFIG, model_config, tokenizer_card, tower_card
 from ovseg.errors import DependencyMissing, UsageError, WeightsUnavailable
+from ovseg.registry import load_plugins
 from ovseg.weights.cards import HubFiles, WeightCard
 from ovseg.weights.hub import snapshot_folder
 from ovseg.weights.locate import about_weights, require_checked, require_described
@@ -135,8 +136,7 @@ def _from_folder(folder: Path, config: dict[str, Any], tower: Path | None) -> An
     """The model that a folder's configuration describes."""
     import open_clip
 
-    import ovseg.encoders.early_conv  # noqa: F401 (files its architecture)
-
+    load_plugins()  # they may file the architecture with timm
     try:
         with quiet():
             return open_clip.create_model(

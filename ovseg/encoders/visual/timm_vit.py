@@ -10,6 +10,7 @@ from ovseg.encoders.suggestions import suggest_names
 from ovseg.encoders.visual.state_dict import load_strict
 from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, family_of
 from ovseg.errors import UnknownName
+from ovseg.registry import load_plugins
 from ovseg.weights.readers import read_state
 
 _READABLE = ("Block", "EvaBlock")
@@ -28,8 +29,7 @@ def build_timm(name: str, config: Mapping[str, Any] | None = None) -> DenseViT:
     """
     import timm
 
-    import ovseg.encoders.early_conv  # noqa: F401 (files its architecture)
-
+    load_plugins()  # they may file architectures with timm
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
         near = suggest_names(architecture, timm.list_models())

@@ -1,4 +1,4 @@
-"""Tables behind the settings: what banks, support images, objectness and CLIP's windows cost and give.
+"""Tables that compare choices on a user's own data: banks, numbers of support images, settings of discovery.
 
 Each module is the work of one command of ``ovseg bench``: functions on a segmenter, a data set or a model.
 """

@@ -14,19 +14,18 @@ import torch
 from ovseg.config import SegmentConfig
 from ovseg.evaluation.datasets.base import Dataset
 from ovseg.evaluation.predictions import load_pixels
-from ovseg.matching.prototype_fusion import fuse_prototypes
-from ovseg.matching.region_pooling import region_pooling
+from ovseg.matching.fusion import fuse_prototypes, pool_regions
+from ovseg.matching.text_scores import text_scores
+from ovseg.pipeline.bank_build import BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes
 from ovseg.pipeline.bank_matching import BankMatcher
-from ovseg.pipeline.bank_spec import BankBuildSpec
-from ovseg.pipeline.patch_scores import image_regions
+from ovseg.pipeline.decide import image_regions
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.pipeline.self_pool import SELF_BANK, SelfPool
 from ovseg.pipeline.sources import open_source
-from ovseg.pipeline.text_scores import text_scores
 from ovseg.vocabulary import Vocabulary
 
-__all__ = ["FILTER_MASS", "Line", "bank_table", "lines_for", "made_banks", "mean_iou"]
+__all__ = ["FILTER_TOP_P", "Line", "bank_table", "lines_for", "made_banks", "mean_iou"]
 
 Counts = npt.NDArray[np.int64]
 
@@ -53,8 +52,8 @@ class Line:
     config: SegmentConfig
 
 
-FILTER_MASS = 0.95
-"""Mass of the category filter where it is measured."""
+FILTER_TOP_P = 0.95
+"""``category_top_p`` where the category filter is measured."""
 
 
 def made_banks(
@@ -63,38 +62,38 @@ def made_banks(
     vocabulary: Vocabulary,
     work: Path,
     *,
-    pool: Path | None,
-    self_pool: bool,
-    advance: Callable[[], None],
+    pool: Path | None = None,
+    advance: Callable[[], None] | None = None,
 ) -> list[tuple[str, bool, BankMatcher]]:
     """Banks of the photos themselves and of a pool, each built with co-segmentation and without.
 
     Args:
-        segmenter: Encodes the photos; its settings say how ``self_pool`` looks for classes in them.
+        segmenter: Encodes the photos; its settings say how classes are scored in them.
         data: The photos; nothing is read of their masks.
         vocabulary: Classes of the banks.
         work: Folder that keeps the banks; those that are there already are taken.
         pool: A pool from which the bank ``retrieved`` comes; None: no such bank.
-        self_pool: Whether the bank ``self`` is made of the photos.
-        advance: Called after each photo that has been looked at for ``self``.
+        advance: Called after each photo of the first pass for the bank ``self``, which is made of the photos;
+            None: no such bank.
 
     Returns:
         (name, built with co-segmentation, bank), as :func:`lines_for` takes them.
     """
-    recipes: dict[str, BankBuildSpec] = {}
+    specs: dict[str, BankBuildSpec] = {}
+    base = replace(SELF_BANK, encoding=segmenter.config.encoding, fusion=segmenter.config.fusion)
     encoders, encode = segmenter.encoders, segmenter.encode
-    if self_pool:
+    if advance is not None:
         paths = [sample.image for sample in data.samples]
         classifier = segmenter.classifier_for(vocabulary)
-        own = SelfPool(paths, vocabulary, classifier, encode, segmenter.config, advance)
-        recipes["self"] = BankBuildSpec(vocabulary, own, encoders, SELF_BANK, encode=encode, root=own.root)
+        own = SelfPool(paths, classifier, encode, segmenter.config.fusion, advance)
+        specs["self"] = BankBuildSpec(vocabulary, own, encoders, base, encode=encode, root=own.root)
     if pool is not None:
         retrieved = open_source("retrieval", encoders, vocabulary.classes, pool=pool)
-        recipes["retrieved"] = BankBuildSpec(vocabulary, retrieved, encoders, SELF_BANK, encode=encode)
+        specs["retrieved"] = BankBuildSpec(vocabulary, retrieved, encoders, base, encode=encode)
     found = []
-    for name, spec in recipes.items():
+    for name, spec in specs.items():
         for cosegment in (True, False):
-            chosen = replace(SELF_BANK, support=replace(SELF_BANK.support, cosegment=cosegment))
+            chosen = replace(base, support=replace(base.support, cosegment=cosegment))
             out = work / f"{name}-{data.card.name}-{'together' if cosegment else 'alone'}.bank"
             build_prototypes(replace(spec, config=chosen), out)
             found.append((name, cosegment, BankMatcher(out, encoders)))
@@ -106,15 +105,15 @@ def lines_for(
     banks: Sequence[tuple[str, bool | None, BankMatcher]],
     *,
     background: bool,
-    votes: Sequence[float] = (),
+    region_weights: Sequence[float] = (),
 ) -> list[Line]:
-    """Every way of deciding that is compared.
+    """Return every way of deciding that is compared.
 
     Args:
         config: All other settings.
         banks: (name, built with co-segmentation or None, bank).
         background: Whether the data have one; without, nothing stands for it.
-        votes: Weights of the regions' votes that are compared with none, but not with the category filter.
+        region_weights: Weights of region pooling that are compared with none, without the category filter.
     """
     filters = (False, True)
     found = [
@@ -125,22 +124,20 @@ def lines_for(
         for text in (False, True):
             for prototypes in (False, True) if background else (False,):
                 for filtered in filters if text else (False,):
-                    chosen = replace(
-                        _with(config, filtered=filtered),
-                        text_with_bank=text,
-                        background_score="prototypes" if prototypes else "auto",
+                    chosen = _with(config, filtered=filtered).with_settings(
+                        text_with_bank=text, background_score="prototypes" if prototypes else "auto"
                     )
                     evidence = f"{name} and text" if text else f"{name} only"
                     found.append(Line(evidence, bank, prototypes, filtered, cosegment, chosen))
     return [
-        replace(line, config=replace(line.config, region_pooling=weight))
+        replace(line, config=line.config.with_settings(region_weight=weight))
         for line in found
-        for weight in (0.0, *(() if line.category_filter else votes))
+        for weight in (0.0, *(() if line.category_filter else region_weights))
     ]
 
 
 def _with(config: SegmentConfig, *, filtered: bool) -> SegmentConfig:
-    return replace(config, category_top_p=FILTER_MASS if filtered else 1.0)
+    return config.with_settings(category_top_p=FILTER_TOP_P if filtered else 1.0)
 
 
 @torch.inference_mode()
@@ -168,33 +165,32 @@ def bank_table(
         truth = sample.read_truth()
         pixels = load_pixels(sample, (truth.shape[0], truth.shape[1]))
         encoded = segmenter.encode(pixels)
-        shown = _by_patch(truth, encoded.grid, classes)
+        pixels_of_class = _by_patch(truth, encoded.grid, classes)
         # Lines differ in how evidence is put together; the evidence itself is gathered once.
         texts = {
-            mass: text_scores(encoded, classifier, replace(lines[0].config, category_top_p=mass))
-            for mass in {line.config.category_top_p for line in lines}
+            fusion: text_scores(encoded, classifier, fusion)
+            for fusion in {line.config.fusion for line in lines}
         }
-        matches = {
-            id(bank): bank.match(encoded, vocabulary, lines[0].config, without=bank.own_supports(pixels))
+        prototypes = {
+            id(bank): bank.scores(encoded, vocabulary, bank.own_supports(pixels))
             for bank in {id(line.bank): line.bank for line in lines}.values()
             if bank is not None
         }
-        voting = any(line.config.region_pooling > 0 for line in lines)
-        regions = image_regions(encoded, lines[0].config) if voting else None
+        pooling = any(line.config.region_pooling.region_weight > 0 for line in lines)
+        regions = image_regions(encoded, lines[0].config.region_pooling) if pooling else None
         for index, line in enumerate(lines):
-            scores = texts[line.config.category_top_p]
+            scores = texts[line.config.fusion]
             if line.bank is not None:
                 scores = fuse_prototypes(
                     scores,
-                    matches[id(line.bank)],
+                    prototypes[id(line.bank)],
+                    line.bank.resolved(line.config.bank),
                     has_background=data.has_background,
-                    config=line.config,
-                    background_score=line.bank.background_score(line.config),
                 )
             if regions is not None:
-                scores = region_pooling(scores, regions, line.config.region_pooling)
+                scores = pool_regions(scores, regions, line.config.region_pooling.region_weight)
             labels = scores[:, shift:].argmax(dim=1).cpu().numpy()
-            np.add.at(confusions[index, number % 2].T, labels, shown)
+            np.add.at(confusions[index, number % 2].T, labels, pixels_of_class)
         advance()
     rows = []
     for line, halves in zip(lines, confusions, strict=True):
@@ -204,7 +200,7 @@ def bank_table(
                 "background prototypes": line.background_prototypes,
                 "category filter": line.category_filter,
                 "co-segmentation": line.cosegment,
-                "region votes": line.config.region_pooling,
+                "region pooling": line.config.region_pooling.region_weight,
                 "miou": mean_iou(halves.sum(axis=0)),
                 "first_half": mean_iou(halves[0]),
                 "second_half": mean_iou(halves[1]),
@@ -214,7 +210,7 @@ def bank_table(
 
 
 def mean_iou(confusion: Counts) -> float:
-    """Mean IoU in percent over the classes that the truth has.
+    """Return the mean IoU in percent over the classes that the truth has.
 
     Unlike in ``ovseg.evaluation.metrics.figures``, a class that is only predicted does not count as 0.
 
@@ -223,16 +219,16 @@ def mean_iou(confusion: Counts) -> float:
     """
     both = np.diagonal(confusion)
     union = confusion.sum(axis=0) + confusion.sum(axis=1) - both
-    there = confusion.sum(axis=1) > 0
-    return float(100 * np.mean(both[there] / union[there])) if there.any() else float("nan")
+    present = confusion.sum(axis=1) > 0
+    return float(100 * np.mean(both[present] / union[present])) if present.any() else float("nan")
 
 
 def _by_patch(truth: npt.NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Counts:
-    """(N, C) pixels of each class in each patch; pixels of no class count nowhere."""
+    """Return (N, C) pixels of each class in each patch; pixels of no class count nowhere."""
     height, width = truth.shape
     rows = np.minimum(((np.arange(height) + 0.5) * grid[0] / height).astype(np.int64), grid[0] - 1)
     columns = np.minimum(((np.arange(width) + 0.5) * grid[1] / width).astype(np.int64), grid[1] - 1)
     patches = rows[:, None] * grid[1] + columns[None]
-    there = truth < classes
-    index = patches[there] * classes + truth[there]
+    valid = truth < classes
+    index = patches[valid] * classes + truth[valid]
     return np.bincount(index, minlength=grid[0] * grid[1] * classes).reshape(-1, classes)

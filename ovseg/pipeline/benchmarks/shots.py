@@ -98,7 +98,8 @@ class ShotsBench:
 
     def bank(self, support: Sequence[Sequence[str]], config: PrototypeConfig) -> PrototypeBank:
         """The bank of the support images of each class, with the truth as their masks."""
-        fingerprints = {space.name: self._encoders.fingerprint(space) for space in self._encoders.spaces}
+        known = self._encoders.fingerprints()
+        fingerprints = {space.name: known[space.name] for space in self._encoders.spaces}
         parts = []
         for index, spec in enumerate(self._vocabulary.classes):
             views = [
@@ -127,7 +128,7 @@ class ShotsBench:
             record=SupportRecord(0, origin, (pixels.shape[0], pixels.shape[1]), encoded.grid),
             foreground=foreground,
             background=(shares == 0).reshape(encoded.grid),
-            features={space: values.cpu().numpy() for space, values in encoded.visual.items()},
+            features={space: values.cpu().numpy() for space, values in encoded.prototype_features.items()},
             tokens=encoded.tokens.cpu().numpy(),
         )
 

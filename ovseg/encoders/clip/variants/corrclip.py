@@ -15,7 +15,7 @@ branch.
 The paper takes segments from SAM 2 or a supervised entity segmenter, and merges those that are alike; here
 they are spectral segments of the same image (`ovseg.discovery.spectral_segments`) on the encoder's values,
 as many as its eigenvalues tell apart, so no masks were ever learned. The paper's last step, one label for
-each segment by majority, is no part of the features; `ovseg.matching.region_pooling` has something like it.
+each segment by majority, is no part of the features; `ovseg.matching.fusion` has a softer form.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Measurements of ovseg itself, for a checkout: ``python -m benchmarks --help``."""
