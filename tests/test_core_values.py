@@ -90,7 +90,7 @@ def test_devices_that_are_not_here(monkeypatch):
     with pytest.raises(UsageError, match=r"^no device 'cuda:1' here: torch sees 1 CUDA device\(s\)$"):
         resolve_device("cuda:1")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UsageError, match=r"^no device 'mps' here: use --device auto$"):
+    with pytest.raises(UsageError, match=r"^no device 'mps' here: use device='auto'$"):
         resolve_device("mps")
 
 
