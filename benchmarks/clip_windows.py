@@ -13,15 +13,14 @@ import numpy.typing as npt
 import torch
 import typer
 
-from benchmarks.untrained import clip_pair, untrained_clip, untrained_shape
+from benchmarks.untrained import clip_pair, untrained_backbone, untrained_clip
 from ovseg.cli import options
 from ovseg.cli.common import option, say
 from ovseg.cli.table import print_table
-from ovseg.device import resolve_device, resolve_dtype
 from ovseg.encoders.base import Backbone, FeatureKey
 from ovseg.encoders.clip.encoder import ClipEncoder
 from ovseg.encoders.clip.load import load_model
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import DatasetError, UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample, official_names
@@ -46,7 +45,7 @@ class ProtocolTiming:
         windows: Windows of all of them.
         total: Seconds per image of the whole path, from pixels to labels.
         bare: Seconds per image of the encoders' forward passes of the same windows: CLIP's without a variant,
-            and the backbone's where the variant has a guide.
+            and the backbone's where the variant uses proxy features.
         ratio: Of the two, the median of the repeats' own ratios.
         share: What part of the whole path is spent in the encoders (the variant counts as theirs).
     """
@@ -76,7 +75,7 @@ def time_protocol(
     Args:
         names: CLIP, read as its variant says.
         plain: The same model without a variant.
-        shape: The guide.
+        shape: Gives the proxy features.
         photos: (H, W, 3) uint8 RGB, predicted together.
         words: As `ProtocolPredictor` takes it.
         dataset: Likewise.
@@ -85,8 +84,9 @@ def time_protocol(
         tick: Called after each.
     """
     seen = _Seen(names, shape)
-    encoders = Encoders("benchmark", names, shape, names.device, ())
-    recording = Encoders("benchmark", seen, seen, names.device, ())  # type: ignore[arg-type]
+    card, context = PresetCard("benchmark", ""), LoadContext(names.device)
+    encoders = Preset(card, context, {"image_text": names, "backbone": shape})
+    recording = Preset(card, context, {"image_text": seen, "backbone": seen})
     ProtocolPredictor(recording, words, dataset, protocol).predict(photos)
     predictor = ProtocolPredictor(encoders, words, dataset, protocol)
     predictor.predict(photos)
@@ -100,7 +100,7 @@ def time_protocol(
         with bare:
             for windows in seen.windows:
                 plain.encode_dense(windows)
-            for windows, keys in seen.guides:
+            for windows, keys in seen.proxies:
                 shape.encode(windows, keys)
         rows.append((whole.seconds, bare.seconds, inside))
         tick()
@@ -138,7 +138,7 @@ class _Seen:
         # From Python 3.12 on, what ``__getattr__`` finds does not count for protocols.
         self.mean, self.logit_scale = names.mean, names.logit_scale
         self.windows: list[torch.Tensor] = []
-        self.guides: list[tuple[torch.Tensor, tuple[FeatureKey, ...]]] = []
+        self.proxies: list[tuple[torch.Tensor, tuple[FeatureKey, ...]]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._names, name)
@@ -147,14 +147,14 @@ class _Seen:
         """See `ClipEncoder.encode_words`."""
         return self._names.encode_words(words, templates)
 
-    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
+    def encode_dense(self, images: torch.Tensor, proxy_features: Any = None) -> torch.Tensor:
         """See `ClipEncoder.encode_dense`."""
         self.windows.append(images)
-        return self._names.encode_dense(images, guide)
+        return self._names.encode_dense(images, proxy_features)
 
     def encode(self, images: torch.Tensor, wanted: tuple[FeatureKey, ...]) -> dict[FeatureKey, torch.Tensor]:
         """See `Backbone.encode`."""
-        self.guides.append((images, wanted))
+        self.proxies.append((images, wanted))
         return self._shape.encode(images, wanted)
 
 
@@ -176,7 +176,9 @@ def clip(
             help="Backbone of the proxy features: a model, or an architecture of timm: then untrained.",
         ),
     ] = "vit_base_patch8_224",
-    variant: Annotated[str, option("--dense-variant", help="How CLIP is read cell by cell.")] = "proxyclip",
+    variant: Annotated[
+        str, option("--dense-variant", help="Method for patch features of CLIP.")
+    ] = "proxyclip",
     protocol: Annotated[str, option("--protocol", help="sclip or tcl.")] = "sclip",
     images: Annotated[int, option("--images", help="Photos in one pass.", min=1)] = 2,
     size: Annotated[str, option("--size", help="Width and height of made up pictures.")] = "500x375",
@@ -199,29 +201,26 @@ def clip(
       python -m benchmarks clip photos/ --clip ViT-B-16:openai --shape dino-vitb8 --device cuda
     """
     torch.set_num_threads(threads)
-    place = resolve_device(device)
-    kind = resolve_dtype(dtype, place)
+    # Untrained models have no hash by which kept text embeddings could be known.
+    context = replace(LoadContext.resolve(device, dtype), cache_dir=None)
     settings = protocol_for(protocol, "voc21", background=True)
     if settings.crop is None:
         raise UsageError(f"dialect {protocol} has no windows to measure: use sclip or tcl")
     pictures = _photos(photos, images, size)
     loaded = load_model(clip) if ":" in clip else untrained_clip(clip)
-    names, plain = clip_pair(loaded, variant=variant, device=place, dtype=kind)
-    if ":" in shape:
-        guide = load_visual(shape, device=place, dtype=kind)
-    else:
-        guide = untrained_shape(shape, device=place, dtype=kind)
+    names, plain = clip_pair(loaded, variant, context)
+    backbone = load_visual(shape, context) if ":" in shape else untrained_backbone(shape, context)
     words, dataset = voc_words(settings)
     timing = time_protocol(
-        names, plain, guide, pictures, words, dataset, settings,
+        names, plain, backbone, pictures, words, dataset, settings,
         repeats=repeats, tick=lambda: say("one more", quiet=quiet),
     )  # fmt: skip
     row = {
         "clip": clip,
-        "shape": shape if names.guide else "",
+        "shape": shape if names.proxy_keys else "",
         "variant": variant,
         "dialect": protocol,
-        "device": f"{place.type}, {str(kind).removeprefix('torch.')}",
+        "device": f"{context.device.type}, {str(context.dtype).removeprefix('torch.')}",
         "images": timing.images,
         "windows": timing.windows,
         "s per image": timing.total,

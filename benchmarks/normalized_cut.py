@@ -12,10 +12,9 @@ from benchmarks.solvers import made_up_features, peak_memory, time_batch, time_s
 from ovseg.cli import options
 from ovseg.cli.common import option
 from ovseg.cli.table import print_table, ticker
-from ovseg.device import limit_threads, resolve_device
+from ovseg.device import limit_threads
 from ovseg.discovery import DiscoveryConfig
-from ovseg.encoders.lone import LoneShape
-from ovseg.encoders.presets import choose_preset
+from ovseg.encoders.presets import LoadContext, Preset, open_preset
 from ovseg.errors import UsageError
 from ovseg.images import find_images, load_image
 from ovseg.images.resize import resized
@@ -48,15 +47,12 @@ def cut(
     All of them solve the same features in the same process. Of the preset only the patch features are used.
     """
     limit_threads(threads)
-    place = resolve_device(device)
-    encoders = None
-    if photos is not None:
-        card = choose_preset(preset, role="backbone")
-        encoders = card.load_shape(place, torch.float32, Path(cache_dir) if cache_dir else None)
+    context = LoadContext.resolve(device, "float32", cache_dir)
+    encoders = open_preset(preset, context, role="backbone") if photos is not None else None
     rows = []
     for patches in _square_numbers(sizes):
         features = _features(encoders, photos, patches, images)
-        rows += _timings(features, place, batch, quiet=quiet)
+        rows += _timings(features, context.device, batch, quiet=quiet)
     if large:
         peak, seconds = peak_memory(large)
         rows.append(
@@ -98,9 +94,7 @@ def _timings(
     return rows
 
 
-def _features(
-    encoders: LoneShape | None, photos: Path | None, patches: int, images: int
-) -> list[torch.Tensor]:
+def _features(encoders: Preset | None, photos: Path | None, patches: int, images: int) -> list[torch.Tensor]:
     """(N, D) features on the CPU: of photos, squeezed into a square, or made up."""
     if encoders is None or photos is None:
         return [made_up_features(patches, seed=seed) for seed in range(images)]

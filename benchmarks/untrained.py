@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.encoders.clip.encoder import ClipEncoder
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip, quiet
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sources import require_architecture
 from ovseg.encoders.visual.timm_vit import build_timm
 from ovseg.encoders.visual_encoder import VisualEncoder
 
 
 def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
-    """An architecture of open_clip's as it is before training, on the CPU.
+    """Return an untrained open_clip model on the CPU.
 
     Raises:
         UnknownName: open_clip has no such architecture.
@@ -32,26 +33,20 @@ def untrained_clip(architecture: str, seed: int = 0) -> LoadedClip:
     )
 
 
-def untrained_shape(
-    architecture: str, *, device: torch.device, dtype: torch.dtype = torch.float32, seed: int = 0
-) -> VisualEncoder:
-    """A vision transformer of timm's as it is before training.
+def untrained_backbone(architecture: str, context: LoadContext, seed: int = 0) -> VisualEncoder:
+    """Return an untrained vision transformer of timm as a backbone.
 
     Raises:
-        UnknownName: timm has no such architecture, or it is none that can be read at its patches.
+        UnknownName: timm has no such architecture, or it gives no patch features.
     """
     torch.manual_seed(seed)
     vit = build_timm(architecture).requires_grad_(False)
     about = {"name": architecture, "what": f"{architecture}, untrained", "sha256": f"seed {seed}"}
-    return VisualEncoder(vit, None, about, device=device, dtype=dtype)
+    return VisualEncoder(vit, None, about, context)
 
 
-def clip_pair(
-    clip: LoadedClip, *, variant: str, device: torch.device, dtype: torch.dtype
-) -> tuple[ClipEncoder, ClipEncoder]:
-    """One model read as a variant says, and as it is: they share their weights."""
-    read, plain = (
-        ClipEncoder(clip, device=device, dtype=dtype, variant=name, templates="simple")
-        for name in (variant, "none")
-    )
-    return read, plain
+def clip_pair(clip: LoadedClip, variant: str, context: LoadContext) -> tuple[ClipEncoder, ClipEncoder]:
+    """Return a model with a dense variant and without one; they share their weights."""
+    configs = (ClipConfig(variant=name, templates="simple") for name in (variant, "none"))
+    dense, plain = (ClipEncoder(clip, context, config) for config in configs)
+    return dense, plain

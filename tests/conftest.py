@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from fake_hub import FakeHub
 
-    from ovseg.encoders.presets import Encoders
+    from ovseg.encoders.presets import Preset
 
 
 # How long an example takes says something about the machine and its load, not about what is tested.
@@ -64,20 +64,20 @@ def offline_cache(pytestconfig: pytest.Config) -> Path:
     from ovseg.encoders.presets import OFFLINE
 
     if not OFFLINE.present:
-        pytest.skip(f"no real weights here: {OFFLINE.cards[0].install}")
+        pytest.skip(f"no real weights here: {OFFLINE.cards()[0].install}")
     # Whatever lies there is checked against its hashes at every load, like a user's cache.
     return pytestconfig.cache.mkdir("ovseg-weights")
 
 
 @pytest.fixture(scope="session")
-def offline(offline_cache: Path) -> Encoders:
+def offline(offline_cache: Path) -> Preset:
     """The encoders of the offline preset, loaded once."""
     import torch
 
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import LoadContext, open_preset
 
     torch.set_num_threads(1)
-    return load_preset("offline", cache_dir=offline_cache)
+    return open_preset("offline", LoadContext(cache_dir=offline_cache))
 
 
 @pytest.fixture(scope="session")

@@ -106,15 +106,15 @@ def _build_spec(ctx: typer.Context, flags: BuildFlags, preset: str) -> BankBuild
     photo_filter = _photo_filter(flags)
     inputs, own = _source_inputs(flags), _plugin_settings(flags)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.encoders.roles import ModelChoice
     from ovseg.pipeline.bank_build import BankBuildSpec
     from ovseg.pipeline.sources import known_source, open_source
 
     known_source(flags.source, **inputs)
-    roles = ModelChoice(options=own.encoder.queries())
-    encoders = load_encoders(
-        preset, flags.device, flags.dtype, flags.cache_dir, quiet=flags.quiet, roles=roles
-    )
+    models = ModelChoice(options=own.encoder.queries())
+    context = LoadContext.resolve(flags.device, flags.dtype, flags.cache_dir)
+    encoders = load_encoders(preset, context, models=models, quiet=flags.quiet)
     settings = own.source.of(flags.source)
     source = open_source(flags.source, encoders, chosen.classes, settings, **inputs)
     return BankBuildSpec(

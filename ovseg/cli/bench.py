@@ -83,16 +83,13 @@ def discovery(
     if not (truth or (object_photos and object_masks and object_list)):
         raise UsageError("give PHOTOS and --truth, or --object-photos, --object-masks and --object-list")
 
-    import torch
-
-    from ovseg.device import limit_threads, resolve_device
-    from ovseg.encoders.presets import choose_preset
+    from ovseg.device import limit_threads
+    from ovseg.encoders.presets import LoadContext, open_preset
     from ovseg.pipeline.benchmarks.discovery import Truth, parse_settings, quality_table
 
     lines = parse_settings(settings)
     limit_threads(threads)
-    card = choose_preset(preset, role="backbone")
-    encoders = card.load_shape(resolve_device(device), torch.float32, Path(cache_dir) if cache_dir else None)
+    encoders = open_preset(preset, LoadContext.resolve(device, "float32", cache_dir), role="backbone")
     where = Truth(photos, truth, object_photos, object_masks, object_list)
     print_table(quality_table(encoders, lines, where, limit=limit, tick=ticker(quiet=quiet)), as_json=as_json)
 
@@ -134,16 +131,13 @@ def shots(
     for text in assignments:
         chosen = overlay(chosen, parse_assignment(text), "--set")
 
-    from ovseg.device import resolve_device
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import LoadContext, open_preset
     from ovseg.evaluation.datasets.folder import folder_classes, load_folder
     from ovseg.vocabulary import Vocabulary, load_vocabulary
 
     dataset = load_folder(root, background=False)
     words = load_vocabulary(vocabulary) if vocabulary else Vocabulary(folder_classes(root), source=str(root))
-    encoders = load_preset(
-        preset, device=resolve_device(device), cache_dir=Path(cache_dir) if cache_dir else None
-    )
+    encoders = open_preset(preset, LoadContext.resolve(device, "float32", cache_dir)).load()
 
     from ovseg.pipeline.benchmarks.shots import ShotsBench
     from ovseg.pipeline.benchmarks.shots_table import as_table

@@ -96,9 +96,7 @@ def banks(
     match_vocabulary(classes, data)  # before anything is encoded
     chosen = {"prototype_weight": weight, "segments": segments}
     config = SegmentConfig().with_settings(**{k: value for k, value in chosen.items() if value is not None})
-    segmenter = Segmenter(
-        preset, device=device, config=config, cache_dir=Path(cache_dir) if cache_dir else None
-    )
+    segmenter = Segmenter(preset, device=device, config=config, cache_dir=cache_dir)
     given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in bank]
     spaces = {space.name for _, used in given for space in used.spaces}
     segmenter.encoders = segmenter.encoders.with_spaces(spaces)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -157,7 +156,7 @@ def discover(
         backbone=backbone,
         device=device,
         dtype=dtype,
-        cache_dir=Path(cache_dir) if cache_dir else None,
+        cache_dir=cache_dir,
     )
     finder.config = replace(finder.config, **given)
     say(finder.note, quiet=quiet)

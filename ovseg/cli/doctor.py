@@ -120,7 +120,7 @@ def _weights(check_hashes: bool) -> Iterator[Finding]:
             "ok", "discover", f"finds objects with the backbone of {choose_preset(role='backbone').name}"
         )
     except WeightsUnavailable:
-        yield Finding("note", "discover", "no shape encoder is here", OFFLINE.install)
+        yield Finding("note", "discover", "no backbone is here", OFFLINE.install)
     for row in list_weights():
         if row.path is None:
             yield Finding("note", "weights", f"{row.name} is missing ({row.source})", row.install)

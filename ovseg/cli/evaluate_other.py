@@ -11,7 +11,7 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import option
-from ovseg.cli.launch import load_names, set_up_process
+from ovseg.cli.launch import load_encoders, set_up_process
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import RetrievalConfig
 
@@ -189,13 +189,15 @@ def _pool_rankings(
     """What a pool gives for the classes of a vocabulary."""
     set_up_process(verbose=0, offline=True)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.evaluation.retrieval import pool_rankings
     from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
     opened, words = load_pool(pool), load_vocabulary(vocabulary)
-    encoders = load_names(opened.preset, device, "float32", cache_dir, quiet=True)
+    context = LoadContext.resolve(device, "float32", cache_dir)
+    encoders = load_encoders(opened.preset, context, role="image_text", quiet=True)
     require_fingerprint(pool, opened, encoders.image_text)
     search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     return pool_rankings(search, words.classes, depth)

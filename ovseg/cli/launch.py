@@ -21,14 +21,13 @@ from ovseg.cli.segmenting import banked_vocabulary, drop_encodings, load_segment
 
 if TYPE_CHECKING:
     from ovseg.cli.settings import Settings
-    from ovseg.encoders.lone import LoneNames
-    from ovseg.encoders.presets import Encoders
-    from ovseg.encoders.roles import ModelChoice
+    from ovseg.encoders.presets import LoadContext, Preset
+    from ovseg.encoders.roles import ModelChoice, Role
     from ovseg.images import ImageFile
     from ovseg.runs import RunSummary
     from ovseg.vocabulary import Vocabulary
 
-__all__ = ["launch", "load_encoders", "load_names", "print_summary", "say", "set_up_process"]
+__all__ = ["launch", "load_encoders", "print_summary", "say", "set_up_process"]
 
 
 def set_up_process(*, verbose: int, offline: bool) -> None:
@@ -63,37 +62,30 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
 
 def load_encoders(
     preset: str,
-    device: str,
-    dtype: str,
-    cache_dir: str | None,
+    context: LoadContext,
     *,
+    models: ModelChoice | None = None,
+    role: Role | None = None,
     quiet: bool,
-    roles: ModelChoice | None = None,
-) -> Encoders:
-    """A preset as flags name it, loaded, with other models in its roles where given; says which one it is.
+) -> Preset:
+    """Load a preset, or its encoder of one role; say which preset it is.
+
+    Args:
+        preset: As flags name it.
+        context: Where it computes.
+        models: Models that replace its own.
+        role: The only one that is used.
+        quiet: Say nothing.
 
     Raises:
-        OvsegError: As ``choose_preset``, ``resolve_device`` and ``resolve_dtype`` do.
+        OvsegError: As ``choose_preset`` and ``Preset.load`` do.
     """
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, preset_note
+    from ovseg.encoders.presets import Preset, choose_preset, preset_note
     from ovseg.encoders.roles import ModelChoice
 
-    place = resolve_device(device)
-    card = choose_preset(preset, roles=roles or ModelChoice())
+    card = choose_preset(preset, models or ModelChoice(), role=role)
     say(preset_note(preset, card), quiet=quiet)
-    return card.load(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
-
-
-def load_names(preset: str, device: str, dtype: str, cache_dir: str | None, *, quiet: bool) -> LoneNames:
-    """The image-text encoder of a preset, and no other weights of it; otherwise as ``load_encoders``."""
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, preset_note
-
-    place = resolve_device(device)
-    card = choose_preset(preset, role="image_text")
-    say(preset_note(preset, card), quiet=quiet)
-    return card.load_names(place, resolve_dtype(dtype, place), Path(cache_dir) if cache_dir else None)
+    return Preset(card, context).load(*([role] if role else []))
 
 
 def launch(

@@ -60,7 +60,7 @@ def list_models(
                     "name": card.name,
                     "summary": card.summary,
                     "present": card.present,
-                    "weights": [weight.name for weight in card.cards],
+                    "weights": [weight.name for weight in card.cards()],
                     "origin": PRESETS.about(card.name).origin,
                 }
                 for card in presets
@@ -74,7 +74,7 @@ def list_models(
         return
     typer.echo("Presets, best first (--preset auto takes the first that is present)\n")
     for card in presets:
-        licences = "; ".join(dict.fromkeys(weight.licence for weight in card.cards))
+        licences = "; ".join(dict.fromkeys(weight.licence for weight in card.cards()))
         typer.echo(f"  {card.name:<12} {_presence(card.present):<8} {card.summary}")
         typer.echo(f"      licences: {licences}")
         origin = PRESETS.about(card.name).origin
@@ -192,7 +192,7 @@ def _cards(name: str) -> tuple[WeightCard, ...]:
     from ovseg.encoders.presets import PRESETS
     from ovseg.encoders.sources import card_for
 
-    return PRESETS.get(name).cards if name in PRESETS else (card_for(name),)
+    return PRESETS.get(name).cards() if name in PRESETS else (card_for(name),)
 
 
 def _row(row: WeightStatus) -> dict[str, Any]:

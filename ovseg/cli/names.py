@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,17 +67,14 @@ def names(
     rivals = chosen_vocabulary(settings) if photo_filter else None
     set_up_process(verbose=0, offline=offline)
 
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset, preset_note
+    from ovseg.encoders.presets import LoadContext, Preset, choose_preset, preset_note
     from ovseg.pipeline.name_report import explain_names
     from ovseg.prompts import read_lines
 
-    place = resolve_device(settings.device)
+    context = LoadContext.resolve(settings.device, settings.dtype, settings.cache_dir)
     card = choose_preset(settings.preset, settings.roles, role="image_text")
     say(preset_note(settings.preset, card), quiet=quiet)
-    encoder = card.load_names(
-        place, resolve_dtype(settings.dtype, place), Path(settings.cache_dir) if settings.cache_dir else None
-    ).image_text
+    encoder = Preset(card, context).image_text
     set_name = getattr(encoder, "templates", "")
     patterns = read_lines("templates", f"{set_name}.txt") if set_name else []
     reports = explain_names(specs, rivals, encoder, top=top, templates=patterns)

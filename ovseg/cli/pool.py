@@ -11,13 +11,13 @@ import typer
 
 from ovseg.cli import options
 from ovseg.cli.common import COMMAND_SETTINGS, one_line, option, texts
-from ovseg.cli.launch import load_names, say, set_up_process
+from ovseg.cli.launch import load_encoders, say, set_up_process
 from ovseg.cli.progress import shown_progress
 from ovseg.errors import UsageError
 from ovseg.support.pool.config import PoolConfig, RetrievalConfig
 
 if TYPE_CHECKING:
-    from ovseg.encoders.lone import LoneNames
+    from ovseg.encoders.presets import Preset
     from ovseg.support.pool.model import Pool
     from ovseg.support.pool.ranking import Hit, Ranking
 
@@ -92,11 +92,13 @@ def build(
     set_up_process(verbose=verbose, offline=offline)
     config = PoolConfig(crops)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.runs.pool import build_pool
     from ovseg.support.pool.licences import licence_of
 
     known = licence_of(folders, licences, licence)
-    encoders = load_names(preset, device, dtype, cache_dir, quiet=quiet)
+    context = LoadContext.resolve(device, dtype, cache_dir)
+    encoders = load_encoders(preset, context, role="image_text", quiet=quiet)
     try:
         with shown_progress(quiet=quiet) as progress:
             summary = build_pool(
@@ -181,13 +183,15 @@ def search(
     if everything:
         config = replace(config, margin=None, distance=None)
 
+    from ovseg.encoders.context import LoadContext
     from ovseg.support.filters import PhotoFilter, read_list
     from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
     photo_filter = PhotoFilter(read_list(allow), read_list(deny))
     opened = load_pool(pool)
-    encoders = load_names(preset or opened.preset, device, "float32", cache_dir, quiet=quiet)
+    context = LoadContext.resolve(device, "float32", cache_dir)
+    encoders = load_encoders(preset or opened.preset, context, role="image_text", quiet=quiet)
     require_fingerprint(pool, opened, encoders.image_text)
     searcher = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     if text is not None:
@@ -238,7 +242,7 @@ def info(pool: PoolFile, as_json: options.Json = False) -> None:
         typer.echo(one_line(f"{'encoder' if key == 'identity' else key}: {value}"))
 
 
-def _image_features(image: Path | None, pool: Pool, encoders: LoneNames) -> Any:
+def _image_features(image: Path | None, pool: Pool, encoders: Preset) -> Any:
     from ovseg.images import load_image
     from ovseg.support.pool.views import encode_views, view_boxes, views
 

@@ -52,7 +52,7 @@ def load_segmenter(settings: Settings, bank: PrototypeBank | None = None, *, qui
         device=settings.device,
         dtype=settings.dtype,
         config=settings.segment,
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        cache_dir=settings.cache_dir,
         bank=bank,
     )
     say(segmenter.note, quiet=quiet)

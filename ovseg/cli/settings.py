@@ -50,7 +50,7 @@ class Settings:
         image_text_encoder: Image-text encoder, in place of the preset's; None: the preset's.
         backbone: Patch-feature backbone, likewise.
         prototype_backbone: Prototype backbone, likewise.
-        dense_variant: How CLIP is read cell by cell; None: as the preset says.
+        dense_variant: Method for patch features of CLIP; None: as the preset says.
         templates: Set of templates into which CLIP's words are put; None: as the preset says.
         device: Where to compute.
         dtype: In which precision.

@@ -85,23 +85,19 @@ def sample(
     chosen = named_vocabulary(classes, classes_file, vocabulary)
     config = generate.diffusion_config(ctx.params)
 
-    from ovseg.device import resolve_device, resolve_dtype
-    from ovseg.encoders.presets import choose_preset
+    from ovseg.encoders.presets import LoadContext, open_preset
     from ovseg.support.diffusion.source import open_diffusion
 
-    place = resolve_device(device)
+    context = LoadContext.resolve(device, "auto", cache_dir)
     encoders = None
     if check and margin is not None:
-        cache = Path(cache_dir) if cache_dir else None
-        encoders = choose_preset(preset, role="image_text").load_names(
-            place, resolve_dtype("auto", place), cache
-        )
+        encoders = open_preset(preset, context, role="image_text").load("image_text")
     source = open_diffusion(
         config,
         encoders,
         chosen.classes,
         output,
-        device=place,
+        device=context.device,
         on_message=lambda line: say(line, quiet=quiet),
     )
     summary = _draw(source, chosen, output)

@@ -1,9 +1,9 @@
-"""The three roles of encoders, as protocols: nothing downstream knows which model stands behind them.
+"""Protocols of encoders; everything after them is independent of the model.
 
-- **names** knows words: pictures and texts meet in one space.
-- **shape** groups what belongs together within a photo.
-- **look** tells one kind of thing from another across photos: banks of prototypes live in its spaces. A model
-  of one of the other roles may lend its features (:class:`Space`).
+- **Image-text encoder**: images and texts in one space.
+- **Patch-feature backbone**: features that group the patches of one object within a photo.
+- **Prototype backbone**: features that tell classes apart across photos. Prototypes may also use features of
+  the other two (:class:`FeatureSpace`).
 
 Images enter as (B, 3, H, W) float tensors in [0, 1], RGB, one size a batch, on the encoder's device.
 """
@@ -23,8 +23,8 @@ FeatureKey = tuple[int, Facet]
 
 
 @dataclass(frozen=True)
-class Space:
-    """A feature space in which prototypes live: features of one encoder of a preset, per patch.
+class FeatureSpace:
+    """A space of patch features of one encoder of a preset, for prototypes.
 
     Attributes:
         name: What banks and reports call it.
@@ -41,7 +41,7 @@ class Space:
 
 
 class PromptHead(Protocol):
-    """Prompts turned into a classifier over an image-text encoder's features.
+    """A classifier over features of an image-text encoder, made of prompts.
 
     Attributes:
         class_prior: (T,) probability of each prompt on an average picture, summing to 1.
@@ -55,9 +55,9 @@ class PromptHead(Protocol):
 
 
 class ImageTextEncoder(Protocol):
-    """image-text encoder.
+    """Images and texts in one space.
 
-    Its features are linear before the head: they may be resampled, averaged over windows and spread along
+    Features are linear before the head: they may be resampled, averaged over windows and propagated along
     affinities before they are scored.
 
     Attributes:
@@ -66,7 +66,7 @@ class ImageTextEncoder(Protocol):
         multiple: Sides of images must be multiples of this.
         window: Crop and stride, in pixels, of the windows in which dense features are taken at each of
             ``dense_scales``; None: the whole image at a time.
-        synonym_cosine: Cosine of two texts from which they mean the same; None: the text space does not say.
+        synonym_cosine: Cosine of two texts from which they are synonyms; None: cosines do not tell.
     """
 
     dense_scales: tuple[int, ...]
@@ -76,8 +76,8 @@ class ImageTextEncoder(Protocol):
     synonym_cosine: float | None
 
     @property
-    def guide(self) -> tuple[FeatureKey, ...]:
-        """Layers and facets of the backbone without which :meth:`encode_dense` cannot do; often none."""
+    def proxy_keys(self) -> tuple[FeatureKey, ...]:
+        """Layers and facets of the backbone that :meth:`encode_dense` needs; often none."""
         ...
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
@@ -85,14 +85,14 @@ class ImageTextEncoder(Protocol):
         ...
 
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, proxy_features: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, D): one feature per patch.
 
         Args:
             images: The images.
-            guide: (B, h', w', D') features of the same images from the backbone, for each key that
-                ``self.guide`` names; the patches may then be the guide's.
+            proxy_features: (B, h', w', D') features of the same images from the backbone, for each of
+                ``proxy_keys``; the patch grid of the result may then be theirs.
         """
         ...
 
@@ -105,12 +105,12 @@ class ImageTextEncoder(Protocol):
         ...
 
     def prompt_head(self, prompts: Sequence[str], target_count: int | None = None) -> PromptHead:
-        """A head that scores features against the prompts, each against all others.
+        """Return a head that scores features against the prompts, each against all others.
 
         Args:
             prompts: Texts.
-            target_count: The first so many are what is asked for, the others stand for everything else; an
-                encoder may use that for pictures that are like none of the prompts. None: all are asked for.
+            target_count: The first so many are target classes, the others are background; an encoder may
+                use that for images that resemble none of the prompts. None: all are target classes.
         """
         ...
 
@@ -121,10 +121,10 @@ class ImageTextEncoder(Protocol):
 
 @runtime_checkable
 class CosineEncoder(Protocol):
-    """An :class:`ImageTextEncoder` whose unit-length features meet words by their cosine (CLIP).
+    """An :class:`ImageTextEncoder` whose unit-length features are compared with texts by cosine (CLIP).
 
     Attributes:
-        mean: Mean of its training images, per channel in [0, 1]: the colour that it does not see.
+        mean: Mean of its training images, per channel in [0, 1]: the colour that normalizes to zero.
         logit_scale: Factor on cosines with which it was trained.
     """
 
@@ -137,11 +137,11 @@ class CosineEncoder(Protocol):
 
 
 class Backbone(Protocol):
-    """Roles *shape* and *look*.
+    """Patch features of images, as a patch-feature backbone or prototype backbone.
 
     Attributes:
         patch: Side in pixels of a patch.
-        family: How it was trained, by what the model is and not by where it lies.
+        family: How it was trained, by the model and not by its path.
     """
 
     patch: int

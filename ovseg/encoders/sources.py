@@ -1,4 +1,4 @@
-"""From a model as a user names it to weights on record, and to the folder that holds them."""
+"""Weights cards of model specs, and what folders of models hold."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ovseg.weights.spec import ModelSpec, parse_spec
 FolderKind = Literal["diffusers", "open_clip", "timm", "transformers"]
 
 _COMMERCIAL = {"mit": True, "apache-2.0": True, "bsd-3-clause": True, "cc-by-nc-4.0": False}
-"""Whether licences, as timm calls them, allow commercial use; of the others nothing is said."""
+"""Whether licences, as timm calls them, allow commercial use; for others it is unknown."""
 
 
 def card_for(spec: str | ModelSpec) -> WeightCard:
-    """The weights that a spec means: those on record, or a card made for it.
+    """Return the weights card of a spec: the one on record, or one made from the library's tables.
 
     Raises:
         UsageError: The spec is malformed, or its weights are on no hub.
-        UnknownName: There is no such model; the line names near ones.
-        WeightsUnavailable: A local file or folder is not there.
+        UnknownName: There is no such model; the message suggests similar names.
+        WeightsUnavailable: A local file or folder is missing.
     """
     spec = parse_spec(spec) if isinstance(spec, str) else spec
     for name, card in CARDS:
@@ -78,10 +78,10 @@ def _on_hub(spec: ModelSpec, what: str, at: HubFiles, licence: str | None) -> We
 
 
 def weights_in(folder: Path) -> Path:
-    """The weights file of a folder: one of the usual names, or the only one that there is.
+    """Return the weights file of a folder: one of the usual names, or the only one.
 
     Raises:
-        WeightsUnavailable: There is no such folder, or none or several such files in it.
+        WeightsUnavailable: The folder is missing, or holds none or several such files.
     """
     if not folder.is_dir():
         raise WeightsUnavailable(f"no folder {folder}: local-dir: takes one with a configuration and weights")
@@ -100,10 +100,10 @@ def weights_in(folder: Path) -> Path:
 
 
 def folder_kind(folder: Path) -> FolderKind:
-    """Which library's model a folder holds, by its configuration.
+    """Return the library whose model a folder holds, by its configuration.
 
     Raises:
-        WeightsUnavailable: It holds no configuration that is known.
+        WeightsUnavailable: It holds no known configuration.
     """
     import json
 
@@ -127,7 +127,7 @@ def folder_kind(folder: Path) -> FolderKind:
 
 
 def _timm(name: str) -> tuple[HubFiles, str | None]:
-    """Files of one of timm's models, and its licence as timm has it on record."""
+    """Return the files of a timm model, and its licence in timm's table."""
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -152,10 +152,10 @@ def _timm(name: str) -> tuple[HubFiles, str | None]:
 
 
 def require_architecture(name: str) -> None:
-    """See that open_clip has an architecture of that name.
+    """Check that open_clip has an architecture of that name.
 
     Raises:
-        UnknownName: It has not; the line names near ones.
+        UnknownName: It has not; the message suggests similar names.
     """
     import open_clip
 
@@ -165,7 +165,7 @@ def require_architecture(name: str) -> None:
 
 
 def _open_clip(spec: ModelSpec) -> tuple[HubFiles, str | None]:
-    """Files of one of open_clip's models, and its licence where timm has it on record."""
+    """Return the files of an open_clip model, and its licence where timm's table has it."""
     import open_clip
 
     require_architecture(spec.name)
@@ -182,7 +182,7 @@ def _open_clip(spec: ModelSpec) -> tuple[HubFiles, str | None]:
 
 
 def _licence_in_timm(spec: ModelSpec, repo: str) -> str | None:
-    """Of the same repository, or of the image tower that open_clip has from timm (SigLIP); None: not there.
+    """Return the licence of the same repository, or of the image tower from timm (SigLIP); None: unknown.
 
     open_clip's table has no licences.
     """

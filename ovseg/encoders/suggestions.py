@@ -1,4 +1,4 @@
-"""What to say when a name is unknown: the nearest ones."""
+"""Suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def suggest_names(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    """``did you mean a, b?``, or how many there are where none is near; each with ``prefix`` before it."""
+    """Return ``did you mean a, b?``, or the number of known names; ``prefix`` stands before each name."""
     names = list(known)
     folded = {entry.casefold(): entry for entry in names}
     near = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]

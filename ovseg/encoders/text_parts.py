@@ -1,4 +1,4 @@
-"""What the text scores of some CLIP models keeps elsewhere: a tokenizer, or the configuration of its tower.
+"""Parts of a CLIP model's text side that other repositories hold: tokenizer, or tower configuration.
 
 open_clip's own tokenizer comes with it. SigLIP, CLIPA and the multilingual models name a repository of the
 hub instead, often another one than that of their weights.
@@ -23,7 +23,7 @@ CONFIG = "open_clip_config.json"
 
 
 def model_config(spec: ModelSpec, folder: Path) -> dict[str, Any]:
-    """Configuration of a CLIP model: a row of open_clip's table, or that of the folder.
+    """Return the configuration of a CLIP model: from open_clip's table, or from the folder.
 
     Raises:
         UsageError: The folder's file is no configuration of open_clip's.
@@ -45,24 +45,24 @@ def model_config(spec: ModelSpec, folder: Path) -> dict[str, Any]:
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether a tokenizer of the hub's kind lies in a folder."""
+    """Return whether a folder holds a tokenizer of the hub's kind."""
     return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
 
 
 def tokenizer_card(card: WeightCard, config: dict[str, Any], folder: Path) -> WeightCard | None:
-    """The repository of a model's tokenizer, or None: it lies beside the weights, or is open_clip's own."""
+    """Return the repository of a model's tokenizer; None: it is beside the weights, or open_clip's own."""
     name = config["text_cfg"].get("hf_tokenizer_name")
     return None if not name or has_tokenizer(folder) else _described(card, name, "tokenizer")
 
 
 def tower_card(card: WeightCard, config: dict[str, Any]) -> WeightCard | None:
-    """The repository that describes a model's text tower, or None: open_clip's own kind of tower."""
+    """Return the repository that describes a model's text tower; None: it is open_clip's own."""
     name = config["text_cfg"].get("hf_model_name")
     return _described(card, name, "text tower's configuration") if name else None
 
 
 def text_parts(card: WeightCard) -> tuple[WeightCard, ...]:
-    """All that a model wants from other repositories; nothing for models of other kinds.
+    """Return what a CLIP model needs from other repositories; nothing for other models.
 
     Args:
         card: Whose weights are on this machine.
@@ -80,7 +80,7 @@ def text_parts(card: WeightCard) -> tuple[WeightCard, ...]:
 
 
 def _described(card: WeightCard, repo: str, part: str) -> WeightCard:
-    """A card of the same name, so that the command which brings the model brings this too."""
+    """Return a card of the same name, so that the same command downloads it."""
     return replace(
         card,
         what=f"{part} of {card.what}",

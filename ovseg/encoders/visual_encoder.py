@@ -1,4 +1,4 @@
-"""Roles *shape* and *look*: any visual model on a device, with a saliency decoder where it has one."""
+"""Any visual model as a backbone, with a saliency decoder where it has one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import torch
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.saliency import SaliencyDecoder
 from ovseg.encoders.vit import DenseModule, Facet
 
 
 class VisualEncoder:
-    """A :class:`~ovseg.encoders.base.Backbone` of whatever can be read at its patches.
+    """A :class:`~ovseg.encoders.base.Backbone` of any model that gives patch features.
 
-    Transformers of the DINO family, CLIP's image towers and diffusion models all come in this one form.
+    Transformers of the DINO family, CLIP's image towers and diffusion models all have this one interface.
 
     Args:
-        model: What is read, in eval mode.
+        model: The model, in eval mode.
         decoder: Its saliency decoder, if it has one.
         about: What it is, for run.json.
-        device: Where it computes.
-        dtype: Of its weights; features come back in it.
+        context: Device and dtype of the weights; features have that dtype.
     """
 
     def __init__(
@@ -29,16 +29,14 @@ class VisualEncoder:
         model: DenseModule,
         decoder: SaliencyDecoder | None,
         about: dict[str, Any],
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
+        context: LoadContext,
     ) -> None:
-        self._model = model.to(device=device, dtype=dtype)
-        self._decoder = decoder.to(device=device, dtype=dtype) if decoder else None
+        self._model = model.to(device=context.device, dtype=context.dtype)
+        self._decoder = decoder.to(device=context.device, dtype=context.dtype) if decoder else None
         self._about = about
         self.patch = model.patch
         self.family = model.family
-        self.device = device
+        self.device = context.device
 
     @torch.inference_mode()
     def encode(

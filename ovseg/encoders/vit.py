@@ -15,27 +15,27 @@ from ovseg.errors import ConfigError
 Facet = Literal["token", "key", "query", "value"]
 
 Family = Literal["dino", "dinov2", "dinov3", "clip", "diffusion", "other"]
-"""How a model was trained, as far as it decides which of its features are good for what."""
+"""How a model was trained, which decides the facets that suit a purpose."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def family_of(name: str) -> Family:
-    """By the name under which a model was published, such as ``vit_small_patch16_224.dino``."""
+    """Return the family of a published model by its name, such as ``vit_small_patch16_224.dino``."""
     known = name.lower()
     families: tuple[Family, ...] = ("dinov3", "dinov2", "dino", "clip")
     return next((family for family in families if family in known), "other")
 
 
 class DenseModule(nn.Module, ABC):
-    """What all visual encoders share: patches in, features of layers and facets out.
+    """Base of all visual encoders: images to patch features of layers and facets.
 
     Attributes:
         patch: Side in pixels of a patch.
         depth: Number of layers.
-        facets: What it has of each layer.
-        family: How it was trained, where it knows.
+        facets: Facets that each layer has.
+        family: How it was trained, where that is known.
     """
 
     patch: int
@@ -43,10 +43,10 @@ class DenseModule(nn.Module, ABC):
     facets: tuple[str, ...] = get_args(Facet)
     family: Family = "other"
 
-    def layers_of(
+    def resolve_layers(
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]]
     ) -> dict[tuple[int, Facet], int]:
-        """Each (layer, facet) that is wanted, with its layer counted from 0.
+        """Return each wanted (layer, facet) with its layer counted from 0.
 
         Raises:
             ConfigError: The model has no such layer or facet.
@@ -84,7 +84,7 @@ class DenseModule(nn.Module, ABC):
 
 
 class Normalize(nn.Module):
-    """Images in [0, 1] as a model saw them in training.
+    """Normalization of images in [0, 1] by the statistics of the training images.
 
     Args:
         mean: Per-channel mean of the training images, in [0, 1].
@@ -100,7 +100,7 @@ class Normalize(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Normalize:
-        # A model in half precision still sees its images centred exactly.
+        # Statistics stay in float32: a model in half precision still gets exactly centred images.
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, values in zip(("mean", "std"), self._exact, strict=True):
             setattr(self, name, torch.tensor(values, device=self.mean.device).view(1, 3, 1, 1))
@@ -112,19 +112,18 @@ class Normalize(nn.Module):
 
 
 class DenseViT(DenseModule):
-    """A timm vision transformer read at its patches: plain, with registers, or with rotary positions.
+    """Patch features of a timm vision transformer: plain, with registers, or with rotary positions.
 
     The forward pass walks timm's own blocks rather than calling ``forward``: this gives queries, keys and
-    values without hooks, and stops after the last layer that is asked for.
+    values without hooks, and stops after the last layer that is needed.
 
     Args:
         vit: A timm ``VisionTransformer`` or ``Eva`` of pre-norm blocks.
         mean: Per-channel mean of the model's training images, in [0, 1].
         std: Per-channel deviation, likewise.
-        antialias: How learned positions are brought to another grid: DINO and DINOv2 were published with
-            plain bicubic interpolation (and an offset of a tenth of a patch, which later ports and this one
-            leave out), DINOv2 with registers, and timm itself, with antialiasing (which in PyTorch changes
-            the kernel even where the grid grows).
+        antialias: Whether learned positions are resampled with antialiasing (which in PyTorch changes the
+            kernel even where the grid grows): DINO and DINOv2 were published without (and with an offset of a
+            tenth of a patch, which later ports and this one leave out), DINOv2 with registers and timm with.
         family: How it was trained.
     """
 
@@ -147,7 +146,7 @@ class DenseViT(DenseModule):
         self.family = family
 
     def position_embedding(self, height: int, width: int) -> torch.Tensor | None:
-        """Learned positions for a grid, bicubic; None for a model that has none.
+        """Return learned positions for a grid, bicubic; None for a model without any.
 
         (1, prefix + height * width, D), or without the prefix where the model's class and register tokens
         have no position.
@@ -164,7 +163,7 @@ class DenseViT(DenseModule):
         return torch.cat([embedding[:, :prefix], grid], dim=1)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, prefix + h * w, D): what enters the first block."""
+        """(B, 3, H, W) in [0, 1] to (B, prefix + h * w, D), the input of the first block."""
         projection = self.vit.patch_embed.proj
         patches = projection(self.normalize(images).to(next(projection.parameters()).dtype))
         positions = self.position_embedding(*patches.shape[-2:])
@@ -185,7 +184,7 @@ class DenseViT(DenseModule):
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
         """See :meth:`DenseModule.forward`."""
-        resolved = self.layers_of(images, wanted)
+        resolved = self.resolve_layers(images, wanted)
         height, width = images.shape[-2] // self.patch, images.shape[-1] // self.patch
         last = max(resolved.values())
         rope = getattr(self.vit, "rope", None)
@@ -214,7 +213,7 @@ class DenseViT(DenseModule):
 
 
 def projections(attention: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Queries, keys and values (B, N, D) of one of timm's attention modules, heads concatenated."""
+    """Return (B, N, D) queries, keys and values of a timm attention module, heads concatenated."""
     if attention.qkv is None:
         parts = [attention.q_proj(x), attention.k_proj(x), attention.v_proj(x)]
     else:

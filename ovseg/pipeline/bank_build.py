@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.matching.encoded_image import EncodedImage
 from ovseg.prototypes import PrototypeBank
 from ovseg.support.base import SupportSource
@@ -43,7 +43,7 @@ class BankBuildSpec:
 
     vocabulary: Vocabulary
     source: SupportSource
-    encoders: Encoders
+    encoders: Preset
     config: BankConfig = field(default_factory=BankConfig)
     photo_filter: PhotoFilter = field(default_factory=PhotoFilter)
     encode: Encode | None = None
@@ -55,7 +55,7 @@ class BankBuildSpec:
         own = {"settings": dict(self.source_settings)} if self.source_settings else {}
         return {
             "ovseg": __version__,
-            "preset": self.encoders.preset,
+            "preset": self.encoders.name,
             "spaces": self.encoders.fingerprints(),
             "vocabulary": self.vocabulary.hash,
             "source": self.source.describe() | own,

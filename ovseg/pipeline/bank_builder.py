@@ -13,7 +13,7 @@ import torch
 
 from ovseg.discovery.support import FoundRegion, SupportEvidence, find_support_regions
 from ovseg.encoders.base import CosineEncoder
-from ovseg.encoders.presets import TEXT_SPACE, Encoders
+from ovseg.encoders.presets import TEXT_SPACE, Preset
 from ovseg.errors import InputError, OutputError, UsageError
 from ovseg.file_locks import waiting_lock
 from ovseg.files import digest
@@ -94,7 +94,7 @@ def build_prototypes(
     """
     if not build_spec.encoders.spaces:
         raise UsageError(
-            f"the preset {build_spec.encoders.preset} has no features for prototypes: choose another preset"
+            f"the preset {build_spec.encoders.name} has no features for prototypes: choose another preset"
         )
     plan = build_spec.plan()
     done = digest(plan)
@@ -156,7 +156,7 @@ def _built(out: Path, plan: str) -> BankBuild:
     return BankBuild(bank, reports, len(reports))
 
 
-def _texts(vocabulary: Vocabulary, classifier: TextClassifier, encoders: Encoders) -> PrototypeBank:
+def _texts(vocabulary: Vocabulary, classifier: TextClassifier, encoders: Preset) -> PrototypeBank:
     """Return names, synonyms and attributes of all classes, the lexicon's among them, as a bank."""
 
     def encode(texts: Sequence[str]) -> Any:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from ovseg.config import BankMatchingConfig
-from ovseg.encoders.base import Space
-from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.presets import Preset, choose_preset
 from ovseg.errors import UnknownName
 from ovseg.files import file_sha256
 from ovseg.matching.encoded_image import EncodedImage
@@ -71,12 +71,12 @@ class BankMatcher:
         BankMismatch: The bank was made by other encoders, or is no bank.
     """
 
-    def __init__(self, bank: PrototypeBank | Path | str, encoders: Encoders) -> None:
+    def __init__(self, bank: PrototypeBank | Path | str, encoders: Preset) -> None:
         self.bank = bank if isinstance(bank, PrototypeBank) else load_bank(Path(bank))
         encoders = encoders.with_spaces(self.bank.tables)
         check_fingerprints(self.bank, encoders.fingerprints())
         self._device = encoders.device
-        self.spaces: tuple[Space, ...] = tuple(
+        self.spaces: tuple[FeatureSpace, ...] = tuple(
             space for space in encoders.spaces if len(self.bank.tables.get(space.name, ()))
         )
         self._matchers: BoundedCache[PrototypeMatcher] = BoundedCache(VOCABULARIES)

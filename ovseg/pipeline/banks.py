@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.encoders.presets import LoadContext, Preset, open_preset
 from ovseg.errors import OutputError
 from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
 from ovseg.pipeline.bank_builder import build_prototypes
@@ -43,8 +42,8 @@ def build_bank(
     preset: str = "auto",
     device: str = "auto",
     dtype: str = "auto",
-    cache_dir: Path | None = None,
-    encoders: Encoders | None = None,
+    cache_dir: str | Path | None = None,
+    encoders: Preset | None = None,
     config: BankConfig | None = None,
     photo_filter: PhotoFilter | None = None,
     overwrite: bool = False,
@@ -67,19 +66,18 @@ def build_bank(
         device: Where they compute.
         dtype: In which precision.
         cache_dir: Where converted weights are kept.
-        encoders: A loaded preset.
+        encoders: A preset that is open.
         config: How to build.
         photo_filter: Images to use or not to use.
         overwrite: Whether another bank at ``output`` may be replaced.
         on_message: Gets a line for each class that is done.
 
     Raises:
-        OvsegError: See ``build_prototypes`` and ``choose_preset``.
+        OvsegError: See ``build_prototypes`` and ``open_preset``.
     """
     vocabulary = as_vocabulary(classes)
     if encoders is None:
-        place = resolve_device(device)
-        encoders = choose_preset(preset).load(place, resolve_dtype(dtype, place), cache_dir)
+        encoders = open_preset(preset, LoadContext.resolve(device, dtype, cache_dir)).load()
     opened = as_source(source, encoders, vocabulary.classes)
     spec = BankBuildSpec(vocabulary, opened, encoders, config or BankConfig(), photo_filter or PhotoFilter())
     return build_prototypes(spec, Path(output), overwrite=overwrite, on_message=on_message).bank
@@ -113,8 +111,7 @@ def add_classes(
     check_fingerprints(bank, encoders.fingerprints())
     if encoders is not spec.encoders:
         # What is added must lie where the rest does.
-        spaces = tuple(space for space in encoders.spaces if space.name in bank.tables)
-        spec = replace(spec, encoders=replace(encoders, spaces=spaces))
+        spec = replace(spec, encoders=encoders.only_spaces(bank.tables))
     own = base.path is not None and out.resolve() == base.path.resolve()
     if out.exists() and not own and not overwrite:
         raise OutputError(

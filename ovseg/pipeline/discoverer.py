@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ovseg.device import resolve_device, resolve_dtype
 from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
-from ovseg.encoders.lone import LoneShape, load_lone_shape
-from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard, choose_preset, preset_note
+from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.vit import Facet
 from ovseg.images import ImageLike, as_pixels
 from ovseg.images.resize import resized
@@ -51,8 +50,8 @@ class Discoverer:
         [region.box for region in found.regions]  # best first
 
     Args:
-        preset: A name from ``list_presets()``, or ``auto``: the best whose backbone is here; no other weights
-            of it are loaded. Or a preset, or a backbone alone, that is loaded already. Nothing is downloaded.
+        preset: A name from ``list_presets()``, or ``auto``: the best whose backbone is here. Or a preset that is
+            open already. Only its backbone is used. Nothing is downloaded.
         config: How to find objects; by default what suits the backbone.
         note: One line on which preset was taken, where one is given that is loaded already.
         backbone: Spec of a visual encoder; no preset takes part then.
@@ -68,28 +67,27 @@ class Discoverer:
 
     def __init__(
         self,
-        preset: str | Encoders | LoneShape = "auto",
+        preset: str | Preset = "auto",
         config: DiscoveryConfig | None = None,
         note: str = "",
         *,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
-        self.encoders: Encoders | LoneShape
-        if isinstance(preset, str):
-            place = resolve_device(device)
+        if isinstance(preset, Preset):
+            self.encoders, self.note = preset, note
+        else:
+            context = LoadContext.resolve(device, dtype, cache_dir)
             if backbone:
-                self.encoders = load_lone_shape(backbone, device=place, dtype=resolve_dtype(dtype, place))
-                self.note = f"no preset, backbone {self.encoders.cards[0].what}"
+                card = PresetCard(f"none, --backbone {backbone}", "", ModelChoice(backbone=backbone))
+                self.note = f"no preset, backbone {card.cards()[0].what}"
             else:
                 card = choose_preset(preset, role="backbone")
-                _log.info("loading the backbone of preset %s on %s", card.name, place)
-                self.encoders = card.load_shape(place, resolve_dtype(dtype, place), cache_dir)
                 self.note = preset_note(preset, card, "backbone")
-        else:
-            self.encoders, self.note = preset, note
+            _log.info("loading the backbone of preset %s on %s", card.name, context.device)
+            self.encoders = Preset(card, context).load("backbone")
         self.config = config or DiscoveryConfig.for_encoder(self.encoders.backbone.family)
         self._timer = Timer(self.encoders.device)
         self._allocator = Allocator()
@@ -102,7 +100,7 @@ class Discoverer:
     def describe(self) -> dict[str, Any]:
         """Preset, device, weights, settings: JSON-able, for run.json."""
         about = {"note": self.note, "config": {"discovery": self.config.to_dict()}}
-        return self.encoders.describe() | about
+        return self.encoders.describe("backbone") | about
 
     @torch.inference_mode()
     def encode(

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.config import EncodingConfig
-from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.base import Backbone, FeatureKey, FeatureSpace, ImageTextEncoder
+from ovseg.encoders.presets import Preset
 from ovseg.images.resize import resized
 from ovseg.matching.affinity import PatchAffinity
 from ovseg.matching.appearance import SAMPLES, PatchAppearance
@@ -46,10 +46,10 @@ def backbone_size(height: int, width: int, patch: int, config: EncodingConfig) -
 
 def encode_image(
     pixels: npt.NDArray[np.uint8],
-    encoders: Encoders,
+    encoders: Preset,
     config: EncodingConfig,
     timer: Timer,
-    spaces: Iterable[Space] = (),
+    spaces: Iterable[FeatureSpace] = (),
 ) -> EncodedImage:
     """Run the encoders of a preset on one image; see :func:`encode_images`."""
     return encode_images([pixels], encoders, config, timer, spaces)[0]
@@ -57,10 +57,10 @@ def encode_image(
 
 def encode_images(
     images: Sequence[npt.NDArray[np.uint8]],
-    encoders: Encoders,
+    encoders: Preset,
     config: EncodingConfig,
     timer: Timer,
-    spaces: Iterable[Space] = (),
+    spaces: Iterable[FeatureSpace] = (),
 ) -> list[EncodedImage]:
     """Run the encoders of a preset on images of any sizes, those of one size together.
 
@@ -79,11 +79,11 @@ def encode_images(
     spaces = tuple(spaces)
 
     last: FeatureKey = (-1, "token")
-    guide_keys = encoders.image_text.guide
-    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *guide_keys])
+    proxy_keys = encoders.image_text.proxy_keys
+    keys = dict.fromkeys([last, *((s.layer, s.facet) for s in spaces if s.role == "backbone"), *proxy_keys])
     backbone = _backbone_features(images, sizes, encoders, keys, timer)
     dense = [
-        _DenseInput(pixels, size, grid, {key: found[key] for key in guide_keys})
+        _DenseInput(pixels, size, grid, {key: found[key] for key in proxy_keys})
         for pixels, size, grid, (found, _) in zip(images, sizes, grids, backbone, strict=True)
     ]
     texts = _image_text_features(dense, encoders, config, timer)
@@ -120,7 +120,7 @@ def encode_images(
 def _backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     sizes: Sequence[tuple[int, int]],
-    encoders: Encoders,
+    encoders: Preset,
     keys: Iterable[FeatureKey],
     timer: Timer,
 ) -> list[tuple[dict[FeatureKey, torch.Tensor], torch.Tensor | None]]:
@@ -141,8 +141,8 @@ def _backbone_features(
 def _prototype_backbone_features(
     images: Sequence[npt.NDArray[np.uint8]],
     grids: Sequence[tuple[int, int]],
-    encoders: Encoders,
-    spaces: list[Space],
+    encoders: Preset,
+    spaces: list[FeatureSpace],
     timer: Timer,
 ) -> list[dict[str, torch.Tensor]]:
     """Return for each image (h, w, D) features of the prototype backbone on the grid, for each space."""
@@ -150,7 +150,7 @@ def _prototype_backbone_features(
     if not spaces:
         return result
     if encoders.prototype_backbone is None:
-        raise ValueError(f"preset {encoders.preset} has no encoder for the space {spaces[0].name}")
+        raise ValueError(f"preset {encoders.name} has no encoder for the space {spaces[0].name}")
     patch = encoders.prototype_backbone.patch
     sizes = [(rows * patch, columns * patch) for rows, columns in grids]
     keys = dict.fromkeys((s.layer, s.facet) for s in spaces)
@@ -176,9 +176,7 @@ def _by_size(
         yield group, found
 
 
-def _image_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, timer: Timer
-) -> torch.Tensor:
+def _image_features(images: Sequence[npt.NDArray[np.uint8]], encoders: Preset, timer: Timer) -> torch.Tensor:
     """Return (B, D) features of the image-text encoder for the whole images, each made a square."""
     side = encoders.image_text.image_size
     squares = torch.cat([_tensor(pixels, (side, side), encoders.device) for pixels in images])
@@ -187,7 +185,7 @@ def _image_features(
 
 
 def _crop_features(
-    images: Sequence[npt.NDArray[np.uint8]], encoders: Encoders, most: int, timer: Timer
+    images: Sequence[npt.NDArray[np.uint8]], encoders: Preset, most: int, timer: Timer
 ) -> list[torch.Tensor]:
     """Return for each image (V, D) features of the image-text encoder for its crops."""
     result = []
@@ -216,7 +214,7 @@ class _DenseInput:
 
 
 def _image_text_features(
-    inputs: Sequence[_DenseInput], encoders: Encoders, config: EncodingConfig, timer: Timer
+    inputs: Sequence[_DenseInput], encoders: Preset, config: EncodingConfig, timer: Timer
 ) -> list[torch.Tensor]:
     """Return for each image (N, D) features of the image-text encoder, the mean over its scales."""
     image_text = encoders.image_text
@@ -253,7 +251,7 @@ def _windowed(
     crop, stride = _in_patches(window, image_text.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
     guides = [
-        {key: crop_features(inputs[number].guide[key], box, sizes[number]) for key in image_text.guide}
+        {key: crop_features(inputs[number].guide[key], box, sizes[number]) for key in image_text.proxy_keys}
         for number, box in jobs
     ]
     mergers = [SlidingWindowMerger(image.grid, size) for image, size in zip(inputs, sizes, strict=True)]
@@ -263,7 +261,7 @@ def _windowed(
     ]
     for group in in_groups(alike):
         batch = torch.cat([jobs[job][1].cut(scaled[jobs[job][0]]) for job in group])
-        batch_guide = {key: torch.cat([guides[job][key] for job in group]) for key in image_text.guide}
+        batch_guide = {key: torch.cat([guides[job][key] for job in group]) for key in image_text.proxy_keys}
         with timer:
             dense = image_text.encode_dense(batch, batch_guide)
         for job, features in zip(group, dense, strict=True):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.encoders.base import CosineEncoder
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.predictions import Prediction, load_pixels, match_vocabulary
@@ -50,7 +50,7 @@ class ProtocolPredictor:
 
     def __init__(
         self,
-        encoders: Encoders,
+        encoders: Preset,
         vocabulary: Vocabulary,
         dataset: Dataset,
         protocol: EvaluationProtocol,
@@ -61,7 +61,7 @@ class ProtocolPredictor:
         if not isinstance(image_text, CosineEncoder):
             raise UsageError(
                 f"protocol {protocol.name} wants windows of {protocol.crop} px through CLIP, which preset"
-                f" {encoders.preset} has not: use protocol='ovseg' or a preset with CLIP",
+                f" {encoders.name} has not: use protocol='ovseg' or a preset with CLIP",
                 parameters=["protocol"],
             )
         vocabulary = match_vocabulary(vocabulary, dataset)
@@ -137,7 +137,9 @@ class ProtocolPredictor:
         image_text, backbone = self._encoders.image_text, self._encoders.backbone
         with self._timer:
             guide = (
-                backbone.encode(_fitted(batch, backbone.patch), image_text.guide) if image_text.guide else {}
+                backbone.encode(_fitted(batch, backbone.patch), image_text.proxy_keys)
+                if image_text.proxy_keys
+                else {}
             )
             features = image_text.encode_dense(_fitted(batch, image_text.multiple), guide)
         cosines = (features @ self._text.T).permute(0, 3, 1, 2)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 
 from ovseg.config import SegmentConfig
-from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.presets import Encoders, choose_preset, preset_note
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
 from ovseg.images import ImageLike, LoadedImage, as_image
 from ovseg.matching.encoded_image import EncodedImage
@@ -83,7 +83,7 @@ class Segmenter:
 
     def __init__(
         self,
-        preset: str | Encoders = "auto",
+        preset: str | Preset = "auto",
         config: SegmentConfig | None = None,
         note: str = "",
         *,
@@ -91,22 +91,22 @@ class Segmenter:
         roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
         device: str = "auto",
         dtype: str = "auto",
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         **settings: Unpack[SegmentSettings],
     ) -> None:
         self.config = (config or SegmentConfig()).with_settings(**settings)
         if bank is not None and not isinstance(bank, PrototypeBank):
             bank = load_bank(bank)
-        if isinstance(preset, str):
-            place = resolve_device(device)
+        if isinstance(preset, Preset):
+            self.encoders, self.note = preset, note
+        else:
+            context = LoadContext.resolve(device, dtype, cache_dir)
             if preset == "auto" and bank is not None and not roles.given:
                 preset = preset_of_bank(bank)
             card = choose_preset(preset, roles)
-            _log.info("loading preset %s on %s", card.name, place)
-            self.encoders = card.load(place, resolve_dtype(dtype, place), cache_dir)
+            _log.info("loading preset %s on %s", card.name, context.device)
+            self.encoders = Preset(card, context).load("backbone", "image_text")
             self.note = preset_note(preset, card)
-        else:
-            self.encoders, self.note = preset, note
         self._timer = Timer(self.encoders.device)
         self._allocator = Allocator()
         self._classifiers: BoundedCache[TextClassifier] = BoundedCache(VOCABULARIES)
@@ -117,7 +117,7 @@ class Segmenter:
     @property
     def preset(self) -> str:
         """Name of the preset in use."""
-        return self.encoders.preset
+        return self.encoders.name
 
     @property
     def encoder_seconds(self) -> float:

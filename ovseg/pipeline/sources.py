@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import UsageError
 from ovseg.support.base import SUPPORT_SOURCES, SupportSource
 from ovseg.vocabulary import ClassSpec
@@ -33,7 +33,7 @@ def known_source(name: str, **inputs: Any) -> Callable[..., SupportSource]:
 
 
 def open_source(
-    name: str, encoders: Encoders, classes: Sequence[ClassSpec], settings: Any = None, **inputs: Any
+    name: str, encoders: Preset, classes: Sequence[ClassSpec], settings: Any = None, **inputs: Any
 ) -> SupportSource:
     """Open a source.
 
@@ -60,7 +60,7 @@ def open_source(
 
 
 def as_source(
-    source: SupportSource | str | Path, encoders: Encoders, classes: Sequence[ClassSpec]
+    source: SupportSource | str | Path, encoders: Preset, classes: Sequence[ClassSpec]
 ) -> SupportSource:
     """Return a source as it is; a path becomes the source ``folder``."""
     if isinstance(source, str | Path):

@@ -13,7 +13,7 @@ from ovseg.config import EncodingConfig, FusionConfig
 from ovseg.discovery.config import LAST_TOKENS
 from ovseg.discovery.find import foreground_evidence
 from ovseg.discovery.support import SupportEvidence
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.matching.encoded_image import EncodedImage
 from ovseg.matching.prompts import TextClassifier
 from ovseg.matching.text_scores import text_scores
@@ -65,7 +65,7 @@ class SupportEncoder:
 
     def __init__(
         self,
-        encoders: Encoders,
+        encoders: Preset,
         classifier: TextClassifier,
         encoding: EncodingConfig,
         fusion: FusionConfig,

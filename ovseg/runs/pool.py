@@ -13,9 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.device import resolve_device, resolve_dtype
-from ovseg.encoders.lone import HasImageText
-from ovseg.encoders.presets import choose_preset
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset, open_preset
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
@@ -75,7 +74,7 @@ def parts_folder(out: Path) -> Path:
 def build_pool(
     folders: Sequence[str | Path],
     out: str | Path,
-    encoders: HasImageText | str = "auto",
+    encoders: Preset | str = "auto",
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -96,7 +95,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A loaded preset, or its image-text encoder alone; or the name of a preset, loaded then.
+        encoders: A preset, of which only the image-text encoder is used, or the name of one.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -116,10 +115,7 @@ def build_pool(
     """
     config, out, places = config or PoolConfig(), Path(out), [Path(folder) for folder in folders]
     if isinstance(encoders, str):
-        device = resolve_device()
-        encoders = choose_preset(encoders, role="image_text").load_names(
-            device, resolve_dtype("auto", device), None
-        )
+        encoders = open_preset(encoders, LoadContext.resolve(), role="image_text").load("image_text")
     sources = list(_sources(places, include, exclude, recursive))
     parts = parts_folder(out)
     with contextlib.ExitStack() as stack:
@@ -140,9 +136,7 @@ def build_pool(
         if not items:
             raise InputError(f"none of {len(sources)} photos could be read; the first: {failed[0][2]}")
         items = [replace(i, entry=replace(i.entry, licence=licence(i.entry.path))) for i in items]
-        pool = pool_of(
-            items, roots, encoder_fingerprint(encoders.image_text), encoders.preset, config, failed
-        )
+        pool = pool_of(items, roots, encoder_fingerprint(encoders.image_text), encoders.name, config, failed)
         save_pool(out, pool)
         # Only a whole pool ends the need for its parts.
         work.remove()
@@ -161,7 +155,7 @@ def _sources(
             yield _Source(root, PurePosixPath(image.path.relative_to(folder)).as_posix(), image.path)
 
 
-def _existing(out: Path, encoders: HasImageText, config: PoolConfig, *, overwrite: bool) -> Pool | None:
+def _existing(out: Path, encoders: Preset, config: PoolConfig, *, overwrite: bool) -> Pool | None:
     """The pool that is at ``out``, if it can be brought up to date."""
     if not os.path.lexists(out):
         return None
@@ -228,7 +222,7 @@ class _Build:
     def __init__(
         self,
         work: WorkStore[Pool],
-        encoders: HasImageText,
+        encoders: Preset,
         config: PoolConfig,
         roots: tuple[str, ...],
         known: _Known,
@@ -340,5 +334,5 @@ class _Build:
         if not items:
             return
         names = self._encoders.image_text
-        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.preset, self._config)
+        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.name, self._config)
         self._work.put([item.entry.sha256 for item in items], pool)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import ConfigError, OvsegError
 from ovseg.support.base import SupportImage, SupportSource
 from ovseg.support.diffusion.config import DiffusionConfig
@@ -138,7 +138,7 @@ class AutoSource:
 
 def open_auto(
     *,
-    encoders: Encoders,
+    encoders: Preset,
     classes: Sequence[ClassSpec],
     pool: Path | Pool,
     photos: Sequence[Path] | None = None,

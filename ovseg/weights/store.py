@@ -11,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ovseg.files import atomic_path, file_sha256, write_json
-from ovseg.weights.cache import default_cache_dir
 from ovseg.weights.cards import WeightCard
 from ovseg.weights.locate import require_checked
 
@@ -23,11 +22,11 @@ class WeightStore:
     """Converted weights by card, under ``<cache>/weights``.
 
     Args:
-        cache_dir: ovseg's cache; None for the default.
+        cache_dir: ovseg's cache; None: nothing is kept, and every call converts anew.
     """
 
-    def __init__(self, cache_dir: Path | None = None) -> None:
-        self.root = (cache_dir or default_cache_dir()) / "weights"
+    def __init__(self, cache_dir: Path | None) -> None:
+        self.root = cache_dir / "weights" if cache_dir else None
 
     def state_dict(self, card: WeightCard, convert: Converter, *, version: int = 1) -> StateDict:
         """Return a card's state dict in ovseg's own names.
@@ -49,6 +48,8 @@ class WeightStore:
             raise ValueError(
                 f"weights {card.name} have no hash on record, by which a converted file could be known"
             )
+        if self.root is None:
+            return convert(require_checked(card))
         path = self.root / f"{card.name}-{card.sha256[:12]}-v{version}.safetensors"
         record = path.with_suffix(".json")
         if not _is_intact(path, record, card):

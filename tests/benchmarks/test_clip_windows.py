@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.clip_windows import time_protocol, voc_words
 from benchmarks.commands import app
-from benchmarks.untrained import clip_pair, untrained_clip, untrained_shape
+from benchmarks.untrained import clip_pair, untrained_backbone, untrained_clip
 from ovseg.encoders.clip.load import LoadedClip
+from ovseg.encoders.context import LoadContext
 from ovseg.errors import UnknownName
 from ovseg.evaluation.protocols import protocol_for
 
@@ -22,7 +23,7 @@ class CountingShape:
     """Any backbone, with a record of the batches that it was given."""
 
     def __init__(self):
-        self.own = untrained_shape("vit_tiny_patch16_224", device=CPU)
+        self.own = untrained_backbone("vit_tiny_patch16_224", LoadContext())
         self.patch = self.own.patch
         self.batches = []
 
@@ -39,7 +40,7 @@ def test_whole_and_bare_see_the_same_windows():
 
     tokenize = SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"])
     clip = LoadedClip(tiny_model(), tokenize, MEAN, STD, {"sha256": "seed 0"})
-    names, plain = clip_pair(clip, variant="proxyclip", device=CPU, dtype=torch.float32)
+    names, plain = clip_pair(clip, "proxyclip", LoadContext(cache_dir=None))
     assert names._model is plain._model
     protocol = protocol_for("sclip", "voc21", background=True)
     words, dataset = voc_words(protocol)
@@ -62,7 +63,7 @@ def test_unknown_architectures_are_refused_with_near_ones():
     with pytest.raises(UnknownName, match="ViT-B-16"):
         untrained_clip("ViT-B16")
     with pytest.raises(UnknownName, match="vit_base_patch8_224"):
-        untrained_shape("vit_base_patch8_244", device=CPU)
+        untrained_backbone("vit_base_patch8_244", LoadContext())
 
 
 @pytest.mark.parametrize(

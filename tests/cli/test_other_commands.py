@@ -247,7 +247,7 @@ def test_demonstrations_of_other_packages_are_served_or_named(
     assert "a scene" in result.stderr
     assert str(out / "page.html") in result.stderr
     assert made[0]["preset"] == "fake"
-    assert made[0]["config"].image_size == 64
+    assert made[0]["config"].encoding.image_size == 64
     missing = ovseg("demo", "--world", "-o", tmp_path / "none")
     assert missing.exit_code == 1
     assert "run  pip install ./examples/learned_world" in missing.stderr

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import EncoderSource, LoadContext, Preset, PresetCard
 
 SQUARE = (60, 40, 140, 110)
 
@@ -32,8 +32,13 @@ class ColourShape:
         return {"what": "colours"}
 
 
-def colour_encoders() -> Encoders:
-    return Encoders("colours", cast(Any, None), cast(Any, ColourShape()), torch.device("cpu"), ())
+def colour_encoders() -> Preset:
+    return Preset(colour_card(), LoadContext())
+
+
+def colour_card() -> PresetCard:
+    """A preset on record with a backbone alone, which needs no weights."""
+    return PresetCard("colours", "colours", backbone=EncoderSource(lambda _: cast(Any, ColourShape())))
 
 
 def draw(path: Path) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from colour_photos import SQUARE, colour_encoders, draw
+from colour_photos import SQUARE, colour_card, draw
 from PIL import Image
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
-from ovseg.encoders.lone import Part
-from ovseg.encoders.preset_card import PresetCard
-from ovseg.encoders.presets import PRESETS
+from ovseg.encoders.presets import PRESETS, EncoderSource
 from ovseg.pipeline.benchmarks.discovery import Setting, parse_settings
 from ovseg.weights.cards import MINILM, LocalFile
 
@@ -26,14 +24,14 @@ Invoke = Callable[..., Any]
 
 
 def refuse(*_: object) -> Any:
-    raise AssertionError("all encoders were loaded")
+    raise AssertionError("an image-text encoder was loaded")
 
 
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
     """With a preset whose words are not on this machine."""
     words = replace(MINILM, at=LocalFile(tmp_path / "words"))
-    card = PresetCard("colours", "colours", (words,), refuse, backbone=Part((), lambda *_: colour_encoders()))
+    card = replace(colour_card(), image_text=EncoderSource(refuse, (words,)))
     monkeypatch.setattr(PRESETS, "_entries", {"colours": card})
 
     def invoke(*arguments: object) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from colour_photos import SQUARE, colour_encoders, draw
+from colour_photos import SQUARE, colour_card, colour_encoders, draw
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -33,11 +33,7 @@ Invoke = Callable[..., Any]
 
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    class Card:
-        name = "colours"
-        load_shape = staticmethod(lambda *_: colour_encoders())
-
-    monkeypatch.setattr(discoverer, "choose_preset", lambda *_, **__: Card)
+    monkeypatch.setattr(discoverer, "choose_preset", lambda *_, **__: colour_card())
     monkeypatch.setattr(discoverer, "preset_note", lambda *_: "preset colours")
 
     def invoke(*arguments: object) -> Any:

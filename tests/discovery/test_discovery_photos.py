@@ -17,7 +17,7 @@ from reference import dense_eigenpairs, dense_weights, sides_iou
 from sklearn.metrics import roc_auc_score
 
 from ovseg.discovery import DiscoveryConfig, second_eigenvectors
-from ovseg.encoders.presets import PRESETS, load_preset
+from ovseg.encoders.presets import PRESETS, open_preset
 from ovseg.evaluation.boxes import read_true_boxes
 from ovseg.evaluation.datasets.truth import read_indices
 from ovseg.evaluation.discovery import MaskScores, corloc
@@ -42,7 +42,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def finder() -> Discoverer:
-    return Discoverer(load_preset("offline"), DiscoveryConfig(min_score=0.0))
+    return Discoverer(open_preset("offline"), DiscoveryConfig(min_score=0.0))
 
 
 def single_objects() -> dict[str, int]:

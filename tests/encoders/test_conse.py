@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from ovseg.encoders.classifier import DenseClassifier, efficientnet_state
-from ovseg.encoders.conse import ConseEncoder, ConseHead, imagenet_texts
+from ovseg.encoders.conse import ConseConfig, ConseEncoder, ConseHead, imagenet_texts
+from ovseg.encoders.context import LoadContext
 
 CPU = torch.device("cpu")
 AXES = {"red thing": 0, "green thing": 1, "blue thing": 2, "red": 0, "green": 1, "blue": 2, "odd": 3}
@@ -44,14 +45,16 @@ class Net(nn.Module):
         return nn.functional.avg_pool2d(colours, 16)
 
 
-def encoder(sentences: Sentences | None = None, **options) -> ConseEncoder:
+def encoder(
+    sentences: Sentences | None = None, cache_dir: Path | None = None, **options: float
+) -> ConseEncoder:
     return ConseEncoder(
         DenseClassifier(Net()).eval(),
         sentences or Sentences(),  # type: ignore[arg-type]
         ["red thing", "green thing", "blue thing"],
         {"name": "tiny", "sha256": "0" * 64},
-        device=CPU,
-        **options,
+        LoadContext(cache_dir=cache_dir),
+        ConseConfig(**options),
     )
 
 
@@ -163,7 +166,7 @@ def test_other_weights_make_their_own_embeddings(tmp_path: Path):
     asked_for_classes(tmp_path)
     sentences = Sentences()
     other = ConseEncoder(
-        DenseClassifier(Net()), sentences, ["red"], {"sha256": "1" * 64}, device=CPU, cache_dir=tmp_path  # type: ignore[arg-type]
+        DenseClassifier(Net()), sentences, ["red"], {"sha256": "1" * 64}, LoadContext(cache_dir=tmp_path)  # type: ignore[arg-type]
     )  # fmt: skip
     assert other.class_embeddings.shape == (1, 4)
     assert len(list((tmp_path / "texts").iterdir())) == 2

@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 
 from tiny_diffusion import save_tiny_pipeline, tiny_pipeline
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.visual.diffusion import (
     OVDIFF_LAYERS,
     DiffusionFeatures,
@@ -112,7 +113,7 @@ def test_layers_and_steps_are_checked(folder):
 
 
 def test_a_pipeline_loads_as_any_visual_encoder(folder):
-    encoder = load_visual(f"local-dir:{folder}", device=CPU, dtype=torch.float32)
+    encoder = load_visual(f"local-dir:{folder}", LoadContext())
     assert encoder.family == "diffusion"
     assert encoder.patch == 4
     assert encoder.encode(pictures(16, 24), [(-1, "query")])[(-1, "query")].shape[:3] == (1, 4, 6)
@@ -123,7 +124,7 @@ def test_a_pipeline_loads_as_any_visual_encoder(folder):
 
 def test_folders_that_hold_no_pipeline(folder, tmp_path):
     with pytest.raises(WeightsUnavailable, match="no folder"):
-        load_diffusion(f"local-dir:{tmp_path / 'none'}")
+        load_diffusion(f"local-dir:{tmp_path / 'none'}", LoadContext())
     with pytest.raises(WeightsUnavailable, match="is no Stable Diffusion pipeline"):
         read_pipeline(tmp_path)
     with pytest.raises(ConfigError, match="facets must be among query, token"):

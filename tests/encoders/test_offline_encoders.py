@@ -98,7 +98,7 @@ def test_the_classifier_knows_its_classes(offline):
     texts = imagenet_texts()
     logits = offline.image_text.encode_image(tensor(data.chelsea(), 288))[0]
     assert any("cat" in texts[i] for i in logits.topk(3).indices.tolist())
-    assert EFFICIENTNET_LITE2 in offline.cards
+    assert EFFICIENTNET_LITE2 in offline.card.cards()
 
 
 PROMPTS = ("cat", "dog", "coffee cup", "rocket", "motorcycle", "bird", "tree", "car", "chair")

@@ -12,6 +12,7 @@ from clip_models import STD, save_folder, tiny_model
 from safetensors.torch import save_file
 from shaken import pictures, shaken
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sources import card_for, folder_kind, weights_in
 from ovseg.encoders.visual.load import load_visual
 from ovseg.errors import UnknownName, WeightsUnavailable
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @torch.inference_mode()
 def test_a_folder_of_timm_becomes_a_shape_encoder(folder):
-    encoder = load_visual(f"local-dir:{folder}")
+    encoder = load_visual(f"local-dir:{folder}", LoadContext())
     assert encoder.patch == 16
     found = encoder.encode(pictures(32, 64), [(-1, "key"), (0, "token")])
     assert found[(-1, "key")].shape == (1, 2, 4, 192)
@@ -59,7 +60,7 @@ def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, 
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     config = {"architecture": name, "model_args": {"depth": 2}, "pretrained_cfg": {"tag": "lvd"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    encoder = load_visual(f"local-dir:{tmp_path}")
+    encoder = load_visual(f"local-dir:{tmp_path}", LoadContext())
     images = pictures(3 * encoder.patch, 5 * encoder.patch)
     found = encoder.encode(images, [(-1, "token"), (-1, "key")])
     expected = model.forward_features(encoder._model.normalize(images))[:, 5:]
@@ -72,7 +73,9 @@ def test_registers_and_rotary_positions_come_back_from_a_folder(tmp_path, name, 
 def test_an_architecture_with_a_file_of_weights(tmp_path):
     model = shaken(timm.create_model("vit_tiny_patch16_224", num_classes=0))
     torch.save(model.state_dict(), tmp_path / "dinov2.pth")
-    encoder = load_visual(f"timm:vit_tiny_patch16_224:{tmp_path / 'dinov2.pth'}", dtype=torch.bfloat16)
+    encoder = load_visual(
+        f"timm:vit_tiny_patch16_224:{tmp_path / 'dinov2.pth'}", LoadContext(dtype=torch.bfloat16)
+    )
     assert encoder.family == "other"
     assert encoder.encode(pictures(32, 32))[(-1, "token")].dtype == torch.bfloat16
 
@@ -83,13 +86,13 @@ def test_a_folder_with_another_models_weights_is_refused_by_name(folder):
     with pytest.raises(
         WeightsUnavailable, match=r"of another shape, as .* \(1, 1, 384\) for \(1, 1, 192\)|of another"
     ):
-        load_visual(f"local-dir:{folder}")
+        load_visual(f"local-dir:{folder}", LoadContext())
 
 
 @torch.inference_mode()
 def test_a_folder_of_open_clip_lends_its_visual_side(tmp_path):
     model = tiny_model()
-    encoder = load_visual(f"local-dir:{save_folder(tmp_path, model)}")
+    encoder = load_visual(f"local-dir:{save_folder(tmp_path, model)}", LoadContext())
     assert (encoder.patch, encoder.family) == (8, "clip")
     assert encoder._model.normalize.std.flatten().tolist() == pytest.approx(list(STD))
     images = pictures(32, 32)
@@ -178,6 +181,6 @@ def test_unknown_models_get_near_names(spec, hint):
 
 def test_weights_that_are_not_here_give_the_command():
     with pytest.raises(WeightsUnavailable) as caught:
-        load_visual("timm:vit_small_patch8_224.dino")
+        load_visual("timm:vit_small_patch8_224.dino", LoadContext())
     assert str(caught.value).endswith("run  ovseg models download timm:vit_small_patch8_224.dino")
     assert caught.value.exit_code == 4

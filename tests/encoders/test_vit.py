@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.saliency import SaliencyDecoder, decoder_state
 from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import IMAGENET_MEAN, IMAGENET_STD, DenseViT, dinov2_state, family_of
@@ -217,7 +218,7 @@ def test_the_decoder_takes_its_own_part_of_an_export(vit):
 def test_the_decoder_is_eight_times_finer_and_gives_probabilities(vit, images):
     torch.manual_seed(3)
     about = {"name": "small"}
-    shape = VisualEncoder(DenseViT(vit), SaliencyDecoder(WIDTH).eval(), about, device=torch.device("cpu"))
+    shape = VisualEncoder(DenseViT(vit), SaliencyDecoder(WIDTH).eval(), about, LoadContext())
     tokens = shape.encode(images)[(-1, "token")]
     found = shape.saliency(tokens)
     assert found is not None
@@ -230,10 +231,10 @@ def test_the_decoder_is_eight_times_finer_and_gives_probabilities(vit, images):
 
 
 def test_an_encoder_without_decoder_cannot_tell_foreground(vit, images):
-    shape = VisualEncoder(DenseViT(vit), None, {}, device=torch.device("cpu"))
+    shape = VisualEncoder(DenseViT(vit), None, {}, LoadContext())
     assert shape.saliency(shape.encode(images)[(-1, "token")]) is None
 
 
 def test_features_come_in_the_dtype_of_the_weights(images):
-    shape = VisualEncoder(DenseViT(small_vit()), None, {}, device=torch.device("cpu"), dtype=torch.bfloat16)
+    shape = VisualEncoder(DenseViT(small_vit()), None, {}, LoadContext(dtype=torch.bfloat16))
     assert shape.encode(images)[(-1, "token")].dtype == torch.bfloat16

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ovseg.encoders.base import Backbone, FeatureKey, ImageTextEncoder, Space
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.base import Backbone, FeatureKey, FeatureSpace, ImageTextEncoder
+from ovseg.encoders.presets import EncoderSource, LoadContext, Preset, PresetCard
 from ovseg.encoders.vit import Facet
 
 COLOURS = {"tomato": (1.0, 0.0, 0.0), "frog": (0.0, 1.0, 0.0), "whale": (0.0, 0.0, 1.0)}
@@ -44,7 +44,7 @@ class ColourNames:
     multiple = 8
     window: tuple[int, int] | None = None
     synonym_cosine: float | None = 0.75
-    guide: tuple[FeatureKey, ...] = ()
+    proxy_keys: tuple[FeatureKey, ...] = ()
 
     def __init__(self) -> None:
         self.images: list[tuple[int, ...]] = []
@@ -54,7 +54,7 @@ class ColourNames:
         self.images.append(tuple(images.shape))
         return images.mean((2, 3))
 
-    def encode_dense(self, images: torch.Tensor, guide: Any = None) -> torch.Tensor:
+    def encode_dense(self, images: torch.Tensor, proxy_features: Any = None) -> torch.Tensor:
         self.images.append(tuple(images.shape))
         return patches(images, self.multiple)
 
@@ -97,9 +97,24 @@ class ColourShape:
         return {"name": "colours"}
 
 
-def fake_encoders(*, decoder: bool = True) -> Encoders:
+def fake_encoders(*, decoder: bool = True) -> Preset:
+    return Preset(fake_card(decoder=decoder), LoadContext())
+
+
+def fake_card(name: str = "fake", *, decoder: bool = True) -> PresetCard:
+    """A preset on record that needs no weights."""
+
     # Named by their protocols, so that the type checker holds the doubles to them.
-    names: ImageTextEncoder = ColourNames()
-    shape: Backbone = ColourShape(decoder)
-    spaces = (Space("colours", "backbone"), Space("words", "image_text"))
-    return Encoders("fake", names, shape, torch.device("cpu"), (), spaces=spaces)
+    def image_text(_: LoadContext) -> ImageTextEncoder:
+        return ColourNames()
+
+    def backbone(_: LoadContext) -> Backbone:
+        return ColourShape(decoder)
+
+    return PresetCard(
+        name,
+        "colours instead of names",
+        image_text=EncoderSource(image_text),
+        backbone=EncoderSource(backbone),
+        spaces=(FeatureSpace("colours", "backbone"), FeatureSpace("words", "image_text")),
+    )

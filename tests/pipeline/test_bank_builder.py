@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_encoders import fake_encoders
+from fake_encoders import fake_card, fake_encoders
 from support_photos import mask, photo, support_folder
 
 import ovseg
 from ovseg.config import EncodingConfig, FusionConfig
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset
 from ovseg.errors import BankMismatch, InputError, OutputError, UsageError
 from ovseg.pipeline import bank_builder
 from ovseg.pipeline.bank_build import BankBuild, BankBuildSpec
@@ -45,7 +46,7 @@ def build(support: Path, out: Path, vocabulary: Vocabulary = CLASSES, **options:
 
 
 def build_spec(
-    support: Path, vocabulary: Vocabulary = CLASSES, encoders: Encoders | None = None
+    support: Path, vocabulary: Vocabulary = CLASSES, encoders: Preset | None = None
 ) -> BankBuildSpec:
     source = FolderSource(support, vocabulary.classes)
     return BankBuildSpec(vocabulary, source, encoders or fake_encoders(), CONFIG)
@@ -234,7 +235,7 @@ def test_a_finished_bank_is_kept_and_another_one_refused(support: Path, tmp_path
 
 
 def test_a_preset_without_spaces_is_refused(support: Path, tmp_path: Path) -> None:
-    encoders = replace(fake_encoders(), spaces=())
+    encoders = Preset(replace(fake_card(), spaces=()), LoadContext())
     with pytest.raises(UsageError, match="no features for prototypes"):
         build_prototypes(build_spec(support, encoders=encoders), tmp_path / "x.bank")
 

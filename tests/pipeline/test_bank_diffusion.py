@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_encoders import fake_encoders
+from fake_encoders import fake_card, fake_encoders
 from PIL import Image
 from support_photos import photo
 from typer.testing import CliRunner
@@ -27,8 +27,8 @@ Invoke = Callable[..., Any]
 
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
+    card = fake_card()
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(

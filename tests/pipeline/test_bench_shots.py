@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(presets, "load_preset", lambda *_, **__: fake_encoders())
+    monkeypatch.setattr(presets, "open_preset", lambda *_, **__: fake_encoders())
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(

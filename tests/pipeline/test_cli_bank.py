@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_encoders import fake_encoders
+from fake_encoders import fake_card
 from support_photos import mask, photo, support_folder
 from typer.testing import CliRunner
 
@@ -30,8 +30,8 @@ NAMES = "tomato; green frog=frog"
 
 @pytest.fixture
 def bank(monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
+    card = fake_card()
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
 
     def invoke(*arguments: object) -> Any:
         return CliRunner().invoke(

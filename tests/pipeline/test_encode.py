@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fake_encoders import ColourShape, fake_encoders
+from fake_encoders import fake_encoders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovseg.config import EncodingConfig
-from ovseg.encoders.base import Space
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset
 from ovseg.pipeline.encode import backbone_size, encode_image, encode_images
 from ovseg.pipeline.timer import Timer
 
@@ -135,12 +137,15 @@ def same(one, other):
 @pytest.mark.parametrize("guided", [False, True])
 def test_images_encoded_together_are_encoded_as_each_alone(window, guided):
     encoders = fake_encoders()
-    look = ColourShape()
-    encoders = replace(
-        encoders, prototype_backbone=look, spaces=(*encoders.spaces, Space("seen", "prototype_backbone"))
+    seen = FeatureSpace("seen", "prototype_backbone")
+    card = replace(
+        encoders.card,
+        prototype_backbone=encoders.card.source("backbone"),
+        spaces=(*encoders.spaces, seen),
     )
+    encoders = Preset(card, LoadContext())
     encoders.image_text.window = window
-    encoders.image_text.guide = ((-1, "token"),) if guided else ()
+    encoders.image_text.proxy_keys = ((-1, "token"),) if guided else ()
     config = EncodingConfig(image_size=96)
     # Two of one size, one that shares its windows' size, one that shares nothing.
     photos = [photo(100, 160, 0), photo(90, 230, 1), photo(100, 160, 2), photo(300, 50, 3)]

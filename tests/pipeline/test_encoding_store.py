@@ -10,7 +10,7 @@ import torch
 from fake_encoders import ColourNames, fake_encoders
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.matching.encoded_image import EncodedImage
 from ovseg.pipeline import Segmenter
 from ovseg.pipeline.encode import encode_image
@@ -21,7 +21,7 @@ CONFIG = SegmentConfig().with_settings(image_size=64)
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
 
-def keeper(folder: Path, encoders: Encoders, config: SegmentConfig = CONFIG) -> Segmenter:
+def keeper(folder: Path, encoders: Preset, config: SegmentConfig = CONFIG) -> Segmenter:
     found = Segmenter(encoders, config)
     found.keep_encodings(folder)
     return found
@@ -36,7 +36,7 @@ def encodings(keeper: Segmenter, pixels: np.ndarray = PIXELS) -> int:
     return len(names.images) - before
 
 
-def encoded(encoders: Encoders) -> EncodedImage:
+def encoded(encoders: Preset) -> EncodedImage:
     return encode_image(PIXELS, encoders, CONFIG.encoding, Timer(encoders.device), spaces=encoders.spaces)
 
 

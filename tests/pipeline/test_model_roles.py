@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from ovseg.cli.app import application
 from ovseg.config import EncodingConfig, SegmentConfig
-from ovseg.encoders.preset_card import preset_of
-from ovseg.encoders.presets import OFFLINE, PRESETS, choose_preset
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import OFFLINE, PRESETS, Preset, PresetCard, choose_preset, open_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.errors import WeightsUnavailable
@@ -31,7 +31,7 @@ from ovseg.pipeline.discoverer import Discoverer
 from ovseg.support.config import BankConfig
 from ovseg.weights.cards import LocalFile
 
-CPU = torch.device("cpu")
+HERE = LoadContext(cache_dir=None)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp
 
 def test_a_pipeline_is_the_first_space_of_prototypes(models: Path) -> None:
     roles = ModelChoice(*(f"local-dir:{models / name}" for name in ("clip", "shape", "pipeline")))
-    encoders = choose_preset("auto", roles).load(CPU, torch.float32, None)
+    encoders = open_preset("auto", HERE, roles)
     assert [space.name for space in encoders.spaces] == [
         "prototype_backbone-query",
         "backbone-token",
@@ -87,31 +87,30 @@ def test_a_pipeline_is_the_first_space_of_prototypes(models: Path) -> None:
 
 def test_a_folder_finds_objects(models: Path, photo: Any) -> None:
     roles = ModelChoice(*(f"local-dir:{models / name}" for name in ("clip", "shape")))
-    finder = Discoverer(choose_preset("auto", roles).load(CPU, torch.float32, None))
+    finder = Discoverer(open_preset("auto", HERE, roles))
     found = finder.discover(photo)
     assert all(region.mask.shape == (64, 96) for region in found.regions)
 
 
-def test_objects_are_found_without_an_encoder_of_names(
+def test_objects_are_found_without_an_image_text_encoder(
     models: Path, photo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("an encoder of names was built")
+        raise AssertionError("an image-text encoder was built")
 
     folder = small_preset(models, tmp_path / "small")
-    monkeypatch.setattr("ovseg.encoders.preset_card.load_names", refuse)
+    monkeypatch.setattr("ovseg.encoders.clip.load_clip", refuse)
     finder = Discoverer(f"local-dir:{folder}", device="cpu")
     assert finder.discover(photo).cuts
     about = finder.describe()
     assert about["preset"] == "small"
     assert [weights["name"] for weights in about["weights"]] == ["small/shape/model.safetensors"]
-    # With other models over the preset's, whether its own loader knows roles or not.
+    # With other models over the preset's, whether these are named by spec or built by code.
     shape = f"local-dir:{models / 'shape'}"
     for preset in (choose_preset(f"local-dir:{folder}"), OFFLINE):
-        card = preset.with_roles(ModelChoice(backbone=shape))
-        alone = card.load_shape(CPU, torch.float32, None)
-        assert alone.preset == card.name
-        assert [weights.spec for weights in alone.cards] == [shape]
+        card = preset.with_models(ModelChoice(backbone=shape))
+        assert Preset(card, HERE).backbone.family == "other"
+        assert [weights.spec for weights in card.cards("backbone")] == [shape]
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
@@ -124,7 +123,8 @@ def test_the_weights_of_dino_are_enough_to_discover(
     shape, clip = f"local-dir:{models / 'shape'}", tmp_path / "clip.safetensors"
     words = replace(card_for("ViT-B-16:openai"), name="words", at=LocalFile(clip))
     cards = (words, replace(card_for(shape), name="dino"))
-    card = preset_of("half", "words that are not here", ModelChoice("ViT-B-16:openai", shape), cards)
+    models_of_half = ModelChoice("ViT-B-16:openai", shape)
+    card = PresetCard("half", "words that are not here", models_of_half, weights=cards)
     monkeypatch.setattr(PRESETS, "_entries", {"half": card})
     Image.fromarray(photo).save(tmp_path / "photo.png")
     arguments = ["discover", str(tmp_path / "photo.png"), "-f", "boxes", "--image-size", "64"]
@@ -137,7 +137,7 @@ def test_the_weights_of_dino_are_enough_to_discover(
         assert [weights["name"] for weights in about["weights"]] == ["dino"]
     with pytest.raises(WeightsUnavailable, match=r"\(words\)"):
         choose_preset("half")
-    away = replace(card, backbone=replace(card.backbone, cards=(replace(cards[1], at=LocalFile(clip)),)))
+    away = replace(card, weights=(words, replace(cards[1], at=LocalFile(clip))))
     monkeypatch.setattr(PRESETS, "_entries", {"half": away})
     result = CliRunner().invoke(application(), [*arguments, "--preset", "half", "-o", str(tmp_path / "none")])
     assert result.exit_code == 4
@@ -163,14 +163,14 @@ def small_preset(models: Path, folder: Path) -> Path:
 def test_a_preset_in_a_folder_loads_and_is_held_to_its_hashes(models: Path, tmp_path: Path) -> None:
     folder = small_preset(models, tmp_path / "small")
     weights = folder / "shape" / "model.safetensors"
-    encoders = choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
-    assert encoders.preset == "small"
+    encoders = open_preset(f"local-dir:{folder}", HERE)
+    assert encoders.name == "small"
     assert encoders.image_text.describe()["variant"] == "value"
-    other = choose_preset(f"local-dir:{folder}", ModelChoice(dense_variant="sclip"))
-    assert other.load(CPU, torch.float32, tmp_path).image_text.describe()["variant"] == "sclip"
+    other = open_preset(f"local-dir:{folder}", HERE, ModelChoice(dense_variant="sclip"))
+    assert other.image_text.describe()["variant"] == "sclip"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
-        choose_preset(f"local-dir:{folder}").load(CPU, torch.float32, tmp_path)
+        open_preset(f"local-dir:{folder}", HERE).load()
 
 
 def test_banks_and_pools_are_made_with_a_preset_in_a_folder(models: Path, photo: Any, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from ovseg.config import EncodingConfig, SegmentConfig
-from ovseg.encoders.base import Space
-from ovseg.encoders.presets import Encoders, choose_preset
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset, open_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.errors import BankMismatch
 from ovseg.pipeline import Segmenter
@@ -67,12 +68,12 @@ def support(tmp_path: Path) -> Path:
     return tmp_path / "support"
 
 
-def loaded(models: Path, shape: str = "shape") -> Encoders:
+def loaded(models: Path, shape: str = "shape") -> Preset:
     roles = ModelChoice(f"local-dir:{models / 'clip'}", f"local-dir:{models / shape}", dense_variant="value")
-    return choose_preset("auto", roles).load(CPU, torch.float32, models / "cache")
+    return open_preset("auto", LoadContext(cache_dir=models / "cache"), roles)
 
 
-def bank_of(encoders: Encoders, support: Path, out: Path, classes: str = "cat, dog") -> Any:
+def bank_of(encoders: Preset, support: Path, out: Path, classes: str = "cat, dog") -> Any:
     return build_bank([classes], support, out, encoders=encoders, config=SMALL)
 
 
@@ -128,7 +129,8 @@ def test_banks_of_a_facet_that_went_by_the_name_stay_good(
     more.mkdir()
     (support / "dog").rename(more / "dog")
     # As a folder had it whose name did not say DINO.
-    before = replace(encoders, spaces=(Space("backbone-token", "backbone"), Space("words", "image_text")))
+    spaces = (FeatureSpace("backbone-token", "backbone"), FeatureSpace("words", "image_text"))
+    before = Preset(replace(encoders.card, spaces=spaces), encoders.context)
     bank_of(before, support, tmp_path / "a.bank", "cat")
     segmenter = Segmenter(encoders, SegmentConfig().with_settings(image_size=64), bank=tmp_path / "a.bank")
     assert segmenter.bank is not None

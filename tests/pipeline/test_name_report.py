@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_encoders import fake_encoders
+from fake_encoders import fake_card
 
 from ovseg.errors import UsageError
 from ovseg.pipeline import name_report
@@ -101,10 +101,8 @@ def test_the_command_prints_a_report_on_each_name(
     ovseg_command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ovseg.encoders import presets
-    from ovseg.encoders.presets import PresetCard
 
-    card = PresetCard("fake", "colours", (), lambda *_: fake_encoders())
-    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: fake_card())
     result = ovseg_command("names", "tomato", "-c", "tomato, frog, whale", "--preset", "fake")
     assert result.exit_code == 0
     assert result.stdout.startswith("tomato\n")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from fake_encoders import ColourNames, ColourShape, fake_encoders
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard
 from ovseg.errors import UsageError
 from ovseg.evaluation.protocols import EvaluationProtocol
 from ovseg.pipeline.protocol_predictor import ProtocolPredictor, protocol_size, words_of
@@ -45,7 +45,7 @@ class CosineNames(ColourNames):
     mean = (0.4, 0.5, 0.6)
     logit_scale = 25.0
 
-    def encode_dense(self, images, guide=None):
+    def encode_dense(self, images, proxy_features=None):
         self.images.append(tuple(images.shape))
         return F.normalize(F.avg_pool2d(images, self.multiple).permute(0, 2, 3, 1) + 0.01, dim=-1)
 
@@ -67,9 +67,13 @@ def dataset(background=True, classes=3):
     )
 
 
+def colours() -> Preset:
+    encoders = {"image_text": CosineNames(), "backbone": ColourShape()}
+    return Preset(PresetCard("colours", ""), LoadContext(), encoders)
+
+
 def predictor(protocol=PROTOCOL, background=True, **options) -> ProtocolPredictor:
-    encoders = Encoders("colours", CosineNames(), ColourShape(), CPU, ())
-    return ProtocolPredictor(encoders, WORDS, dataset(background), protocol, **options)
+    return ProtocolPredictor(colours(), WORDS, dataset(background), protocol, **options)
 
 
 def photo(height, width, seed=0) -> np.ndarray:
@@ -182,6 +186,4 @@ def test_encoders_without_cosines_are_refused():
 
 def test_a_vocabulary_of_other_classes_is_refused():
     with pytest.raises(UsageError, match="has 3 classes, test has 2"):
-        ProtocolPredictor(
-            Encoders("colours", CosineNames(), ColourShape(), CPU, ()), WORDS, dataset(classes=2), PROTOCOL
-        )
+        ProtocolPredictor(colours(), WORDS, dataset(classes=2), PROTOCOL)

@@ -12,10 +12,10 @@ from clip_models import MEAN, STD, TINY, seeded_tower, tiny_model
 from fake_encoders import ColourShape
 
 from ovseg.config import EncodingConfig
-from ovseg.encoders.clip.encoder import ClipEncoder
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.clip.variants import DENSE_VARIANTS
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard
 from ovseg.evaluation.protocols import EvaluationProtocol, protocol_for
 from ovseg.pipeline.encode import encode_image
 from ovseg.pipeline.protocol_predictor import ProtocolPredictor
@@ -45,12 +45,14 @@ DATASET = SimpleNamespace(
 )
 
 
-def encoders(variant: str, model) -> Encoders:
+def encoders(variant: str, model) -> Preset:
     from open_clip.tokenizer import SimpleTokenizer
 
     tokenize = SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"])
     clip = LoadedClip(model, tokenize, MEAN, STD, {"sha256": "seed 0"})
-    return Encoders("tower", ClipEncoder(clip, device=CPU, variant=variant), ColourShape(), CPU, ())
+    context = LoadContext(cache_dir=None)
+    image_text = ClipEncoder(clip, context, ClipConfig(variant))
+    return Preset(PresetCard("tower", ""), context, {"image_text": image_text, "backbone": ColourShape()})
 
 
 def real_model():
@@ -82,7 +84,7 @@ def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (colours[rows][:, columns] + noise).clip(0, 255).astype(np.uint8)
 
 
-def cosines(tower: Encoders, photos, protocol: EvaluationProtocol, **options) -> list[torch.Tensor]:
+def cosines(tower: Preset, photos, protocol: EvaluationProtocol, **options) -> list[torch.Tensor]:
     return ProtocolPredictor(tower, WORDS, DATASET, protocol, **options).cosines(photos)
 
 
@@ -102,7 +104,9 @@ def check_one_pass(variant: str, model, side: int, size: tuple[int, int]) -> Non
     (found,) = cosines(tower, [pixels], protocol)
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     names = tower.image_text
-    patches = names.encode_dense(image, tower.backbone.encode(image, names.guide) if names.guide else {})
+    patches = names.encode_dense(
+        image, tower.backbone.encode(image, names.proxy_keys) if names.proxy_keys else {}
+    )
     planes = (patches @ names.encode_words(["snow", "tomato", "rose", "frog"], "simple").T).permute(
         0, 3, 1, 2
     )

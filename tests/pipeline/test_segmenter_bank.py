@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_encoders import fake_encoders
+from fake_encoders import fake_card, fake_encoders
 from PIL import Image
 from support_photos import photo, support_folder
 from typer.testing import CliRunner
@@ -135,7 +135,7 @@ def test_auto_takes_the_preset_that_made_the_bank(bank: Path, monkeypatch: pytes
         calls.append(name)
         if name not in ("auto", "fake", "better"):
             raise UnknownName(f"unknown preset {name!r}")
-        return presets.PresetCard(name, "colours", (), lambda *_: fake_encoders())
+        return fake_card(name)
 
     for module in (segmenter, bank_matching):
         monkeypatch.setattr(module, "choose_preset", choose)
@@ -246,7 +246,7 @@ def test_confidence_is_the_mean_of_the_best_patches() -> None:
 
 @pytest.fixture
 def ovseg(monkeypatch: pytest.MonkeyPatch) -> Any:
-    card = presets.PresetCard("fake", "colours instead of names", (), lambda *_: fake_encoders())
+    card = fake_card()
     for module in (presets, segmenter, bank_matching):
         monkeypatch.setattr(module, "choose_preset", lambda *_, **__: card)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pool_fakes import paint, pool_encoders
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 
 
 @pytest.fixture
-def encoders() -> Encoders:
+def encoders() -> Preset:
     return pool_encoders()
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pool_fakes import fake_load
+from pool_fakes import fake_card
 
 import ovseg.encoders.presets as presets
 import ovseg.runs.pool
 from ovseg.cli import main
 
 if __name__ == "__main__":
-    card = presets.PresetCard("fake", "colours", (), fake_load)
-    presets.choose_preset = lambda name="auto", **_: card
+    card = fake_card()
+    presets.choose_preset = lambda *_, **__: card
     ovseg.runs.pool.PART = 3
     main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from ovseg.encoders.base import Backbone, ImageTextEncoder
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import EncoderSource, LoadContext, Preset, PresetCard
 from ovseg.encoders.vit import Facet
 
 WORDS = {
@@ -89,23 +89,31 @@ class NoShape:
         return {"name": "no shape"}
 
 
-def pool_encoders(about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> Encoders:
-    names: ImageTextEncoder = MeanColour(about, seconds, halt)
-    shape: Backbone = NoShape()
-    return Encoders("fake", names, shape, torch.device("cpu"), ())
+def pool_card(load: Callable[[LoadContext], ImageTextEncoder]) -> PresetCard:
+    backbone: Backbone = NoShape()
+    sources = EncoderSource(load), EncoderSource(lambda _: backbone)
+    return PresetCard("fake", "colours", image_text=sources[0], backbone=sources[1], spaces=())
 
 
-def fake_load(*_: Any) -> Encoders:
-    """Loads the preset of a card.
+def pool_encoders(about: str = "mean colour", seconds: float = 0.0, halt: int | None = None) -> Preset:
+    return Preset(pool_card(lambda _: MeanColour(about, seconds, halt)), LoadContext())
+
+
+def fake_card() -> PresetCard:
+    """A preset on record whose encoder is set by the environment when it is loaded.
 
     ``FAKE_SECONDS`` is the time of a forward pass, ``FAKE_HALT`` how many there are before it stands still.
     """
-    halt = os.environ.get("FAKE_HALT")
-    return pool_encoders(
-        os.environ.get("FAKE_ABOUT", "mean colour"),
-        float(os.environ.get("FAKE_SECONDS", "0")),
-        None if halt is None else int(halt),
-    )
+
+    def load(_: LoadContext) -> MeanColour:
+        halt = os.environ.get("FAKE_HALT")
+        return MeanColour(
+            os.environ.get("FAKE_ABOUT", "mean colour"),
+            float(os.environ.get("FAKE_SECONDS", "0")),
+            None if halt is None else int(halt),
+        )
+
+    return pool_card(load)
 
 
 def paint(path: Path, colour: tuple[int, int, int], *, seed: int | None = None, size: int = 48) -> None:

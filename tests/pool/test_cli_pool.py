@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from pool_fakes import fake_load, paint
+from pool_fakes import fake_card, paint
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
@@ -17,8 +17,8 @@ from ovseg.cli.app import application
 def _fake_preset(monkeypatch):
     import ovseg.encoders.presets as presets
 
-    card = presets.PresetCard("fake", "colours", (), fake_load)
-    monkeypatch.setattr(presets, "choose_preset", lambda name="auto", **_: card)
+    card = fake_card()
+    monkeypatch.setattr(presets, "choose_preset", lambda *_, **__: card)
 
 
 def ovseg(*arguments: object) -> Any:

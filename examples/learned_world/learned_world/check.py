@@ -21,8 +21,8 @@ from learned_world.train.common import WEIGHTS
 from learned_world.train.pool import SAMPLES
 from learned_world.vocabulary import SEGMENT, world_vocabulary
 from ovseg.discovery import DiscoveryConfig
-from ovseg.encoders.lone import LoneShape, load_lone_shape
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset, PresetCard
+from ovseg.encoders.roles import ModelChoice
 from ovseg.evaluation.metrics import Figures, area_counts, confusion_matrix, figures
 from ovseg.pipeline.discoverer import Discoverer
 from ovseg.pipeline.segmenter import Segmenter
@@ -63,7 +63,7 @@ def held_out_scenes(count: int, seed: int = SEED, config: SceneConfig = SCENES) 
     return [draw_scene(config, np.random.default_rng([seed, number])) for number in range(count)]
 
 
-def naming(encoders: Encoders, count: int, seed: int = SEED) -> dict[str, float]:
+def naming(encoders: Preset, count: int, seed: int = SEED) -> dict[str, float]:
     """Share of pictures of one thing that the image-text encoder calls by its name, among all things."""
     words = encoders.image_text.prompt_head(THINGS)
     found = {}
@@ -105,7 +105,7 @@ def scene_figures(
 
 
 def discovery(
-    encoders: Encoders | LoneShape, count: int, config: DiscoveryConfig | None = None, seed: int = SEED
+    encoders: Preset, count: int, config: DiscoveryConfig | None = None, seed: int = SEED
 ) -> npt.NDArray[np.float64]:
     """IoU of the best region by normalized cut with the only object, in each of ``count`` scenes.
 
@@ -128,7 +128,7 @@ def discovery(
     return found
 
 
-def sampled(pipeline: Path, count: int, kept: Path, encoders: Encoders | None = None) -> Samples:
+def sampled(pipeline: Path, count: int, kept: Path, encoders: Preset | None = None) -> Samples:
     """Pictures that the pipeline makes of each thing, asked for its name alone, and what the judge says.
 
     Args:
@@ -178,7 +178,8 @@ def main() -> None:
             flush=True,
         )
     tower = segmenter.encoders
-    pipeline = load_lone_shape(f"local-dir:{WEIGHTS / 'diffusion'}", device=tower.device)
+    diffusion = ModelChoice(backbone=f"local-dir:{WEIGHTS / 'diffusion'}")
+    pipeline = Preset(PresetCard("diffusion", "", diffusion), tower.context)
     for name, iou in {
         "image tower": discovery(tower, targets.scenes),
         "image tower, DINOv2's settings": discovery(tower, targets.scenes, DiscoveryConfig()),

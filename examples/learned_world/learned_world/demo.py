@@ -53,10 +53,10 @@ def demo_bank(
     """
     from learned_world.route import Banks
     from learned_world.vocabulary import SEGMENT
-    from ovseg.encoders.presets import load_preset
+    from ovseg.encoders.presets import open_preset
     from ovseg.support.config import BankConfig
 
-    banks = Banks(load_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
+    banks = Banks(open_preset("world"), tuple(classes), out.with_name(f"{out.name}-bank"))
     banks.out.mkdir(parents=True, exist_ok=True)
     bank = banks.generated(BankConfig(SHOTS, SEGMENT.encoding), on_message)
     return banks.out / "generated.bank", bank

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-
 from learned_world.cards import WORLD_NAMES
-from ovseg.encoders.clip.encoder import ClipEncoder
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder
 from ovseg.encoders.clip.load import load_model
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseViT
 
@@ -19,30 +16,14 @@ WINDOW = (64, 32)
 """Crop and stride in pixels of the image-text model, which has learned on views of 64 pixels."""
 
 
-def load_world(
-    *, device: torch.device, dtype: torch.dtype = torch.float32, cache_dir: Path | None = None
-) -> tuple[ClipEncoder, VisualEncoder]:
-    """Roles *names* and *shape* out of one image-text model: both towers, and the image tower alone.
-
-    Raises:
-        WeightsUnavailable: The weights are missing or have another hash.
-    """
-    clip = load_model(WORLD_NAMES.name)
-    names = ClipEncoder(
-        clip,
-        device=device,
-        dtype=dtype,
-        variant="value",
-        templates="simple",
-        dense_scales=(SIDE,),
-        window=WINDOW,
-        cache_dir=cache_dir,
-    )
-    return names, load_world_shape(device=device, dtype=dtype)
+def load_image_text(context: LoadContext) -> ClipEncoder:
+    """Load both towers of the image-text model; raises ``WeightsUnavailable``."""
+    config = ClipConfig(variant="value", templates="simple", dense_scales=(SIDE,), window=WINDOW)
+    return ClipEncoder(load_model(WORLD_NAMES.name), context, config)
 
 
-def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32) -> VisualEncoder:
-    """patch-feature backbone alone; raises as ``load_world`` does."""
+def load_backbone(context: LoadContext) -> VisualEncoder:
+    """Load the image tower of the image-text model as a backbone; raises ``WeightsUnavailable``."""
     clip = load_model(WORLD_NAMES.name)
     trunk = DenseViT(clip.model.visual.trunk, mean=clip.mean, std=clip.std, family="clip")
     about = {
@@ -51,4 +32,4 @@ def load_world_shape(*, device: torch.device, dtype: torch.dtype = torch.float32
         "sha256": WORLD_NAMES.sha256,
         "licence": WORLD_NAMES.licence,
     }
-    return VisualEncoder(trunk.eval(), None, about, device=device, dtype=dtype)
+    return VisualEncoder(trunk.eval(), None, about, context)

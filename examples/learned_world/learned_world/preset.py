@@ -1,34 +1,19 @@
-"""The preset ``world``: one image-text model in both roles."""
+"""The preset ``world``: one image-text model as image-text encoder and as backbone."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-
 from learned_world.cards import WORLD_NAMES
-from learned_world.encoders import load_world, load_world_shape
+from learned_world.encoders import load_backbone, load_image_text
 from learned_world.names import STUFF, THINGS
-from ovseg.encoders.base import Space
-from ovseg.encoders.lone import LoneShape, Part
-from ovseg.encoders.presets import Encoders, PresetCard
-
-
-def _shape(device: torch.device, dtype: torch.dtype, _cache_dir: Path | None) -> LoneShape:
-    return LoneShape("world", load_world_shape(device=device, dtype=dtype), device, WORLD.cards)
-
-
-def _load(device: torch.device, dtype: torch.dtype, cache_dir: Path | None) -> Encoders:
-    names, shape = load_world(device=device, dtype=dtype, cache_dir=cache_dir)
-    spaces = (Space("world-shape", "backbone"), Space("world-names", "image_text"))
-    return Encoders("world", names, shape, device, WORLD.cards, spaces=spaces, words=(*THINGS, *STUFF))
-
+from ovseg.encoders.base import FeatureSpace
+from ovseg.encoders.presets import EncoderSource, PresetCard
 
 WORLD = PresetCard(
     name="world",
     summary="a small model of the learned world, for its drawn pictures only",
-    cards=(WORLD_NAMES,),
-    load=_load,
+    image_text=EncoderSource(load_image_text, (WORLD_NAMES,)),
+    backbone=EncoderSource(load_backbone, (WORLD_NAMES,)),
+    spaces=(FeatureSpace("world-shape", "backbone"), FeatureSpace("world-names", "image_text")),
+    words=(*THINGS, *STUFF),
     auto=False,
-    backbone=Part((WORLD_NAMES,), _shape),
 )

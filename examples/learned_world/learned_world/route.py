@@ -24,7 +24,7 @@ from learned_world.scenes import Scene, SceneConfig, draw_scene
 from learned_world.train.common import WEIGHTS
 from learned_world.vocabulary import SEGMENT, world_vocabulary
 from ovseg.config import SegmentConfig
-from ovseg.encoders.presets import Encoders, load_preset
+from ovseg.encoders.presets import Preset, open_preset
 from ovseg.evaluation.metrics import Figures
 from ovseg.files import write_json
 from ovseg.matching.encoded_image import EncodedImage
@@ -60,7 +60,7 @@ class EncodedScenes:
         scenes: What to segment.
     """
 
-    def __init__(self, encoders: Encoders, scenes: Sequence[Scene]) -> None:
+    def __init__(self, encoders: Preset, scenes: Sequence[Scene]) -> None:
         self.encoders, self.scenes = encoders, scenes
         timer = Timer(encoders.device)
         with torch.inference_mode():
@@ -119,7 +119,7 @@ class Banks:
         pipeline: Folder of the diffusion pipeline.
     """
 
-    encoders: Encoders
+    encoders: Preset
     classes: tuple[str, ...]
     out: Path
     pipeline: Path = WEIGHTS / "diffusion"
@@ -235,7 +235,7 @@ def main() -> None:
     torch.set_num_threads(1)
     targets.out.mkdir(parents=True, exist_ok=True)
     classes = tuple(targets.classes.split(","))
-    encoders = load_preset(targets.preset)
+    encoders = open_preset(targets.preset)
     scenes = EncodedScenes(encoders, held_out_scenes(targets.scenes))
     config = BankConfig(targets.shots, SEGMENT.encoding)
     banks = Banks(encoders, classes, targets.out)

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from learned_world.early_conv import EarlyConvolutions
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.visual.load import load_visual
 from ovseg.encoders.visual.timm_vit import build_timm
 from ovseg.encoders.vit import DenseViT
@@ -45,7 +46,7 @@ def test_a_folder_with_its_weights_loads(tmp_path):
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     statistics = {"mean": [0.5] * 3, "std": [0.27] * 3}
     (tmp_path / "config.json").write_text(json.dumps({"architecture": NAME, "pretrained_cfg": statistics}))
-    shape = load_visual(f"local-dir:{tmp_path}")
+    shape = load_visual(f"local-dir:{tmp_path}", LoadContext())
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         wanted = model.eval().forward_features((images - 0.5) / 0.27)[:, 1:].reshape(1, 8, 8, -1)

@@ -14,7 +14,7 @@ from learned_world.route import ALONE, Banks
 from learned_world.train.common import WEIGHTS
 from learned_world.vocabulary import SEGMENT, world_vocabulary
 from ovseg.discovery import DiscoveryConfig
-from ovseg.encoders.presets import load_preset
+from ovseg.encoders.presets import LoadContext, open_preset
 from ovseg.pipeline.discoverer import Discoverer
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.support.config import BankConfig
@@ -34,7 +34,7 @@ def scenes():
 
 @pytest.fixture(scope="module")
 def encoders():
-    return {device: load_preset("world", device=device) for device in (CPU, CUDA)}
+    return {device: open_preset("world", LoadContext(device)) for device in (CPU, CUDA)}
 
 
 def test_names_give_the_same_labels(scenes, encoders):

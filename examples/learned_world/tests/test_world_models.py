@@ -10,7 +10,7 @@ from learned_world.check import PICTURES, held_out_scenes, naming
 from learned_world.names import STUFF, THINGS
 from learned_world.scenes import SceneConfig
 from learned_world.vocabulary import SEGMENT, world_vocabulary
-from ovseg.encoders.presets import PRESETS, choose_preset, load_preset
+from ovseg.encoders.presets import PRESETS, choose_preset, open_preset
 from ovseg.files import file_sha256
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.weights.locate import require_file
@@ -18,7 +18,7 @@ from ovseg.weights.locate import require_file
 
 @pytest.fixture(scope="module")
 def encoders():
-    return load_preset("world")
+    return open_preset("world")
 
 
 def test_the_weights_are_those_on_record():

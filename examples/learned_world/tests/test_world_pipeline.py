@@ -11,8 +11,8 @@ from learned_world.judge import singles
 from learned_world.names import THINGS
 from learned_world.train.common import WEIGHTS
 from learned_world.train.pool import SAMPLES
-from ovseg.encoders.lone import load_lone_shape
-from ovseg.encoders.presets import load_preset
+from ovseg.encoders.presets import LoadContext, Preset, PresetCard, open_preset
+from ovseg.encoders.roles import ModelChoice
 from ovseg.files import file_sha256
 
 FOLDER = WEIGHTS / "diffusion"
@@ -59,8 +59,9 @@ def test_noise_is_told_from_pictures_better_with_the_right_name_than_with_a_wron
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_the_features_of_the_pipeline_find_objects_without_names():
     pytest.importorskip("diffusers")
-    alone = load_lone_shape(f"local-dir:{FOLDER}", device=torch.device("cpu"))
+    card = PresetCard("diffusion", "", ModelChoice(backbone=f"local-dir:{FOLDER}"))
+    alone = Preset(card, LoadContext())
     iou = discovery(alone, 24)
     assert (iou >= 0.5).mean() >= 0.6
     # The image-text model tells things apart better than it tells them from what is around them.
-    assert iou.mean() > discovery(load_preset("world"), 24).mean() + 0.1
+    assert iou.mean() > discovery(open_preset("world"), 24).mean() + 0.1

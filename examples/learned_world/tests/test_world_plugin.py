@@ -17,7 +17,7 @@ from learned_world.names import STUFF, THINGS
 from learned_world.plugin import register
 from learned_world.vocabulary import FILE
 from ovseg.cli.app import application
-from ovseg.encoders.presets import PRESETS, choose_preset
+from ovseg.encoders.presets import LoadContext, choose_preset, open_preset
 from ovseg.encoders.roles import ModelChoice
 from ovseg.vocabulary import load_vocabulary
 
@@ -46,24 +46,23 @@ def test_the_vocabulary_file_has_all_names():
     assert [spec.kind for spec in vocabulary.classes] == ["thing"] * len(THINGS) + ["stuff"] * len(STUFF)
 
 
-def test_the_shape_encoder_comes_without_that_of_names(monkeypatch):
+def test_the_backbone_is_loaded_without_the_image_text_encoder(monkeypatch):
     def refuse(*_, **__):
-        raise AssertionError("an encoder of names was built")
+        raise AssertionError("an image-text encoder was built")
 
     monkeypatch.setattr("learned_world.encoders.ClipEncoder", refuse)
-    card = PRESETS.get("world")
-    alone = card.load_shape(CPU, torch.float32, None)
-    assert (alone.preset, alone.cards, alone.backbone.family) == ("world", (WORLD_NAMES,), "clip")
-    assert alone.describe()["weights"][0]["sha256"] == WORLD_NAMES.sha256
-    with pytest.raises(AssertionError, match="an encoder of names was built"):
-        card.load(CPU, torch.float32, None)
+    preset = open_preset("world", LoadContext(cache_dir=None))
+    assert preset.backbone.family == "clip"
+    (weights,) = preset.describe("backbone")["weights"]
+    assert weights["sha256"] == WORLD_NAMES.sha256
+    with pytest.raises(AssertionError, match="an image-text encoder was built"):
+        preset.load()
 
 
 def test_the_words_that_the_encoder_knows_come_with_it():
-    card = choose_preset("world")
-    assert card.load_names(CPU, torch.float32, None).words == (*THINGS, *STUFF)
-    look = choose_preset("world", ModelChoice(prototype_backbone="world-names"))
-    assert look.load(CPU, torch.float32, None).words == (*THINGS, *STUFF)
+    assert choose_preset("world").words == (*THINGS, *STUFF)
+    assert choose_preset("world", ModelChoice(prototype_backbone="world-names")).words == (*THINGS, *STUFF)
+    assert choose_preset("world", ModelChoice(image_text_encoder="world-names")).words == ()
 
 
 # diffusers' own deprecations, of how its classes call each other.

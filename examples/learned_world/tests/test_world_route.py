@@ -19,7 +19,7 @@ from learned_world.route import (
 )
 from learned_world.scenes import SceneConfig
 from learned_world.vocabulary import SEGMENT
-from ovseg.encoders.presets import load_preset
+from ovseg.encoders.presets import open_preset
 from ovseg.support.config import BankConfig
 
 CLASSES = ("bell", "cup", "house", "star", "umbrella")
@@ -48,7 +48,7 @@ def test_the_pool_tells_nothing_of_what_it_shows(tmp_path):
 @pytest.fixture(scope="module")
 def scenes():
     config = SceneConfig(side=SIDE, objects=(1, 3), scale=(0.3, 0.5), pairs="all", things=THINGS)
-    return EncodedScenes(load_preset("world"), held_out_scenes(24, config=config))
+    return EncodedScenes(open_preset("world"), held_out_scenes(24, config=config))
 
 
 @pytest.fixture(scope="module")

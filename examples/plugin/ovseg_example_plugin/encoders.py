@@ -72,11 +72,11 @@ class LabBackbone:
         pairs = list(wanted)
         if any(facet != "token" for _, facet in pairs):
             raise ConfigError(f"example:lab has the facet token only, not {pairs}")
-        pixels = _patches(images.to(self._request.device), self.patch)
+        pixels = _patches(images.to(self._request.context.device), self.patch)
         mean = (pixels.mean(-2) - torch.tensor([50.0, 0, 0], device=pixels.device)) / 50
         spread = pixels.std(-2) / 50
         found = torch.cat([mean, spread, torch.full_like(mean[..., :1], 0.3)], dim=-1)
-        return dict.fromkeys(pairs, found.to(self._request.dtype))
+        return dict.fromkeys(pairs, found.to(self._request.context.dtype))
 
     def saliency(self, tokens: torch.Tensor) -> torch.Tensor | None:
         """Nothing: colours do not say what is an object."""
@@ -109,7 +109,7 @@ class ColourWords:
 
     window: tuple[int, int] | None = None
     synonym_cosine: float | None = None
-    guide: tuple[FeatureKey, ...] = ()
+    proxy_keys: tuple[FeatureKey, ...] = ()
 
     def __init__(self, request: ModelRequest) -> None:
         if request.spec.name != "words":
@@ -119,7 +119,7 @@ class ColourWords:
         self.dense_scales: tuple[int, ...] = (self.image_size,)
         self._softness: float = request.settings.softness
         self._request = request
-        self._lab = lab(torch.tensor(list(COLOURS.values()), device=request.device) / 255)
+        self._lab = lab(torch.tensor(list(COLOURS.values()), device=request.context.device) / 255)
 
     def colours(self, features: torch.Tensor) -> torch.Tensor:
         """(…, 3) Lab to (…, E) probabilities of the colour words."""
@@ -128,13 +128,13 @@ class ColourWords:
 
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, 3): the mean of Lab."""
-        return lab(images.to(self._request.device).flatten(2).transpose(1, 2)).mean(1)
+        return lab(images.to(self._request.context.device).flatten(2).transpose(1, 2)).mean(1)
 
     def encode_dense(
-        self, images: torch.Tensor, guide: Mapping[FeatureKey, torch.Tensor] | None = None
+        self, images: torch.Tensor, proxy_features: Mapping[FeatureKey, torch.Tensor] | None = None
     ) -> torch.Tensor:
         """(B, 3, H, W) to (B, h, w, 3): the mean of Lab in each patch."""
-        return _patches(images.to(self._request.device), self.multiple).mean(-2)
+        return _patches(images.to(self._request.context.device), self.multiple).mean(-2)
 
     def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
         """(T, E) of unit length: the colour words of each text; all of them where it has none."""
@@ -156,7 +156,7 @@ class ColourWords:
         """(T, E), each row summing to 1."""
         words = [colours_in(text) or list(COLOURS) for text in texts]
         rows = [[(name in found) / len(set(found)) for name in COLOURS] for found in words]
-        return torch.tensor(rows, device=self._request.device)
+        return torch.tensor(rows, device=self._request.context.device)
 
 
 SCHEME = EncoderScheme(card, backbone=LabBackbone, image_text=ColourWords)

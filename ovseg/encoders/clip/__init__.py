@@ -1,7 +1,5 @@
-"""image-text encoder through open_clip: its architectures and weights, read densely in several published
-ways.
-"""
+"""Image-text encoders of open_clip; patch features by one of several published dense variants."""
 
-from ovseg.encoders.clip.encoder import ClipEncoder, load_clip
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder, load_clip
 
-__all__ = ["ClipEncoder", "load_clip"]
+__all__ = ["ClipConfig", "ClipEncoder", "load_clip"]

@@ -1,9 +1,9 @@
-"""CLIP as image-text encoder: one encoder for whole images, patches and words."""
+"""CLIP as image-text encoder: features of images, patches and words in one space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +14,8 @@ from ovseg.encoders.clip.load import LoadedClip, load_model
 from ovseg.encoders.clip.text import AS_IT_IS, ClipText
 from ovseg.encoders.clip.tower import Tower, tower_of
 from ovseg.encoders.clip.variants import DenseVariant, dense_variant
-from ovseg.encoders.clip.variants.base import Guide
+from ovseg.encoders.clip.variants.base import ProxyFeatures
+from ovseg.encoders.context import LoadContext
 
 
 class ClipHead:
@@ -31,7 +32,7 @@ class ClipHead:
     def __init__(self, prompts: torch.Tensor, scale: float) -> None:
         self.prompts = prompts
         self.scale = scale
-        # CLIP has seen pictures of all words: none is likelier than another before the picture is seen.
+        # CLIP has seen pictures of all words: its class prior is uniform.
         self.class_prior = torch.full((len(prompts),), 1 / len(prompts), device=prompts.device)
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
@@ -39,20 +40,33 @@ class ClipHead:
         return torch.softmax(self.scale * (features.float() @ self.prompts.T), dim=-1)
 
 
+@dataclass(frozen=True)
+class ClipConfig:
+    """How a CLIP model gives patch features and scores.
+
+    Attributes:
+        variant: Name of the dense variant.
+        templates: Name of the template set for prompts.
+        dense_scales: Shorter sides at which dense features are taken; None: one and a half times the side of
+            the training images, the published methods' 336 for 224.
+        window: Crop and stride in pixels; None: the whole image at a time.
+        scale: Factor on cosines before the softmax over prompts; None: the model's own.
+    """
+
+    variant: str = "proxyclip"
+    templates: str = "imagenet80"
+    dense_scales: tuple[int, ...] | None = None
+    window: tuple[int, int] | None = None
+    scale: float | None = None
+
+
 class ClipEncoder:
     """An :class:`~ovseg.encoders.base.ImageTextEncoder` (and a ``CosineEncoder``) of an open_clip model.
 
     Args:
         clip: A loaded model.
-        device: Where it computes.
-        dtype: Of its weights; features come back in float32.
-        variant: Name of the dense variant.
-        templates: Name of the template set for prompts.
-        dense_scales: Shorter sides at which dense features are taken; None: one and a half times the side of
-            the training images, the published methods' 336 for 224.
-        window: Crop and stride in pixels, or None: the whole image at a time.
-        scale: Factor on cosines before the softmax over prompts; None: the model's own.
-        cache_dir: Where text embeddings are kept.
+        context: Device, dtype of the weights (features are float32), and where text embeddings are kept.
+        config: How it gives patch features and scores.
 
     Raises:
         UnknownName: No such variant.
@@ -64,37 +78,31 @@ class ClipEncoder:
     def __init__(
         self,
         clip: LoadedClip,
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        variant: str = "proxyclip",
-        templates: str = "imagenet80",
-        dense_scales: tuple[int, ...] | None = None,
-        window: tuple[int, int] | None = None,
-        scale: float | None = None,
-        cache_dir: Path | None = None,
+        context: LoadContext,
+        config: ClipConfig = ClipConfig(),
     ) -> None:
-        self._variant: DenseVariant = dense_variant(variant)
+        self._variant: DenseVariant = dense_variant(config.variant)
         self._tower: Tower = tower_of(clip.model.visual, clip.mean, clip.std)
-        self._tower.dense.to(device=device, dtype=dtype)
-        self._model = clip.model.to(device=device, dtype=dtype)
-        self._text = ClipText(clip, device=device, cache_dir=cache_dir)
+        self._tower.dense.to(device=context.device, dtype=context.dtype)
+        self._model = clip.model.to(device=context.device, dtype=context.dtype)
+        self._text = ClipText(clip, context)
         self._about = clip.about
-        self._dtype = dtype
-        self.device = device
+        self._dtype = context.dtype
+        self.device = context.device
         self.mean = clip.mean
-        self.templates = templates
+        self.templates = config.templates
         self.multiple = self._tower.patch
         self.image_size = int(clip.model.visual.image_size[0])
-        self.dense_scales = dense_scales or (round(1.5 * self.image_size / self.multiple) * self.multiple,)
-        self.window = window
+        usual = round(1.5 * self.image_size / self.multiple) * self.multiple
+        self.dense_scales = config.dense_scales or (usual,)
+        self.window = config.window
         self.logit_scale = float(clip.model.logit_scale.float().exp())
-        self.scale = self.logit_scale if scale is None else scale
+        self.scale = self.logit_scale if config.scale is None else config.scale
 
     @property
-    def guide(self) -> tuple[FeatureKey, ...]:
-        """What :meth:`encode_dense` needs of the backbone."""
-        return self._variant.guide
+    def proxy_keys(self) -> tuple[FeatureKey, ...]:
+        """Layers and facets of the backbone that :meth:`encode_dense` needs."""
+        return self._variant.proxy_keys
 
     @torch.inference_mode()
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:
@@ -104,23 +112,26 @@ class ClipEncoder:
         return F.normalize(features.float(), dim=-1)
 
     @torch.inference_mode()
-    def encode_dense(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
-        """(B, 3, H, W) to (B, h, w, E) of unit length; on the guide's grid where the variant has one."""
-        return F.normalize(self.dense_features(images, guide).float(), dim=-1)
+    def encode_dense(self, images: torch.Tensor, proxy_features: ProxyFeatures | None = None) -> torch.Tensor:
+        """(B, 3, H, W) to (B, h, w, E) of unit length; on the grid of the proxy features, if any."""
+        return F.normalize(self.dense_features(images, proxy_features).float(), dim=-1)
 
     @torch.inference_mode()
-    def dense_features(self, images: torch.Tensor, guide: Guide | None = None) -> torch.Tensor:
-        """The same before they are brought to unit length, in the model's dtype.
+    def dense_features(
+        self, images: torch.Tensor, proxy_features: ProxyFeatures | None = None
+    ) -> torch.Tensor:
+        """Return the same before normalization to unit length, in the model's dtype.
 
         Raises:
-            ValueError: The variant needs a guide that is not given, or sides are no multiple of the patch.
+            ValueError: Proxy features are missing, or sides are no multiple of the patch.
         """
-        missing = [key for key in self.guide if key not in (guide or {})]
+        given = proxy_features or {}
+        missing = [key for key in self.proxy_keys if key not in given]
         if missing:
-            raise ValueError(f"variant {self._variant.name} needs features {missing} of the shape encoder")
+            raise ValueError(f"variant {self._variant.name} needs features {missing} of the backbone")
         if images.shape[-2] % self.multiple or images.shape[-1] % self.multiple:
             raise ValueError(f"image {tuple(images.shape[-2:])} is no multiple of the patch {self.multiple}")
-        return self._variant.read(self._tower, images.to(self.device), guide or {})
+        return self._variant.encode(self._tower, images.to(self.device), given)
 
     def embed(self, features: torch.Tensor) -> torch.Tensor:
         """(…, E) features to unit length: pictures and texts are in one space as they are."""
@@ -149,17 +160,21 @@ class ClipEncoder:
         }
 
 
-def load_clip(spec: str, *, device: torch.device, **options: Any) -> ClipEncoder:
+def load_clip(
+    spec: str,
+    context: LoadContext,
+    config: ClipConfig = ClipConfig(),
+) -> ClipEncoder:
     """Load a CLIP model from files that are on this machine.
 
     Args:
         spec: See :mod:`ovseg.weights.spec`.
-        device: Where it computes.
-        options: Of :class:`ClipEncoder`.
+        context: As :class:`ClipEncoder` takes it.
+        config: Likewise.
 
     Raises:
         UnknownName: No such architecture, tag or variant.
         UsageError: The spec is malformed, or the image tower cannot be read patch by patch.
         WeightsUnavailable: Weights or tokenizer are not here, or not of this model.
     """
-    return ClipEncoder(load_model(spec), device=device, **options)
+    return ClipEncoder(load_model(spec), context, config)

@@ -1,4 +1,4 @@
-"""Build an open_clip model from files that are here, with the right normalization, or refuse by name."""
+"""Build an open_clip model from local files, with the normalization of its weights."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def load_model(spec: str) -> LoadedClip:
 
 
 def _from_table(spec: ModelSpec, config: dict[str, Any], tower: Path | None) -> Any:
-    """An architecture of open_clip's, with the normalization of the tag or of all its tags.
+    """Build an architecture of open_clip with the normalization of the tag, or of all its tags.
 
-    A tag also says whether its weights want QuickGELU; for a file of weights the architecture's name says it
+    A tag also decides on QuickGELU; for a file of weights the architecture's name decides
     (``ViT-B-16-quickgelu:/path``).
     """
     import open_clip
@@ -110,14 +110,14 @@ def _from_table(spec: ModelSpec, config: dict[str, Any], tower: Path | None) -> 
 
 
 def _text_options(config: dict[str, Any], tower: Path | None) -> dict[str, Any]:
-    """What keeps a text tower of the hub's from being looked up there: the folder that describes it."""
+    """Return options that build a text tower of the hub from a local folder, without network."""
     if tower is None:
         return {}
     return {"text_cfg": config["text_cfg"] | {"hf_model_name": str(tower), "hf_model_pretrained": False}}
 
 
 def _common_row(architecture: str) -> dict[str, Any]:
-    """Normalization that all of an architecture's tags share, for weights that come as a bare file."""
+    """Return the normalization that all tags of an architecture share, for a file of weights."""
     import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -133,7 +133,7 @@ def _common_row(architecture: str) -> dict[str, Any]:
 
 
 def _from_folder(folder: Path, config: dict[str, Any], tower: Path | None) -> Any:
-    """The model that a folder's configuration describes."""
+    """Build the model that a folder's configuration describes."""
     import open_clip
 
     load_plugins()  # they may file the architecture with timm
@@ -159,7 +159,7 @@ def _load_weights(model: Any, path: Path) -> None:
 
 
 def _tokenizer(card: WeightCard, config: dict[str, Any], folder: Path) -> Tokenizer:
-    """The model's tokenizer: open_clip's own, or the hub's from beside the weights or the cache."""
+    """Return the model's tokenizer: open_clip's own, or the hub's from beside the weights or the cache."""
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 
     text = config["text_cfg"]
@@ -191,16 +191,16 @@ def _tokenizer(card: WeightCard, config: dict[str, Any], folder: Path) -> Tokeni
 
 
 def _line(error: Exception) -> str:
-    """The first telling line of an error that may have hundreds."""
+    """Return the first informative line of an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Error(s) in loading" not in line]
-    line = (told or lines or [type(error).__name__])[0]
+    telling = [line for line in lines if "Error(s) in loading" not in line]
+    line = (telling or lines or [type(error).__name__])[0]
     return line if len(line) <= 200 else f"{line[:200]}…"
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """open_clip reports what it does as warnings of the root logger, which it also sets up; neither here."""
+    """Suppress open_clip's warnings of the root logger, and its set-up of that logger."""
     root, handler, level = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
     root.addHandler(handler)
     logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Words to vectors: templates, batches no longer than their texts, and a cache that lasts between runs."""
+"""Text embeddings of CLIP: templates, batches of similar length, and a cache on disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ovseg.encoders.clip.load import LoadedClip
+from ovseg.encoders.context import LoadContext
 from ovseg.files import atomic_path, digest
 from ovseg.prompts import read_lines
 
@@ -24,7 +25,7 @@ BATCH = 256
 
 
 def template_set(name: str) -> tuple[str, ...]:
-    """Templates of a shipped set (``imagenet80``, ``imagenet7``, ``simple``), or ``("{}",)`` for as-it-is.
+    """Return the templates of a set (``imagenet80``, ``imagenet7``, ``simple``); ``("{}",)`` for as-it-is.
 
     Raises:
         OvsegError: There is no such set.
@@ -33,20 +34,19 @@ def template_set(name: str) -> tuple[str, ...]:
 
 
 class ClipText:
-    """The text scores of a CLIP model.
+    """The text encoder of a CLIP model.
 
     Args:
         clip: A loaded model, on its device.
-        device: That device.
-        cache_dir: Where embeddings are kept between runs, under ``texts/``; None keeps them in memory only.
+        context: That device; embeddings are kept below ``texts/`` in its cache folder, if it has one.
     """
 
-    def __init__(self, clip: LoadedClip, *, device: torch.device, cache_dir: Path | None = None) -> None:
+    def __init__(self, clip: LoadedClip, context: LoadContext) -> None:
         self._model = clip.model
         self._tokenize = clip.tokenize
-        self._device = device
+        self._device = context.device
         self._sha256 = clip.about["sha256"]
-        self._folder = cache_dir / "texts" if cache_dir else None
+        self._folder = context.cache_dir / "texts" if context.cache_dir else None
         self._known: dict[str, dict[str, torch.Tensor]] = {}
 
     def encode(self, words: Sequence[str], templates: str = AS_IT_IS) -> torch.Tensor:
@@ -92,13 +92,13 @@ class ClipText:
         return found
 
     def _lengths(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(T,) tokens of each text that count; the whole context where the model reads its padding too."""
-        if not reads_only_the_past(self._model):
+        """(T,) number of tokens of each text; the whole context where the model uses its padding too."""
+        if not is_causal(self._model):
             return torch.full((len(tokens),), tokens.shape[1])
         return tokens.argmax(dim=-1) + 1
 
     def _read(self, key: str) -> dict[str, torch.Tensor]:
-        """What is kept of a model and template set; nothing where the file is missing or damaged."""
+        """Read kept embeddings of a model and template set; none where the file is missing or damaged."""
         path = self._path(key)
         if path is None or not path.is_file():
             return {}
@@ -125,8 +125,8 @@ class ClipText:
         return self._folder / f"clip-{key[:16]}.safetensors" if self._folder else None
 
 
-def reads_only_the_past(model: Any) -> bool:
-    """Whether a text's embedding is that of its end token under a causal mask: what follows cannot matter."""
+def is_causal(model: Any) -> bool:
+    """Return whether embeddings are those of the end token under a causal mask, so that padding is unused."""
     text = getattr(model, "text", None)
     if text is None:
         return bool(model.text_pool_type == "argmax" and model.attn_mask is not None)

@@ -1,7 +1,7 @@
-"""Image towers read densely: what enters a block, the blocks in parts, and the way of patches to words.
+"""Image towers for dense features: block inputs, blocks in parts, and the projection to the text space.
 
 Two kinds are known: open_clip's own ``VisionTransformer`` (OpenAI, LAION, MetaCLIP, DFN…) and timm's, which
-open_clip wraps for SigLIP. What enters the first block is read as the visual encoders read it.
+open_clip wraps for SigLIP. The input of the first block is that of the visual encoders.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class BlockParts:
-    """A block of a transformer in parts; tokens are (B, L, D), heads (B, heads, L, D / heads).
+class TransformerBlock:
+    """A pre-norm transformer block in parts; tokens are (B, L, D), heads (B, heads, L, D / heads).
 
     Attributes:
-        whole: The block as it is.
-        project: Tokens to queries, keys and values of the heads, after the block's first norm. Attention over
+        forward: The whole block.
+        qkv: Tokens to queries, keys and values of the heads, after the block's first norm. Attention over
             them has the scale 1 / sqrt(D / heads).
-        merge: Outputs of the heads to what the attention adds to the tokens.
-        feed_forward: What the second half adds to the tokens.
+        attention_output: Outputs of the heads to the attention's residual update of the tokens.
+        mlp: Tokens to the MLP's residual update, after the block's second norm.
     """
 
-    whole: Callable[[torch.Tensor], torch.Tensor]
-    project: Callable[[torch.Tensor], Heads]
-    merge: Callable[[torch.Tensor], torch.Tensor]
-    feed_forward: Callable[[torch.Tensor], torch.Tensor]
+    forward: Callable[[torch.Tensor], torch.Tensor]
+    qkv: Callable[[torch.Tensor], Heads]
+    attention_output: Callable[[torch.Tensor], torch.Tensor]
+    mlp: Callable[[torch.Tensor], torch.Tensor]
 
 
 class Tower(ABC):
-    """An image tower between pixels and the space of words.
+    """An image tower: from pixels to the text space.
 
     Attributes:
-        dense: The tower as a reader of patches; it normalizes images.
+        dense: The tower as a dense module, which normalizes images.
         patch: Side of a patch in pixels.
-        prefix: Tokens before those of the patches, the class token first among them; 0: it has none.
+        prefix: Number of tokens before those of the patches, of which the first is the class token.
         blocks: All its blocks.
     """
 
     dense: ClipTower | DenseViT
     patch: int
     prefix: int
-    blocks: Sequence[BlockParts]
+    blocks: Sequence[TransformerBlock]
 
-    def entering(self, images: torch.Tensor, *, first: bool = False) -> tuple[torch.Tensor, Grid]:
-        """What enters the last block, or the first.
+    def block_input(self, images: torch.Tensor, *, first: bool = False) -> tuple[torch.Tensor, Grid]:
+        """Compute the input of the last block, or of the first.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
@@ -68,21 +68,19 @@ class Tower(ABC):
         """
         tokens = self.dense.embed(images)
         for block in () if first else self.blocks[:-1]:
-            tokens = block.whole(tokens)
+            tokens = block.forward(tokens)
         return tokens, (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
 
     @abstractmethod
-    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
-        """(B, N, D) outputs of the last block to (B, N, E), each patch on its own, as the class token
-        goes.
-        """
+    def to_text_space(self, patches: torch.Tensor) -> torch.Tensor:
+        """Project (B, N, D) outputs of the last block to (B, N, E), each patch as the class token is."""
 
 
 def tower_of(visual: Any, mean: Sequence[float], std: Sequence[float]) -> Tower:
-    """The tower of an open_clip model, with the normalization of its images.
+    """Return the tower of an open_clip model, with the normalization of its images.
 
     Raises:
-        UsageError: It is of a kind that is not read densely (convolutional, rotary or pooled by queries).
+        UsageError: It has no dense features here (convolutional, rotary or pooled by queries).
     """
     from open_clip.timm_model import TimmModel
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
@@ -102,7 +100,7 @@ def tower_of(visual: Any, mean: Sequence[float], std: Sequence[float]) -> Tower:
             return TimmTower(DenseViT(visual.trunk, mean=mean, std=std, antialias=True))
     kind = type(visual.trunk if isinstance(visual, TimmModel) else visual).__name__
     raise UsageError(
-        f"this CLIP model's image tower ({kind}) cannot be read cell by cell: take one with a plain"
+        f"this CLIP model's image tower ({kind}) gives no patch features: take one with a plain"
         " vision transformer, such as ViT-B-16 or ViT-B-16-SigLIP"
     )
 
@@ -117,8 +115,8 @@ class OpenClipTower(Tower):
         self.patch = dense.patch
         self.blocks = [_open_clip_parts(block) for block in dense.visual.transformer.resblocks]
 
-    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Tower.to_words`: final norm and projection."""
+    def to_text_space(self, patches: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Tower.to_text_space`: final norm and projection."""
         projected: torch.Tensor = self._visual.ln_post(patches)
         return projected if self._visual.proj is None else projected @ self._visual.proj
 
@@ -126,7 +124,7 @@ class OpenClipTower(Tower):
 class TimmTower(Tower):
     """timm's vision transformer as open_clip wraps it.
 
-    SigLIP pools its patches by attention from a learned query. A patch goes the same way alone: a softmax
+    SigLIP pools its patches by attention from a learned query. Here each patch is pooled alone: a softmax
     over one patch is 1, which leaves the pool's value and output projections and its feed-forward, as
     MaskCLIP (Zhou et al., ECCV 2022) takes the attention pool of CLIP's residual networks.
     """
@@ -136,41 +134,41 @@ class TimmTower(Tower):
         self.patch, self.prefix = dense.patch, dense.prefix
         self.blocks = [_timm_parts(block) for block in dense.vit.blocks]
 
-    def to_words(self, patches: torch.Tensor) -> torch.Tensor:
-        """See :meth:`Tower.to_words`: the trunk's own head on each patch as if it were the whole image."""
+    def to_text_space(self, patches: torch.Tensor) -> torch.Tensor:
+        """See :meth:`Tower.to_text_space`: the trunk's own head, applied to each patch alone."""
         batch, count, width = patches.shape
         alone = self._trunk.norm(patches).reshape(batch * count, 1, width)
         head: torch.Tensor = self._trunk.forward_head(alone)
         return head.reshape(batch, count, -1)
 
 
-def _open_clip_parts(block: Any) -> BlockParts:
+def _open_clip_parts(block: Any) -> TransformerBlock:
     attention = block.attn
 
-    def project(x: torch.Tensor) -> Heads:
+    def qkv(x: torch.Tensor) -> Heads:
         packed = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias)
         return _split_heads(packed, attention.num_heads)
 
-    return BlockParts(
-        whole=block,
-        project=project,
-        merge=lambda out: block.ls_1(attention.out_proj(_join_heads(out))),
-        feed_forward=lambda x: block.ls_2(block.mlp(block.ln_2(x))),
+    return TransformerBlock(
+        forward=block,
+        qkv=qkv,
+        attention_output=lambda out: block.ls_1(attention.out_proj(_join_heads(out))),
+        mlp=lambda x: block.ls_2(block.mlp(block.ln_2(x))),
     )
 
 
-def _timm_parts(block: Any) -> BlockParts:
+def _timm_parts(block: Any) -> TransformerBlock:
     attention = block.attn
 
-    def project(x: torch.Tensor) -> Heads:
+    def qkv(x: torch.Tensor) -> Heads:
         query, key, value = _split_heads(attention.qkv(block.norm1(x)), attention.num_heads)
         return attention.q_norm(query), attention.k_norm(key), value
 
-    return BlockParts(
-        whole=block,
-        project=project,
-        merge=lambda out: block.ls1(attention.proj(attention.norm(_join_heads(out)))),
-        feed_forward=lambda x: block.ls2(block.mlp(block.norm2(x))),
+    return TransformerBlock(
+        forward=block,
+        qkv=qkv,
+        attention_output=lambda out: block.ls1(attention.proj(attention.norm(_join_heads(out)))),
+        mlp=lambda x: block.ls2(block.mlp(block.norm2(x))),
     )
 
 

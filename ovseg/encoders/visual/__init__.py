@@ -1,1 +1,1 @@
-"""Encoders of the roles *shape* and *look*: DINO, DINOv2, DINOv3, CLIP's tower, diffusion features."""
+"""Backbones: DINO, DINOv2, DINOv3, the image tower of CLIP, diffusion features."""

@@ -1,4 +1,4 @@
-"""CLIP's own visual tower in the roles *shape* and *look* (OVDiff takes the keys of its layer -2)."""
+"""CLIP's image tower as a backbone (OVDiff takes the keys of its layer -2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ovseg.errors import UnknownName
 
 
 class ClipTower(DenseModule):
-    """The visual transformer of an open_clip model, read at its patches.
+    """Patch features of the vision transformer of an open_clip model.
 
     Args:
         visual: open_clip's ``VisionTransformer``.
@@ -31,9 +31,9 @@ class ClipTower(DenseModule):
         self.patch = int(visual.patch_size[0])
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] to (B, 1 + h * w, D): what enters the first block.
+        """(B, 3, H, W) in [0, 1] to (B, 1 + h * w, D), the input of the first block.
 
-        Positions are brought to another grid as open_clip does it at loading: bicubic with antialiasing.
+        Positions are resampled to another grid as open_clip does at loading: bicubic with antialiasing.
         """
         weight = self.visual.conv1.weight
         patches = self.visual.conv1(self.normalize(images).to(weight.dtype))
@@ -51,7 +51,7 @@ class ClipTower(DenseModule):
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
         """See :meth:`~ovseg.encoders.vit.DenseModule.forward`."""
-        resolved = self.layers_of(images, wanted)
+        resolved = self.resolve_layers(images, wanted)
         last = max(resolved.values())
         found: dict[tuple[int, Facet], torch.Tensor] = {}
         x = self.embed(images)

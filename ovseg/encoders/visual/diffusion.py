@@ -1,4 +1,4 @@
-"""Features of a latent diffusion model in the roles *look* and *shape*.
+"""Patch features of a latent diffusion model, as a prototype backbone or backbone.
 
 - ``query``: as OVDiff takes them (Karazija et al., ECCV 2024, section 3.3): the picture's latents with the
   noise of one time step go through the U-Net once, with an empty prompt; the queries of its cross-attention
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.sources import card_for
 from ovseg.encoders.visual_encoder import VisualEncoder
 from ovseg.encoders.vit import DenseModule, Facet
@@ -30,9 +31,9 @@ from ovseg.weights.locate import require_checked, sha256_of
 
 @dataclass(frozen=True)
 class DiffusionFeaturesConfig:
-    """How a diffusion model is asked for features; OVDiff's settings by default.
+    """Which features of a diffusion model are taken; OVDiff's settings by default.
 
-    (How it is asked for pictures: ``ovseg.support.diffusion.config.DiffusionConfig``.)
+    (Settings of generation: ``ovseg.support.diffusion.config.DiffusionConfig``.)
 
     Attributes:
         timestep: Of the noise, of the schedule's (usually 1000).
@@ -60,14 +61,14 @@ OVDIFF_LAYERS = (0, *range(6, 13), 15)
 
 
 class DiffusionFeatures(DenseModule):
-    """A latent diffusion model read at its latents.
+    """Patch features of a latent diffusion model, one patch per latent.
 
     Args:
         unet: A ``UNet2DConditionModel``.
         vae: Its ``AutoencoderKL``.
         scheduler: A scheduler that can ``add_noise``.
         prompt: (1, L, E) embedding of the empty prompt.
-        config: How it is asked.
+        config: Which features are taken.
 
     Raises:
         ConfigError: The model has no such time step or layer.
@@ -107,7 +108,7 @@ class DiffusionFeatures(DenseModule):
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "query"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
         """(B, 3, H, W) in [0, 1] to (B, H / patch, W / patch, D) for layer -1 (or 0) and each facet."""
-        resolved = self.layers_of(images, wanted)
+        resolved = self.resolve_layers(images, wanted)
         latents = self.latents(images)
         grid = (int(latents.shape[-2]), int(latents.shape[-1]))
         kept: dict[str, list[torch.Tensor]] = {"query": [], "token": []}
@@ -115,7 +116,7 @@ class DiffusionFeatures(DenseModule):
         if any(facet == "query" for _, facet in resolved):
             # A layer's tokens are a grid whose shape only the transformer around it knows.
             for place in self._attention:
-                hooks += place.timer(kept["query"].append)
+                hooks += place.register_hooks(kept["query"].append)
         if any(facet == "token" for _, facet in resolved):
             kept["token"].append(latents)
             hooks += [
@@ -127,7 +128,7 @@ class DiffusionFeatures(DenseModule):
         finally:
             for hook in hooks:
                 hook.remove()
-        return {pair: side_by_side(kept[pair[1]], grid) for pair in resolved}
+        return {pair: concatenated_on_grid(kept[pair[1]], grid) for pair in resolved}
 
     def latents(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) in [0, 1] to (B, C, H / patch, W / patch) scaled latents, their mean."""
@@ -150,8 +151,8 @@ class CrossAttention:
     around: nn.Module
     query: nn.Module
 
-    def timer(self, keep: Callable[[torch.Tensor], None]) -> list[Any]:
-        """Hooks that keep the layer's queries as (B, C, h, w)."""
+    def register_hooks(self, keep: Callable[[torch.Tensor], None]) -> list[Any]:
+        """Register hooks that pass the layer's queries on as (B, C, h, w)."""
         grids: list[torch.Size] = []
 
         def enter(_module: nn.Module, given: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -178,8 +179,8 @@ def cross_attention_layers(unet: Any) -> list[CrossAttention]:
     ]
 
 
-def side_by_side(features: Sequence[torch.Tensor], grid: tuple[int, int]) -> torch.Tensor:
-    """(B, C, h, w) features on one grid, bilinear, each of unit length: (B, h', w', sum of C)."""
+def concatenated_on_grid(features: Sequence[torch.Tensor], grid: tuple[int, int]) -> torch.Tensor:
+    """Resample (B, C, h, w) features to one grid, bilinear, each of unit length: (B, h', w', sum of C)."""
     parts = [
         F.normalize(F.interpolate(entry.float(), grid, mode="bilinear", align_corners=False), dim=1)
         for entry in features
@@ -193,19 +194,14 @@ def _first(output: Any) -> torch.Tensor:
 
 
 def load_diffusion(
-    spec: str,
-    *,
-    device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    config: DiffusionFeaturesConfig | None = None,
+    spec: str, context: LoadContext, config: DiffusionFeaturesConfig | None = None
 ) -> VisualEncoder:
-    """The features of a diffusion pipeline that is on this machine; nothing is downloaded.
+    """Load a diffusion pipeline that is on this machine as a visual encoder; nothing is downloaded.
 
     Args:
         spec: ``hf-hub:owner/repo``, ``local-dir:/path`` or a name on record.
-        device: Where it computes; the CPU by default.
-        dtype: Of its weights.
-        config: How it is asked.
+        context: Device, and dtype of the weights.
+        config: Which features are taken.
 
     Raises:
         ConfigError: The model has no such time step or layer.
@@ -226,11 +222,11 @@ def load_diffusion(
         "timestep": dense.config.timestep,
         "seed": dense.config.seed,
     }
-    return VisualEncoder(dense.eval(), None, about, device=device or torch.device("cpu"), dtype=dtype)
+    return VisualEncoder(dense.eval(), None, about, context)
 
 
 def read_pipeline(folder: Path, config: DiffusionFeaturesConfig | None = None) -> DiffusionFeatures:
-    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text scores.
+    """Read what features need of a pipeline's folder: U-Net, autoencoder, schedule, text encoder.
 
     Raises:
         ConfigError: The model has no such time step or layer.

@@ -1,4 +1,4 @@
-"""Load a visual encoder by its spec: the way into the roles *shape* and *look*."""
+"""Load a visual encoder, a backbone or prototype backbone, by its spec."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ovseg.encoders.base import Backbone
+from ovseg.encoders.context import LoadContext
 from ovseg.encoders.schemes import ModelRequest, backbone_reader, settings_of
 from ovseg.encoders.sources import card_for, folder_kind
 from ovseg.encoders.visual.timm_vit import load_timm
@@ -21,15 +20,12 @@ from ovseg.weights.locate import about_weights, find_file, require_checked
 from ovseg.weights.spec import ModelSpec, parse_spec
 
 
-def load_visual(
-    spec: str, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> Backbone:
-    """A visual encoder with weights that are on this machine; nothing is downloaded.
+def load_visual(spec: str, context: LoadContext) -> Backbone:
+    """Load a visual encoder whose weights are on this machine; nothing is downloaded.
 
     Args:
         spec: See :mod:`ovseg.weights.spec`.
-        device: Where it computes; the CPU by default.
-        dtype: Of its weights.
+        context: Device, and dtype of the weights.
 
     Raises:
         DependencyMissing: It is a diffusion pipeline, and diffusers is not installed.
@@ -38,23 +34,22 @@ def load_visual(
         WeightsUnavailable: Weights are missing, changed, or of another model.
     """
     parsed = parse_spec(card_for(spec).spec or spec)
-    place = device or torch.device("cpu")
-    return backbone_reader(parsed)(ModelRequest(parsed, place, dtype, settings=settings_of(parsed)))
+    return backbone_reader(parsed)(ModelRequest(parsed, context, settings_of(parsed)))
 
 
 def read_backbone(request: ModelRequest) -> VisualEncoder:
-    """A visual encoder of timm, open_clip, transformers or diffusers; raises as :func:`load_visual` does."""
+    """Load a model of timm, open_clip, transformers or diffusers; raises as :func:`load_visual` does."""
     spec = str(request.spec)
     card = card_for(spec)
     found = find_file(card)
     if found is not None and (found.parent.parent / "model_index.json").is_file():
         from ovseg.encoders.visual.diffusion import load_diffusion
 
-        return load_diffusion(spec, device=request.device, dtype=request.dtype)
+        return load_diffusion(spec, request.context)
     path = require_checked(card)
     dense = _load(request.spec, card, path)
     about = about_weights(card, spec, path)
-    return VisualEncoder(dense.eval(), None, about, device=request.device, dtype=request.dtype)
+    return VisualEncoder(dense.eval(), None, about, request.context)
 
 
 def _load(spec: ModelSpec, card: WeightCard, path: Path) -> DenseModule:

@@ -64,7 +64,7 @@ class TransformersViT(DenseModule):
         self, images: torch.Tensor, wanted: Iterable[tuple[int, Facet]] = ((-1, "token"),)
     ) -> dict[tuple[int, Facet], torch.Tensor]:
         """See :meth:`~ovseg.encoders.vit.DenseModule.forward`."""
-        resolved = self.layers_of(images, wanted)
+        resolved = self.resolve_layers(images, wanted)
         found: dict[tuple[int, Facet], torch.Tensor] = {}
         hooks = [
             self._module(layer, pair[1]).register_forward_hook(_keep(found, pair))

@@ -17,7 +17,7 @@ from ovseg.discovery.affinity import image_affinity
 from ovseg.discovery.evidence import resample
 from ovseg.discovery.maskcut import maskcut
 from ovseg.discovery.sizing import largest_part
-from ovseg.encoders.lone import LoneShape
+from ovseg.encoders.presets import Preset
 from ovseg.encoders.vit import Facet
 from ovseg.errors import UsageError
 from ovseg.evaluation.boxes import Box, read_true_boxes
@@ -104,7 +104,7 @@ def parse_settings(text: str) -> list[Setting]:
 
 
 def quality_table(
-    encoders: LoneShape,
+    encoders: Preset,
     settings: Sequence[Setting],
     truth: Truth,
     *,
@@ -157,7 +157,7 @@ def _halves(names: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _masks(
-    encoders: LoneShape,
+    encoders: Preset,
     settings: Sequence[Setting],
     folder: Path,
     wanted: set[str],

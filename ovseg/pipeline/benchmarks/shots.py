@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ovseg.config import SegmentConfig
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
@@ -53,7 +53,7 @@ class ShotsBench:
         self,
         dataset: Dataset,
         vocabulary: Vocabulary,
-        encoders: Encoders,
+        encoders: Preset,
         config: SegmentConfig,
         work: Path,
         *,

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.lone import HasImageText
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import OvsegError
 from ovseg.images.perceptual import likeness, thumbnail
 from ovseg.support.base import Origin, SupportImage
@@ -214,7 +213,7 @@ def enlarged(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDAr
 
 def open_diffusion(
     config: DiffusionConfig,
-    encoders: HasImageText | None,
+    encoders: Preset | None,
     classes: Sequence[ClassSpec],
     folder: Path,
     *,
@@ -265,7 +264,7 @@ def describe_before_opening(config: DiffusionConfig) -> dict[str, Any]:
 
 def open_generation(
     *,
-    encoders: Encoders,
+    encoders: Preset,
     classes: Sequence[ClassSpec],
     diffusion: DiffusionConfig | None = None,
     generated: Path | None = None,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ovseg.encoders.presets import Encoders
+from ovseg.encoders.presets import Preset
 from ovseg.errors import BankMismatch, InputError, UsageError, reason
 from ovseg.files import digest, file_sha256
 from ovseg.images import ImageLimits, load_image
@@ -80,7 +80,7 @@ class RetrievalSource:
 
 def open_retrieval(
     *,
-    encoders: Encoders,
+    encoders: Preset,
     classes: Sequence[ClassSpec],
     pool: Path | Pool,
     photos: Sequence[Path] | None = None,

@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from clip_models import MEAN, STD, TINY, relative_error, save_folder, tiny_model
 
 from ovseg.encoders.base import CosineEncoder
-from ovseg.encoders.clip.encoder import ClipEncoder, ClipHead, load_clip
+from ovseg.encoders.clip.encoder import ClipConfig, ClipEncoder, ClipHead, load_clip
 from ovseg.encoders.clip.load import LoadedClip
 from ovseg.encoders.clip.text import ClipText, encode_tokens, template_set
 from ovseg.encoders.clip.tower import tower_of
+from ovseg.encoders.context import LoadContext
 from ovseg.errors import OvsegError, UnknownName, UsageError
 
 CPU = torch.device("cpu")
@@ -25,7 +26,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def encoder(folder):
-    return load_clip(f"local-dir:{folder}", device=CPU, variant="none", templates="simple")
+    return load_clip(
+        f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="none", templates="simple")
+    )
 
 
 def pictures(height=32, width=32, count=2) -> torch.Tensor:
@@ -56,7 +59,7 @@ def test_another_size_is_open_clips_own_at_that_size(folder, encoder):
 
 def test_cells_have_unit_length_and_do_not_depend_on_the_batch(folder):
     for variant in ("none", "value", "sclip", "clearclip", "naclip"):
-        encoder = load_clip(f"local-dir:{folder}", device=CPU, variant=variant)
+        encoder = load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant=variant))
         images = pictures(40, 64, count=3)
         together = encoder.encode_dense(images)
         assert together.shape == (3, 5, 8, 24)
@@ -67,8 +70,8 @@ def test_cells_have_unit_length_and_do_not_depend_on_the_batch(folder):
 
 
 def test_a_variant_with_a_guide_asks_for_it(folder):
-    encoder = load_clip(f"local-dir:{folder}", device=CPU, variant="proxyclip")
-    assert encoder.guide == ((-1, "token"),)
+    encoder = load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="proxyclip"))
+    assert encoder.proxy_keys == ((-1, "token"),)
     with pytest.raises(ValueError, match="token"):
         encoder.encode_dense(pictures())
     guide = {(-1, "token"): torch.randn(2, 7, 9, 5, generator=torch.Generator().manual_seed(0))}
@@ -88,7 +91,7 @@ def test_defaults_follow_the_size_of_the_training_images(encoder):
 
 def test_unknown_variants_and_templates_are_refused(folder, encoder):
     with pytest.raises(UnknownName, match="naclip"):
-        load_clip(f"local-dir:{folder}", device=CPU, variant="nclip")
+        load_clip(f"local-dir:{folder}", LoadContext(cache_dir=None), ClipConfig(variant="nclip"))
     with pytest.raises(OvsegError, match="imagenet81"):
         encoder.encode_words(["dog"], "imagenet81")
 
@@ -102,7 +105,7 @@ def test_towers_of_other_kinds_are_refused(architecture):
     vision = CLIPVisionCfg(**config["vision_cfg"])
     with torch.device("meta"):
         tower = _build_vision_tower(config["embed_dim"], vision)
-    with pytest.raises(UsageError, match="cannot be read cell by cell"):
+    with pytest.raises(UsageError, match="gives no patch features"):
         tower_of(tower, MEAN, STD)
 
 
@@ -125,21 +128,21 @@ def test_siglip_cells_alone_are_its_pool_over_one_cell():
     ).eval()
     tower = tower_of(visual, (0, 0, 0), (1, 1, 1))
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    tokens, grid = tower.entering(image)
+    tokens, grid = tower.block_input(image)
     last = tower.blocks[-1]
-    patches = last.whole(tokens)
+    patches = last.forward(tokens)
     assert (grid, tower.prefix, tower.patch) == ((4, 4), 0, 8)
     trunk = visual.trunk
     torch.testing.assert_close(trunk.forward_head(trunk.norm(patches)), visual(image), atol=1e-5, rtol=1e-5)
-    alone = tower.to_words(patches)
+    alone = tower.to_text_space(patches)
     pool = trunk.attn_pool
     value = pool.proj(pool.kv(trunk.norm(patches)).chunk(2, dim=-1)[1])
     torch.testing.assert_close(alone, value + pool.mlp(pool.norm(value)), atol=1e-5, rtol=1e-5)
     # In parts, the block is itself again.
-    query, key, values = last.project(tokens)
-    attended = tokens + last.merge(F.scaled_dot_product_attention(query, key, values))
-    torch.testing.assert_close(attended + last.feed_forward(attended), patches, atol=1e-5, rtol=1e-5)
-    first, _ = tower.entering(torch.randn(1, 3, 48, 40), first=True)
+    query, key, values = last.qkv(tokens)
+    attended = tokens + last.attention_output(F.scaled_dot_product_attention(query, key, values))
+    torch.testing.assert_close(attended + last.mlp(attended), patches, atol=1e-5, rtol=1e-5)
+    first, _ = tower.block_input(torch.randn(1, 3, 48, 40), first=True)
     assert first.shape == (1, 30, 24)
 
 
@@ -194,7 +197,7 @@ def text_side(cache, seed=0, sha256="a") -> tuple[ClipText, Counting]:
 
     counting = Counting(SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"]))
     clip = LoadedClip(tiny_model(seed=seed), counting, MEAN, STD, {"sha256": sha256})
-    return ClipText(clip, device=CPU, cache_dir=cache), counting
+    return ClipText(clip, LoadContext(cache_dir=cache)), counting
 
 
 def test_embeddings_are_kept_between_runs(tmp_path):
@@ -227,7 +230,11 @@ def test_a_damaged_cache_is_made_anew(tmp_path, spoil):
 
 
 def test_what_is_described_says_how_it_is_used(folder):
-    encoder = load_clip(f"local-dir:{folder}", device=CPU, variant="naclip", window=(16, 8), scale=40.0)
+    encoder = load_clip(
+        f"local-dir:{folder}",
+        LoadContext(cache_dir=None),
+        ClipConfig(variant="naclip", window=(16, 8), scale=40.0),
+    )
     about = encoder.describe()
     assert about["variant"] == "naclip"
     assert about["window"] == [16, 8]

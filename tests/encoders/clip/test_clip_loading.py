@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from ovseg.encoders.clip.encoder import load_clip
 from ovseg.encoders.clip.load import load_model
+from ovseg.encoders.context import LoadContext
 from ovseg.errors import UnknownName, UsageError, WeightsUnavailable
 
 CPU = torch.device("cpu")
@@ -122,7 +123,7 @@ def test_a_configuration_of_something_else_is_refused(folder, content):
 )
 def test_missing_weights_name_the_command_that_gets_them(spec):
     with pytest.raises(WeightsUnavailable, match="ovseg models download") as caught:
-        load_clip(spec, device=CPU)
+        load_clip(spec, LoadContext(cache_dir=None))
     assert caught.value.exit_code == 4
 
 

@@ -66,7 +66,7 @@ def guide(keys, grid=(11, 17), width=40) -> dict:
 def ours(visual, name: str, batch: torch.Tensor, features: dict | None = None) -> torch.Tensor:
     tower = tower_of(visual, (0, 0, 0), (1, 1, 1))  # the images are normalized already
     with torch.inference_mode():
-        return dense_variant(name).read(tower, batch, features or {})
+        return dense_variant(name).encode(tower, batch, features or {})
 
 
 def check(given: Case, name: str) -> None:

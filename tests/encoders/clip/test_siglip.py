@@ -9,10 +9,11 @@ import timm
 import torch
 from clip_models import MEAN, STD, relative_error, sharpened
 
-from ovseg.encoders.clip.encoder import load_clip
-from ovseg.encoders.clip.text import reads_only_the_past
+from ovseg.encoders.clip.encoder import ClipConfig, load_clip
+from ovseg.encoders.clip.text import is_causal
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import DENSE_VARIANTS
+from ovseg.encoders.context import LoadContext
 
 CPU = torch.device("cpu")
 SMALL = "vit_small_siglip_test"
@@ -81,11 +82,11 @@ def normalized(images: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def test_pictures_and_words_are_open_clips_own(folder, tmp_path):
     place, model = folder
-    encoder = load_clip(f"local-dir:{place}", device=CPU, variant="none", cache_dir=tmp_path)
+    encoder = load_clip(f"local-dir:{place}", LoadContext(cache_dir=tmp_path), ClipConfig(variant="none"))
     expected = model.encode_image(normalized(pictures()), normalize=True)
     torch.testing.assert_close(encoder.encode_image(pictures()), expected, atol=1e-5, rtol=1e-5)
     # Its text tower sees the padding too: no text may be cut short.
-    assert not reads_only_the_past(model)
+    assert not is_causal(model)
     tokens = encoder._text._tokenize(WORDS)
     assert tokens.shape == (3, 8)
     torch.testing.assert_close(
@@ -97,9 +98,9 @@ def test_pictures_and_words_are_open_clips_own(folder, tmp_path):
 @pytest.mark.parametrize("variant", DENSE_VARIANTS.names())
 def test_every_variant_reads_it(folder, variant):
     place, _ = folder
-    encoder = load_clip(f"local-dir:{place}", device=CPU, variant=variant)
+    encoder = load_clip(f"local-dir:{place}", LoadContext(cache_dir=None), ClipConfig(variant=variant))
     generator = torch.Generator().manual_seed(4)
-    guide = {key: torch.randn(2, 7, 9, 5, generator=generator) for key in encoder.guide}
+    guide = {key: torch.randn(2, 7, 9, 5, generator=generator) for key in encoder.proxy_keys}
     images = pictures(40, 64)
     found = encoder.encode_dense(images, guide)
     assert found.shape == ((2, 7, 9, 24) if guide else (2, 5, 8, 24))
@@ -111,7 +112,7 @@ def test_every_variant_reads_it(folder, variant):
 def test_values_of_cells_are_read_as_the_formula_says(folder):
     """``value``, written out with timm's own modules."""
     place, model = folder
-    encoder = load_clip(f"local-dir:{place}", device=CPU, variant="value")
+    encoder = load_clip(f"local-dir:{place}", LoadContext(cache_dir=None), ClipConfig(variant="value"))
     trunk = model.visual.trunk
     tokens = trunk.patch_embed(normalized(pictures())) + trunk.pos_embed
     for block in trunk.blocks[:-1]:

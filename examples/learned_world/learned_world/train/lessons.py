@@ -26,7 +26,7 @@ from learned_world.train.contrast import cells_loss, contrastive_loss, positives
 from learned_world.train.fresh import Contents, Kind, Painter, allowed_things
 from ovseg.encoders.clip.tower import tower_of
 from ovseg.encoders.clip.variants import dense_variant
-from ovseg.encoders.clip.variants.base import Before
+from ovseg.encoders.clip.variants.base import VariantInput
 
 PLAIN = 0.3
 """Share of steps with one thing a picture whose background has no name; 0.7 of the easy ones."""
@@ -196,13 +196,13 @@ def loss_of_lesson(model: Any, device: str) -> Callable[[Lesson], torch.Tensor]:
         embedded = model.encode_text(lesson.tokens.to(device), normalize=True)
         captioned, words = embedded.split((len(lesson.images), lesson.known.shape[1]))
         scale = model.logit_scale.clamp(max=4.0).exp()
-        entering, grid = tower.entering(lesson.images.to(device))
-        whole = F.normalize(trunk.norm(trunk.blocks[-1](entering))[:, 0], dim=-1)
+        inputs, grid = tower.block_input(lesson.images.to(device))
+        whole = F.normalize(trunk.norm(trunk.blocks[-1](inputs))[:, 0], dim=-1)
         match, rivals = lesson.match.to(device), lesson.rivals.to(device)
         loss = contrastive_loss(whole, captioned, scale, match, rivals)
         if not lesson.patches:
             return loss
-        patches = F.normalize(variant.compute(Before(tower, entering, grid, {})).flatten(1, 2), dim=-1)
+        patches = F.normalize(variant.compute(VariantInput(tower, inputs, grid, {})).flatten(1, 2), dim=-1)
         known, targets = lesson.known.to(device), lesson.targets.to(device)
         return loss + cells_loss(patches, words, scale, known, targets)
 

@@ -1,4 +1,4 @@
-"""Dense variants: what stands in for the last block's attention, a module each; adding one is adding a file.
+"""Dense variants: replacements of the last block's attention, one module each.
 
 They are registered in :data:`ovseg.encoders.clip.variants.base.DENSE_VARIANTS`; `dense_variant` looks one up.
 """
@@ -17,9 +17,9 @@ for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
 
 
 def dense_variant(name: str) -> DenseVariant:
-    """The variant of that name.
+    """Return the variant of that name.
 
     Raises:
-        UnknownName: There is none; the nearest are named.
+        UnknownName: There is none; the message suggests similar names.
     """
     return DENSE_VARIANTS.get(name)

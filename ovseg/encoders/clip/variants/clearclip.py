@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file_variant
+from ovseg.encoders.clip.variants.base import DenseVariant, VariantInput, attend, register_variant
 
 
-def compute(before: Before) -> torch.Tensor:
+def compute(inputs: VariantInput) -> torch.Tensor:
     """See the module's text."""
-    query, _, value = before.last.project(before.tokens)
-    return before.words(before.last.merge(attend(query, query, value)))
+    query, _, value = inputs.last_block.qkv(inputs.tokens)
+    return inputs.to_text_space(inputs.last_block.attention_output(attend(query, query, value)))
 
 
-CLEARCLIP = file_variant(DenseVariant("clearclip", "ClearCLIP (Lan et al., ECCV 2024)", compute))
+CLEARCLIP = register_variant(DenseVariant("clearclip", "ClearCLIP (Lan et al., ECCV 2024)", compute))

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 
 from ovseg.encoders.clip.tower import Grid
-from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file_variant, mixed
+from ovseg.encoders.clip.variants.base import DenseVariant, VariantInput, attend, mix_values, register_variant
 
 SHARPNESS = 4.0
 """Inverse temperature of the softmax over correlations."""
@@ -35,12 +35,12 @@ _LOWER = {12: 5, 24: 12, 32: 28}
 """Blocks of the spatial branch, by the tower's; all but the four last of towers of other depths."""
 
 
-def compute(before: Before) -> torch.Tensor:
+def compute(inputs: VariantInput) -> torch.Tensor:
     """See the module's text."""
-    correlated = before.guide[(-1, "query")].float() + before.guide[(-1, "key")].float()
+    correlated = inputs.proxy_features[(-1, "query")].float() + inputs.proxy_features[(-1, "key")].float()
     unit = F.normalize(correlated.flatten(1, 2), dim=-1)
     grid = (int(correlated.shape[1]), int(correlated.shape[2]))
-    segments = image_segments(before.guide[(-1, "value")]).to(unit.device)
+    segments = image_segments(inputs.proxy_features[(-1, "value")]).to(unit.device)
     labels = segments.flatten(1)
 
     def weights(rows: slice) -> torch.Tensor:
@@ -48,12 +48,12 @@ def compute(before: Before) -> torch.Tensor:
         similarity = SHARPNESS * (unit[:, rows] @ unit.transpose(1, 2))
         return torch.softmax(similarity.masked_fill(apart, -torch.inf), dim=-1)
 
-    coarse = _nearest(segments, before.grid)
-    tokens, lower, of_segments = through_blocks(before, coarse)
-    main, spatial = mixed(before, [tokens, lower], weights, grid)
+    coarse = _nearest(segments, inputs.grid)
+    tokens, lower, of_segments = through_blocks(inputs, coarse)
+    main, spatial = mix_values(inputs, [tokens, lower], weights, grid)
     words = main + SPATIAL * spatial
     if of_segments is not None:
-        semantic = before.tower.to_words(of_segments)
+        semantic = inputs.tower.to_text_space(of_segments)
         labels_of_cells = _nearest(coarse, grid)
         words = words + SEMANTIC * torch.stack([w[c] for w, c in zip(semantic, labels_of_cells, strict=True)])
     return words
@@ -67,19 +67,19 @@ def image_segments(features: torch.Tensor) -> torch.Tensor:
 
 
 def through_blocks(
-    before: Before, segments: torch.Tensor
+    inputs: VariantInput, segments: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """All tokens up to the last block, and the segments' class tokens through it.
 
     Args:
-        before: With what enters the first block.
+        inputs: With what enters the first block.
         segments: (B, h, w) int64 on the tower's grid.
 
     Returns:
         (B, L, D) which enter the last block; (B, L, D) mean of what enters the blocks before it; and
         (B, S, D) class tokens after the last block, or None: the tower has none.
     """
-    tower, tokens = before.tower, before.tokens
+    tower, tokens = inputs.tower, inputs.tokens
     inside = F.one_hot(segments.flatten(1), int(segments.max()) + 1).transpose(1, 2).bool()
     seen = F.pad(inside, (tower.prefix, 0), value=True)[:, None]
     classes = tokens[:, :1].expand(-1, inside.shape[1], -1) if tower.prefix else None
@@ -90,15 +90,15 @@ def through_blocks(
         last = index == depth - 1
         if depth - 1 - used <= index and (not last or depth == 1):
             lower = lower + tokens / used
-        query, key, value = block.project(tokens)
+        query, key, value = block.qkv(tokens)
         if classes is not None:
-            asking, _, _ = block.project(classes)
+            asking, _, _ = block.qkv(classes)
             found = F.scaled_dot_product_attention(asking, key, value, attn_mask=seen)
-            classes = classes + block.merge(found)
-            classes = classes + block.feed_forward(classes)
+            classes = classes + block.attention_output(found)
+            classes = classes + block.mlp(classes)
         if not last:
-            tokens = tokens + block.merge(attend(query, key, value))
-            tokens = tokens + block.feed_forward(tokens)
+            tokens = tokens + block.attention_output(attend(query, key, value))
+            tokens = tokens + block.mlp(tokens)
     return tokens, lower, classes
 
 
@@ -107,12 +107,12 @@ def _nearest(segments: torch.Tensor, grid: Grid) -> torch.Tensor:
     return F.interpolate(segments[:, None].float(), size=grid, mode="nearest")[:, 0].long()
 
 
-CORRCLIP = file_variant(
+CORRCLIP = register_variant(
     DenseVariant(
         "corrclip",
         "after CorrCLIP (Zhang et al., ICCV 2025)",
         compute,
-        guide=((-1, "query"), (-1, "key"), (-1, "value")),
+        proxy_keys=((-1, "query"), (-1, "key"), (-1, "value")),
         from_first=True,
     )
 )

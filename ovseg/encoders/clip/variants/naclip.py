@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.encoders.clip.variants.base import Before, Bias, DenseVariant, attend, file_variant
+from ovseg.encoders.clip.variants.base import Bias, DenseVariant, VariantInput, attend, register_variant
 
 SIGMA = 5.0
 """Standard deviation of the neighbourhood, in patches."""
 
 
-def compute(before: Before) -> torch.Tensor:
+def compute(inputs: VariantInput) -> torch.Tensor:
     """See the module's text."""
-    _, key, value = before.last.project(before.tokens)
-    bias = gaussian_bias(before.grid, before.tower.prefix, key.device)
-    return before.words(before.last.merge(attend(key, key, value, bias)))
+    _, key, value = inputs.last_block.qkv(inputs.tokens)
+    bias = gaussian_bias(inputs.grid, inputs.tower.prefix, key.device)
+    return inputs.to_text_space(inputs.last_block.attention_output(attend(key, key, value, bias)))
 
 
 def gaussian_bias(grid: tuple[int, int], prefix: int, device: torch.device) -> Bias:
@@ -44,4 +44,4 @@ def _gaussian(length: int, device: torch.device) -> torch.Tensor:
     return torch.exp(-(places[:, None] - places).square() / (2 * SIGMA**2))
 
 
-NACLIP = file_variant(DenseVariant("naclip", "NACLIP (Hajimiri et al., WACV 2025)", compute))
+NACLIP = register_variant(DenseVariant("naclip", "NACLIP (Hajimiri et al., WACV 2025)", compute))

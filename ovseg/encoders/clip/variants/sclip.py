@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.encoders.clip.variants.base import Before, DenseVariant, attend, file_variant
+from ovseg.encoders.clip.variants.base import DenseVariant, VariantInput, attend, register_variant
 
 
-def compute(before: Before) -> torch.Tensor:
+def compute(inputs: VariantInput) -> torch.Tensor:
     """See the module's text."""
-    query, key, value = before.last.project(before.tokens)
+    query, key, value = inputs.last_block.qkv(inputs.tokens)
     mixture = attend(query, query, value) + attend(key, key, value)
-    tokens = before.tokens + before.last.merge(mixture)
-    return before.words(tokens + before.last.feed_forward(tokens))
+    tokens = inputs.tokens + inputs.last_block.attention_output(mixture)
+    return inputs.to_text_space(tokens + inputs.last_block.mlp(tokens))
 
 
-SCLIP = file_variant(DenseVariant("sclip", "SCLIP (Wang et al., ECCV 2024)", compute))
+SCLIP = register_variant(DenseVariant("sclip", "SCLIP (Wang et al., ECCV 2024)", compute))

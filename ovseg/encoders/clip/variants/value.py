@@ -1,4 +1,4 @@
-"""``value``: every patch attends to itself alone (MaskCLIP).
+"""``value``: every patch attends to itself only (MaskCLIP).
 
 Zhou, Loy, Dai, "Extract Free Dense Labels from CLIP", ECCV 2022: queries and keys of the last attention are
 dropped, and its value and output projections become convolutions of size 1. In a transformer the residual and
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import torch
 
-from ovseg.encoders.clip.variants.base import Before, DenseVariant, file_variant
+from ovseg.encoders.clip.variants.base import DenseVariant, VariantInput, register_variant
 
 
-def compute(before: Before) -> torch.Tensor:
+def compute(inputs: VariantInput) -> torch.Tensor:
     """See the module's text."""
-    _, _, value = before.last.project(before.tokens)
-    tokens = before.tokens + before.last.merge(value)
-    return before.words(tokens + before.last.feed_forward(tokens))
+    _, _, value = inputs.last_block.qkv(inputs.tokens)
+    tokens = inputs.tokens + inputs.last_block.attention_output(value)
+    return inputs.to_text_space(tokens + inputs.last_block.mlp(tokens))
 
 
-VALUE = file_variant(DenseVariant("value", "MaskCLIP (Zhou et al., ECCV 2022)", compute))
+VALUE = register_variant(DenseVariant("value", "MaskCLIP (Zhou et al., ECCV 2022)", compute))

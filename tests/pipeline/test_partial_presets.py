@@ -1,4 +1,4 @@
-"""Commands that ask a preset for names alone, with a preset whose backbone is not on this machine."""
+"""Commands that use the image-text encoder alone, with a preset whose backbone is not on this machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ovseg.cli.app import application
-from ovseg.encoders.preset_card import preset_of
-from ovseg.encoders.presets import PRESETS
+from ovseg.encoders.presets import PRESETS, PresetCard
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.sources import card_for
 from ovseg.weights.cards import LocalFile
@@ -32,8 +31,9 @@ def ovseg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
         replace(card_for(clip), name="words"),
         replace(card_for("dino-vitb8"), name="shapes", at=LocalFile(tmp_path / "none")),
     )
-    roles = ModelChoice(clip, cards[1].spec, dense_variant="proxyclip")
-    monkeypatch.setattr(PRESETS, "_entries", {"half": preset_of("half", "words alone", roles, cards)})
+    models = ModelChoice(clip, cards[1].spec, dense_variant="proxyclip")
+    card = PresetCard("half", "words alone", models, weights=cards)
+    monkeypatch.setattr(PRESETS, "_entries", {"half": card})
 
     def invoke(*arguments: object) -> Any:
         flags = () if arguments[:2] == ("pool", "info") else ("--cache-dir", tmp_path / "cache")
