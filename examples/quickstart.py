@@ -1,19 +1,18 @@
-"""Segment one photo by names and save its mask: python examples/quickstart.py photo.jpg cat dog."""
+"""Segment one photo, save its mask and overlay: python examples/quickstart.py photo.jpg "cat, dog"."""
 
 import sys
-from pathlib import Path
 
-from ovseg import Segmenter
-from ovseg.outputs.masks import write_mask
+import ovseg
 
 
-def main(photo: str, names: list[str]) -> None:
-    segmenter = Segmenter.from_preset("auto")
-    result = segmenter.segment(photo, names)
+def main(photo: str, names: str) -> None:
+    result = ovseg.segment(photo, names)
     for label, share in result.shares().items():
-        print(f"{result.names[label]:20} {100 * share:5.1f} %")
-    write_mask(Path("mask.png"), result.labels, result.labels.shape[:2])
+        if label != result.void:
+            print(f"{result.names[label]:20} {100 * share:5.1f} %")
+    result.save("mask.png")
+    result.save("overlay.jpg")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:] or ["cat", "dog"])
+    main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "cat, dog")

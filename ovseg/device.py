@@ -33,7 +33,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"no device {name!r} here: torch sees {torch.cuda.device_count()} CUDA device(s)")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("no device 'mps' here: use --device auto")
+        raise UsageError("no device 'mps' here: use device='auto'", parameters=["device"])
     return device
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["VOID8", "VOID16", "Region", "Segmentation", "void_index"]
+from ovseg.errors import UnknownName, suggestion
+
+__all__ = ["VOID8", "VOID16", "LabelMap", "Region", "void_index"]
 
 VOID8 = 255
 """Label of a pixel that got no answer, in label maps of up to 254 classes."""
@@ -60,9 +62,9 @@ class Region:
         return cls(mask=mask, score=float(score), box=box, area=int(mask.sum()))
 
 
-@dataclass(frozen=True)
-class Segmentation:
-    """What every pixel of one image is.
+@dataclass(frozen=True, repr=False, eq=False)
+class LabelMap:
+    """What every pixel of one image is; ``ovseg.Segmentation`` adds what users do with it.
 
     Attributes:
         labels: (H, W) uint8, or uint16 from 255 classes on. 0 = background; 1… = ``names[1:]``; ``void`` =
@@ -90,10 +92,41 @@ class Segmentation:
         if not self.names or self.names[0] != "background":
             raise ValueError("names[0] must be 'background'")
 
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        shares = sorted(self.shares().items(), key=lambda entry: -entry[1])
+        shown = [f"{self._name(label)} {100 * share:.0f} %" for label, share in shares[:6]]
+        more = [f"{len(shares) - 6} more"] if len(shares) > 6 else []
+        return f"{type(self).__name__}({width}x{height}: {', '.join([*shown, *more])})"
+
+    def _name(self, label: int) -> str:
+        return "no answer" if label == self.void else self.names[label]
+
     @property
     def void(self) -> int:
         """The label that means abstained."""
         return void_index(len(self.names) - 1)
+
+    def label(self, name: str) -> int:
+        """Return the label of a class, or of ``"background"``; case does not count.
+
+        Raises:
+            UnknownName: No class has that name; the line lists the nearest ones.
+        """
+        folded = [entry.casefold() for entry in self.names]
+        wanted = " ".join(name.split()).casefold()
+        if wanted not in folded:
+            raise UnknownName(f"no class is named {name!r}: {suggestion(name, self.names)}")
+        return folded.index(wanted)
+
+    def mask(self, name: str) -> npt.NDArray[np.bool_]:
+        """Return the (H, W) bool mask of the pixels of a class, or of ``"background"``.
+
+        Raises:
+            UnknownName: No class has that name; the line lists the nearest ones.
+        """
+        found: npt.NDArray[np.bool_] = self.labels == self.label(name)
+        return found
 
     def shares(self) -> dict[int, float]:
         """Share of the pixels of each label that occurs, by label."""

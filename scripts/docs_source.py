@@ -20,7 +20,7 @@ import ovseg
 from ovseg.cli.app import application
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCES = {"Reference": ["cli", "python"]}
+REFERENCES = {"Reference": ["cli", "api"]}
 
 
 def write_sources(out: Path) -> None:
@@ -36,7 +36,7 @@ def write_sources(out: Path) -> None:
             text += toctrees(listed_pages(text) | REFERENCES)
         (out / path.name).write_text(outward_links(text, project["urls"]["Repository"]), encoding="utf-8")
     (out / "cli.md").write_text(cli_page(), encoding="utf-8")
-    (out / "python.md").write_text(python_page(), encoding="utf-8")
+    (out / "api.md").write_text(python_page(), encoding="utf-8")
 
 
 def outward_links(text: str, repository: str) -> str:

@@ -33,7 +33,7 @@ for name in ovseg.__all__:
     assert getattr(ovseg, name) is not None, name
 from ovseg.evaluation.provenance import code_commit
 assert code_commit() == sys.argv[1], code_commit()
-assert ovseg.Segmenter.from_preset("offline").segment(sys.argv[2], ["cat"]).labels.max() == 1
+assert ovseg.Segmenter("offline").segment(sys.argv[2], ["cat"]).labels.max() == 1
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.types import Segmentation, void_index
+from ovseg.types import LabelMap, void_index
 from ovseg.vocabulary import Vocabulary
 
 STANDSTILL = 600.0
@@ -39,7 +39,7 @@ class ColourSegmenter:
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
-    ) -> list[Segmentation]:
+    ) -> list[LabelMap]:
         self.batches.append(len(images))
         return [self._one(image, vocabulary) for image in images]
 
@@ -53,7 +53,7 @@ class ColourSegmenter:
             "note": self.note,
         }
 
-    def _one(self, image: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
+    def _one(self, image: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> LabelMap:
         clock = time.perf_counter()
         time.sleep(self._seconds if self._halt != 0 else STANDSTILL)
         if self._halt is not None:
@@ -67,4 +67,4 @@ class ColourSegmenter:
         grid = labels[::8, ::8]
         scores = (grid == np.arange(len(vocabulary) + 1)[:, None, None]).astype(np.float16)
         self.encoder_seconds += time.perf_counter() - clock
-        return Segmentation(labels, confidence, vocabulary.names, scores)
+        return LabelMap(labels, confidence, vocabulary.names, scores)

@@ -12,7 +12,7 @@ from ovseg import prompts
 from ovseg.device import resolve_device, resolve_dtype
 from ovseg.errors import OvsegError, UsageError, reason
 from ovseg.images.resize import resized
-from ovseg.types import Region, Segmentation, void_index
+from ovseg.types import LabelMap, Region, void_index
 
 
 def test_void_moves_to_16_bits_when_255_is_taken():
@@ -33,8 +33,8 @@ def test_a_region_needs_a_mask_with_pixels(mask):
         Region.from_mask(mask, 1.0)
 
 
-def make(labels: np.ndarray, names: tuple[str, ...] = ("background", "cat")) -> Segmentation:
-    return Segmentation(labels, np.ones((2, 2), np.float16), names)
+def make(labels: np.ndarray, names: tuple[str, ...] = ("background", "cat")) -> LabelMap:
+    return LabelMap(labels, np.ones((2, 2), np.float16), names)
 
 
 def test_a_segmentation_knows_its_void_and_shares():
@@ -90,7 +90,7 @@ def test_devices_that_are_not_here(monkeypatch):
     with pytest.raises(UsageError, match=r"^no device 'cuda:1' here: torch sees 1 CUDA device\(s\)$"):
         resolve_device("cuda:1")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UsageError, match=r"^no device 'mps' here: use --device auto$"):
+    with pytest.raises(UsageError, match=r"^no device 'mps' here: use device='auto'$"):
         resolve_device("mps")
 
 

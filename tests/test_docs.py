@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -89,8 +90,19 @@ def test_importing_ovseg_and_asking_for_help_never_imports_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_quick_start_runs_as_far_as_its_imports() -> None:
-    source = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": "not_main"}
-    exec(compile(source, "quickstart.py", "exec"), names)
-    assert callable(names["main"])
+FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+
+
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "ovseg").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_errors_of_the_library_advise_parameters_and_no_flags(module: Path) -> None:
+    """Flags belong to the command line; commands that can be copied as a whole may have some."""
+    if module.is_relative_to(ROOT / "ovseg" / "cli"):
+        return
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            strings = [n.value for n in ast.walk(node.exc) if isinstance(n, ast.Constant)]
+            line = "".join(text for text in strings if isinstance(text, str))
+            if not re.search(r"run  (?:ovseg|pip|hf) ", line):
+                assert not FLAG.search(line), f"{module.name}:{node.lineno}: {line}"

@@ -42,7 +42,7 @@ def test_the_site_has_a_reference_of_all_commands_and_names(sources: Path) -> No
     assert re.search(r"\| `-o, --output FOLDER` \| Run folder to write\. \|", page)
     # Nothing of the text can be taken for a tag or an emphasis.
     assert not re.search(r"(?<![\\`])<(?!str|int|float|path|bool|list)[a-z]", re.sub(r"`[^`]*`", "", page))
-    page = (sources / "python.md").read_text(encoding="utf-8")
+    page = (sources / "api.md").read_text(encoding="utf-8")
     assert ".. autoclass:: ovseg.Segmenter\n   :members:\n" in page
     assert ".. autofunction:: ovseg.build_bank\n" in page
     for name in ovseg.__all__:

@@ -158,7 +158,7 @@ def test_folder_that_cannot_be_listed(photos: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(
-        InputError, match=r"cannot list folder .*sub: Permission denied \(leave it out with --exc"
+        InputError, match=r"cannot list folder .*sub: Permission denied \(leave it out with exclude='sub'"
     ):
         find_images([photos])
     assert stems(photos, exclude=["sub"]) == ["a", "b"]

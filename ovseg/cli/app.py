@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -69,6 +70,10 @@ def application(word: str = "") -> typer.Typer:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    # A library is silent by its null handler; a command shows warnings before logging is set up, too.
+    log = logging.getLogger("ovseg")
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
     application(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="ovseg")
 
 

@@ -108,9 +108,7 @@ def banks(
     classes = replace(load_vocabulary(words), has_background=data.has_background)
     match_vocabulary(classes, data)  # before anything is encoded
     config, work = configured(flags, CONFIG), flags.work
-    segmenter = Segmenter.from_preset(
-        flags.preset, device=flags.device, config=config, cache_dir=flags.cache_dir
-    )
+    segmenter = Segmenter(flags.preset, device=flags.device, config=config, cache_dir=flags.cache_dir)
     given = [(path.stem, BankMatcher(path, segmenter.encoders)) for path in flags.bank]
     spaces = {space.name for _, used in given for space in used.spaces}
     segmenter.encoders = segmenter.encoders.with_spaces(spaces)

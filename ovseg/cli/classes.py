@@ -14,6 +14,8 @@ from ovseg.errors import UsageError
 if TYPE_CHECKING:
     from ovseg.vocabulary import Vocabulary
 
+_NONE_GIVEN = 'no classes given: name them with -c "cat, dog", --classes-file or --vocabulary'
+
 
 def chosen_vocabulary(settings: Settings) -> Vocabulary:
     """The classes that ``-c`` and ``--classes-file`` name, or those of ``--vocabulary``.
@@ -29,6 +31,8 @@ def chosen_vocabulary(settings: Settings) -> Vocabulary:
     if settings.classes_file is not None:
         named += read_classes_file(Path(settings.classes_file))
     if settings.vocabulary is None:
+        if not named:
+            raise UsageError(_NONE_GIVEN)
         vocabulary = Vocabulary(tuple(named), has_background=settings.background is not False)
     elif named:
         raise UsageError("classes are given twice: name them with -c/--classes-file, or with --vocabulary")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import partial
 
 import typer
 
@@ -20,8 +22,29 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def print_error(error: OvsegError | str) -> None:
-    """Write ``error: …`` to standard error, in red on a terminal."""
-    echo(typer.style("error: ", fg="red", bold=True) + one_line(error), err=True)
+    """Write ``error: …`` to standard error, in red on a terminal; advised parameters are shown as flags."""
+    text = with_flags(error) if isinstance(error, OvsegError) else error
+    echo(typer.style("error: ", fg="red", bold=True) + one_line(text), err=True)
+
+
+def with_flags(error: OvsegError) -> str:
+    """The line of an error with ``--overwrite`` where Python says ``overwrite=True``.
+
+    ``name=False`` becomes ``--no-name``, ``name='value'`` becomes ``--name value``, ``name=`` ``--name``.
+    """
+    text = str(error)
+    for parameter in error.parameters:
+        name = parameter.replace("_", "-")
+        pattern = rf"\b{re.escape(parameter)}=('[^']*'|\"[^\"]*\"|[\w.]*)"
+        text = re.sub(pattern, partial(_flag, name), text)
+    return text
+
+
+def _flag(name: str, match: re.Match[str]) -> str:
+    value = match[1].strip("'\"")
+    if value in ("", "True"):
+        return f"--{name}"
+    return f"--no-{name}" if value == "False" else f"--{name} {value}"
 
 
 def echo(text: str, *, err: bool = False) -> None:

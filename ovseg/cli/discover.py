@@ -112,7 +112,7 @@ def discover(inputs: options.Inputs = None, *, flags: DiscoverFlags) -> None:
     from ovseg.pipeline.discoverer import Discoverer, object_vocabulary
     from ovseg.runs import run_segmentation
 
-    finder = Discoverer.from_preset(
+    finder = Discoverer(
         settings.preset,
         backbone=settings.backbone,
         device=settings.device,

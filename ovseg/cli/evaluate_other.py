@@ -187,11 +187,11 @@ def _pool_rankings(flags: RetrievalFlags, depth: int) -> dict[str, list[str]]:
 
     from ovseg.encoders.context import LoadContext
     from ovseg.evaluation.retrieval import pool_rankings
-    from ovseg.support.pool.file import read_pool, require_fingerprint
+    from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
     from ovseg.vocabulary import load_vocabulary
 
-    opened, words = read_pool(pool), load_vocabulary(str(flags.vocabulary))
+    opened, words = load_pool(pool), load_vocabulary(str(flags.vocabulary))
     encoders = load_encoders(
         opened.preset,
         LoadContext.resolve(flags.device, "float32", flags.cache_dir),

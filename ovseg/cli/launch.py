@@ -35,8 +35,12 @@ def set_up_process(*, verbose: int, offline: bool) -> None:
 
     To be called before anything imports torch or the hub's client, which read the environment then.
     """
+    # What -v asks for is what ovseg does; other libraries show their warnings, and more from -vv on.
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if verbose > 1 else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("ovseg").setLevel(level)
     if not verbose:
         # Damaged files become failures of the run; what Pillow says about the others helps nobody.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -183,11 +183,11 @@ def search(
 
     from ovseg.encoders.context import LoadContext
     from ovseg.support.filters import PhotoFilter, read_list
-    from ovseg.support.pool.file import read_pool, require_fingerprint
+    from ovseg.support.pool.file import load_pool, require_fingerprint
     from ovseg.support.pool.search import PoolSearch
 
     photo_filter = PhotoFilter(read_list(flags.allow), read_list(flags.deny))
-    opened = read_pool(pool)
+    opened = load_pool(pool)
     encoders = load_encoders(
         flags.preset or opened.preset,
         LoadContext.resolve(flags.device, "float32", flags.cache_dir),
@@ -227,9 +227,9 @@ def info(pool: PoolFile, flags: options.JsonFlag) -> None:
 
     ovseg pool info photos.pool
     """
-    from ovseg.support.pool.file import read_pool
+    from ovseg.support.pool.file import load_pool
 
-    opened = read_pool(pool)
+    opened = load_pool(pool)
     metadata = _metadata(pool, opened)
     if flags.as_json:
         typer.echo(json.dumps(metadata))

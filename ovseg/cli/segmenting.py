@@ -42,11 +42,11 @@ def load_segmenter(settings: Settings, bank: PrototypeBank | None = None, *, qui
     A bank takes part, and chooses the preset for ``auto``.
 
     Raises:
-        OvsegError: As ``Segmenter.from_preset`` does.
+        OvsegError: As ``Segmenter`` does.
     """
     from ovseg.pipeline import Segmenter
 
-    segmenter = Segmenter.from_preset(
+    segmenter = Segmenter(
         settings.preset,
         roles=settings.roles,
         device=settings.device,

@@ -78,8 +78,10 @@ class PresetCard:
             UsageError: The preset has no such encoder.
         """
         if role not in self.sources:
-            flag = "image-text-encoder" if role == "image_text" else role.replace("_", "-")
-            raise UsageError(f"preset {self.name} has no {ROLE_TITLES[role]}: add --{flag}")
+            model = "image_text_encoder" if role == "image_text" else role
+            raise UsageError(
+                f"preset {self.name} has no {ROLE_TITLES[role]}: add {model}=", parameters=[model]
+            )
         return self.sources[role]
 
     def cards(self, role: Role | None = None) -> tuple[WeightCard, ...]:
@@ -117,8 +119,9 @@ class PresetCard:
             return self
         if (merged.dense_variant or merged.templates) and not merged.image_text_encoder:
             raise UsageError(
-                f"preset {self.name} has no CLIP to be read densely: add --image-text-encoder or another "
-                "--preset"
+                f"preset {self.name} has no CLIP to be read densely: add image_text_encoder="
+                " or another preset",
+                parameters=["image_text_encoder"],
             )
         return replace(
             self,

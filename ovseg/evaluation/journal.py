@@ -98,7 +98,8 @@ class Journal:
         if (self.header.digest, self.header.shard) != (header.digest, header.shard):
             raise OutputError(
                 f"{folder} holds another evaluation ({_differences(self.header, header)}): give another"
-                " output folder, or add --overwrite"
+                " output folder, or overwrite=True",
+                parameters=["overwrite"],
             )
         self.done = self._mend(batch)
         self._stream: BinaryIO = self.path.open("ab")

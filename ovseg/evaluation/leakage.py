@@ -13,7 +13,7 @@ from ovseg.errors import DatasetError
 from ovseg.evaluation.datasets.base import Dataset
 from ovseg.images import find_images, load_image
 from ovseg.images.perceptual import DISTANCE, image_hash, near_copies
-from ovseg.support.pool.file import read_pool
+from ovseg.support.pool.file import load_pool
 
 __all__ = ["check", "refuse"]
 
@@ -49,7 +49,7 @@ def check(dataset: Dataset, pools: Sequence[Path], distance: int = DISTANCE) -> 
 def _hashed(pool: Path) -> tuple[list[str], list[int]]:
     """Names and perceptual hashes of what is in a folder or a pool."""
     if pool.is_file():
-        opened = read_pool(pool)
+        opened = load_pool(pool)
         return [opened.name(index) for index in range(len(opened))], opened.hashes.tolist()
     files = find_images([pool])
     return [file.stem.as_posix() for file in files], [image_hash(load_image(f.path).pixels) for f in files]
@@ -66,5 +66,6 @@ def refuse(report: dict[str, Any]) -> None:
         pool, name, file, bits = found[0]
         raise DatasetError(
             f"{len(found)} near copies of evaluation images are in what the method was given, the first is"
-            f" {file} in {pool} ({bits} of 64 bits differ from {name}): take them out, or leave --strict out"
+            f" {file} in {pool} ({bits} of 64 bits differ from {name}): take them out, or leave strict= out",
+            parameters=["strict"],
         )

@@ -13,7 +13,7 @@ from ovseg.errors import DatasetError, UsageError
 from ovseg.evaluation.datasets.base import Dataset, Sample
 from ovseg.evaluation.metrics import VOID
 from ovseg.images import ImageLimits, load_image
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import Vocabulary
 
 __all__ = [
@@ -63,7 +63,7 @@ class Predictor(Protocol[Input]):
 class SegmenterLike(Protocol):
     """What is asked of a segmenter (``ovseg.pipeline.Segmenter``, or a test's own)."""
 
-    def segment_batch(self, images: list[Pixels], vocabulary: Vocabulary) -> Sequence[Segmentation]:
+    def segment_batch(self, images: list[Pixels], vocabulary: Vocabulary) -> Sequence[LabelMap]:
         """Segment (H, W, 3) uint8 images of any sizes."""
         ...
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ovseg.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from ovseg.images.convert import ImageLike, as_image, as_pixels
     from ovseg.images.find import SUFFIXES, ImageFile, find_images
     from ovseg.images.limits import ImageLimits
     from ovseg.images.load import LoadedImage, load_image, working_size
@@ -16,11 +17,25 @@ else:
             "SUFFIXES": "ovseg.images.find",
             "ImageFile": "ovseg.images.find",
             "ImageLimits": "ovseg.images.limits",
+            "ImageLike": "ovseg.images.convert",
             "LoadedImage": "ovseg.images.load",
+            "as_image": "ovseg.images.convert",
+            "as_pixels": "ovseg.images.convert",
             "find_images": "ovseg.images.find",
             "load_image": "ovseg.images.load",
             "working_size": "ovseg.images.load",
         },
     )
 
-__all__ = ["SUFFIXES", "ImageFile", "ImageLimits", "LoadedImage", "find_images", "load_image", "working_size"]
+__all__ = [
+    "SUFFIXES",
+    "ImageFile",
+    "ImageLike",
+    "ImageLimits",
+    "LoadedImage",
+    "as_image",
+    "as_pixels",
+    "find_images",
+    "load_image",
+    "working_size",
+]

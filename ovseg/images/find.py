@@ -155,8 +155,10 @@ def _walk(
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        hint = "leave it out with --exclude or change its rights"
-        raise InputError(f"cannot list folder {folder}: {error.strerror} ({hint})") from error
+        hint = f"leave it out with exclude={folder.name!r} or change its rights"
+        raise InputError(
+            f"cannot list folder {folder}: {error.strerror} ({hint})", parameters=["exclude"]
+        ) from error
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return

@@ -1,13 +1,15 @@
-"""Pixels of an image file, in whatever mode, size or state it is."""
+"""Decode images in whatever mode, size or state they are: files, bytes, and images that Pillow opened."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from ovseg.errors import InputError
 from ovseg.images.limits import ImageLimits
 from ovseg.images.modes import to_rgb, value_span
 
-__all__ = ["LoadedImage", "load_image", "working_size"]
+__all__ = ["LoadedImage", "decode_bytes", "decode_image", "load_image", "working_size"]
 
 # Formats that Pillow decodes itself; EPS, for one, would start another program on the user's file.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -50,7 +52,7 @@ class LoadedImage:
     Attributes:
         pixels: (H', W', 3) uint8 RGB, EXIF orientation applied; (H, W) scaled down where the file is larger
             than the working size.
-        size: (H, W) of the file after EXIF orientation.
+        size: (H, W) of the whole image after EXIF orientation.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -78,20 +80,79 @@ def load_image(
     Raises:
         InputError: The file is missing, empty, truncated, a folder, no image, or larger than ``bomb_pixels``.
     """
-    with _open(path) as image:
-        width, height = image.size
-        if width * height > bomb_pixels:
-            raise InputError(
-                f"cannot read {path}: {width}x{height} pixels are more than the limit of"
-                f" {bomb_pixels / 2**20:.0f} megapixels (bomb_pixels in the configuration)"
-            )
-        with _huge_lock if width * height > _HUGE else contextlib.nullcontext():
-            target = working_size(width, height, working_pixels)
-            with _reading(path):
+    with _reading(path):
+        if path.is_dir():
+            raise InputError(f"cannot read {path}: it is a folder (end its name with / to search it)")
+        if path.stat().st_size == 0:
+            raise InputError(f"cannot read {path}: the file is empty")
+    with _open(path, path) as image:
+        return decode_image(
+            image, path, working_pixels=working_pixels, bomb_pixels=bomb_pixels, fraction=True
+        )
+
+
+def decode_bytes(
+    data: bytes,
+    name: object,
+    *,
+    working_pixels: int = ImageLimits.working_pixels,
+    bomb_pixels: int = ImageLimits.bomb_pixels,
+) -> LoadedImage:
+    """Decode the content of an image file; otherwise as :func:`load_image`.
+
+    Args:
+        data: The file's bytes.
+        name: What it is called in errors.
+        working_pixels: Largest height times width of the result.
+        bomb_pixels: Largest height times width of the image.
+
+    Raises:
+        InputError: As ``load_image`` does.
+    """
+    if not data:
+        raise InputError(f"cannot read {name}: there are no bytes")
+    with _open(io.BytesIO(data), name) as image:
+        return decode_image(
+            image, name, working_pixels=working_pixels, bomb_pixels=bomb_pixels, fraction=True
+        )
+
+
+def decode_image(
+    image: Image.Image,
+    name: object,
+    *,
+    working_pixels: int = ImageLimits.working_pixels,
+    bomb_pixels: int = ImageLimits.bomb_pixels,
+    fraction: bool = False,
+) -> LoadedImage:
+    """Decode an image that Pillow has opened, turned by its EXIF; otherwise as :func:`load_image`.
+
+    Args:
+        image: Of any mode; loaded if it is not.
+        name: What it is called in errors.
+        working_pixels: Largest height times width of the result.
+        bomb_pixels: Largest height times width of the image.
+        fraction: Whether a JPEG may be decoded at a fraction of its size, which changes ``image`` itself.
+
+    Raises:
+        InputError: As ``load_image`` does.
+    """
+    width, height = image.size
+    if not width or not height:
+        raise InputError(f"cannot read {name}: it has no pixels")
+    if width * height > bomb_pixels:
+        raise InputError(
+            f"cannot read {name}: {width}x{height} pixels are more than the limit of"
+            f" {bomb_pixels / 2**20:.0f} megapixels (bomb_pixels in the configuration)"
+        )
+    with _huge_lock if width * height > _HUGE else contextlib.nullcontext():
+        target = working_size(width, height, working_pixels)
+        with _reading(name):
+            if fraction:
                 image.draft("RGB", target)
-                image.load()
-            turn = _TURNS.get(_orientation(image))
-            small = _scaled_rgb(image, target)
+            image.load()
+        turn = _TURNS.get(_orientation(image))
+        small = _scaled_rgb(image, target)
     if turn is not None:
         small = small.transpose(turn)
     size = (width, height) if turn in _SIDEWAYS else (height, width)
@@ -99,35 +160,31 @@ def load_image(
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(name: object) -> Iterator[None]:
     """Turn whatever a decoder raises on a damaged file into one line."""
     try:
         yield
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"cannot read {path}: it is not an image of a known format") from error
+        raise InputError(f"cannot read {name}: it is not an image of a known format") from error
     except MemoryError as error:
-        raise InputError(f"cannot read {path}: it does not fit into memory") from error
+        raise InputError(f"cannot read {name}: it does not fit into memory") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from error
     except Exception as error:
         # Pillow's plug-ins raise many types on damaged files (SyntaxError, struct.error, IndexError…); none
         # of them may end a run over a thousand other files, and the cause stays attached.
-        raise InputError(f"cannot read {path}: damaged file ({type(error).__name__}: {error})") from error
+        raise InputError(f"cannot read {name}: damaged file ({type(error).__name__}: {error})") from error
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
+def _open(source: Path | BinaryIO, name: object) -> Iterator[Image.Image]:
     """Open the header, without Pillow's own size check: ours comes next, and it raises instead of warning."""
-    with _open_lock, _reading(path):
-        if path.is_dir():
-            raise InputError(f"cannot read {path}: it is a folder (end its name with / to search it)")
-        if path.stat().st_size == 0:
-            raise InputError(f"cannot read {path}: the file is empty")
+    with _open_lock, _reading(name):
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path, formats=_formats())
+            image = Image.open(source, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:

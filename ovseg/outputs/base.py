@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ovseg.errors import DependencyMissing
 from ovseg.outputs.components import Component, connected_components
 from ovseg.registry import Registry, registry_of
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import Vocabulary
 
 __all__ = [
@@ -66,7 +66,7 @@ class OutputItem:
     source: Path
     image: npt.NDArray[np.uint8]
     size: tuple[int, int]
-    segmentation: Segmentation
+    segmentation: LabelMap
     index: int = 0
 
     @cached_property

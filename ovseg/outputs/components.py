@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 
 __all__ = ["Component", "connected_components"]
 
@@ -31,7 +31,7 @@ class Component:
     score: float
 
 
-def connected_components(segmentation: Segmentation) -> list[Component]:
+def connected_components(segmentation: LabelMap) -> list[Component]:
     """Pieces of equal label that hang together, corners included; no background, nothing that abstained.
 
     Returns:

@@ -45,7 +45,8 @@ class Fragments:
                 yield json.loads(path.read_bytes())
             except (OSError, ValueError) as error:
                 raise OutputError(
-                    f"cannot read {path}: {reason(error)}; run again with --overwrite"
+                    f"cannot read {path}: {reason(error)}; run again with overwrite=True",
+                    parameters=["overwrite"],
                 ) from error
 
 

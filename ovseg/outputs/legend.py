@@ -10,7 +10,7 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from ovseg.outputs.palette import voc_palette
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 
 __all__ = ["LegendEntry", "draw_legend", "legend_entries", "percent", "printable_name"]
 
@@ -52,7 +52,7 @@ class LegendEntry:
     share: float
 
 
-def legend_entries(segmentation: Segmentation) -> list[LegendEntry]:
+def legend_entries(segmentation: LabelMap) -> list[LegendEntry]:
     """What occurs in a segmentation: classes by falling share, then background, then what got no answer."""
     shares = segmentation.shares()
     classes = sorted(

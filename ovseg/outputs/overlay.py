@@ -12,7 +12,7 @@ from ovseg.outputs.base import OutputItem, RunContext, output_path
 from ovseg.outputs.layer import label_layer
 from ovseg.outputs.legend import draw_legend, legend_entries
 
-__all__ = ["OVERLAYS", "OverlayWriter", "display_size", "draw_overlay"]
+__all__ = ["OVERLAYS", "OverlayWriter", "display_size", "draw_overlay", "save_overlay"]
 
 OVERLAYS = "overlays"
 """Folder of the overlays in a run folder."""
@@ -51,6 +51,13 @@ def draw_overlay(item: OutputItem) -> Image.Image:
     return canvas
 
 
+def save_overlay(path: Path, picture: Image.Image) -> None:
+    """Write an overlay as JPEG, atomically."""
+    with atomic_path(path) as temporary:
+        # 4:4:4, since thin white lines on saturated colours smear otherwise.
+        picture.save(temporary, "JPEG", quality=88, subsampling=0)
+
+
 def _font_size(width: int) -> int:
     return min(max(round(width / 48), 13), 22)
 
@@ -63,9 +70,7 @@ class OverlayWriter:
 
     def write(self, item: OutputItem) -> None:
         """Write the overlay of one image."""
-        with atomic_path(output_path(self._root, item.stem, ".jpg")) as temporary:
-            # 4:4:4, since thin white lines on saturated colours smear otherwise.
-            draw_overlay(item).save(temporary, "JPEG", quality=88, subsampling=0)
+        save_overlay(output_path(self._root, item.stem, ".jpg"), draw_overlay(item))
 
     def finish(self, stems: list[PurePosixPath], run: dict[str, Any]) -> Path | None:
         """Nothing is left to do."""

@@ -28,7 +28,7 @@ class ScoresWriter:
     def __init__(self, context: RunContext) -> None:
         if not context.save_scores:
             raise UsageError(
-                "the format 'scores' needs the scores themselves: run ovseg segment --format scores"
+                "the format 'scores' needs the scores themselves: run  ovseg segment --format scores"
             )
         self._root = context.out / "scores"
 

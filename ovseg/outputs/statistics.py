@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 
 __all__ = ["ClassFigures", "class_figures"]
 
@@ -24,7 +24,7 @@ class ClassFigures:
     confidence: float
 
 
-def class_figures(segmentation: Segmentation) -> dict[int, ClassFigures]:
+def class_figures(segmentation: LabelMap) -> dict[int, ClassFigures]:
     """Figures of every label that occurs, background and void included, by ascending label."""
     labels = segmentation.labels.ravel()
     pixels = np.bincount(labels)

@@ -149,7 +149,9 @@ def _built(out: Path, plan: str) -> BankBuild:
     """Return the bank that is at ``out`` already, if it has the plan."""
     bank = load_bank(out)
     if bank.metadata.get("plan") != plan:
-        raise OutputError(f"{out} is another bank: give another file, or add --overwrite")
+        raise OutputError(
+            f"{out} is another bank: give another file, or overwrite=True", parameters=["overwrite"]
+        )
     reports = tuple(ClassReport.from_json(entry) for entry in bank.metadata["report"])
     return BankBuild(bank, reports, len(reports))
 

@@ -18,7 +18,7 @@ from ovseg.prototypes import PrototypeBank, check_fingerprints, merge_banks, sav
 from ovseg.support.base import SupportSource
 from ovseg.support.config import BankConfig
 from ovseg.support.filters import PhotoFilter
-from ovseg.vocabulary import Vocabulary, parse_classes
+from ovseg.vocabulary import ClassNames, Vocabulary, as_vocabulary
 
 __all__ = [
     "SELF",
@@ -35,7 +35,7 @@ SELF = "self"
 
 
 def build_bank(
-    classes: Vocabulary | Sequence[str],
+    classes: ClassNames,
     source: SupportSource | str | Path,
     output: str | Path,
     *,
@@ -59,7 +59,7 @@ def build_bank(
         len(bank.tables["text"])  # one for each name, synonym and attribute
 
     Args:
-        classes: A vocabulary, or names as ``-c`` takes them.
+        classes: Names (``"cat, dog"``, ``["cat", "sofa=sofa,couch"]``) or a vocabulary.
         source: A source of support images, or a folder with a folder of photos for each class.
         output: The bank's file; see ``build_prototypes`` for what is written beside it.
         preset: Which encoders, unless ``encoders`` are given.
@@ -75,7 +75,7 @@ def build_bank(
     Raises:
         OvsegError: See ``build_prototypes`` and ``open_preset``.
     """
-    vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
+    vocabulary = as_vocabulary(classes)
     if encoders is None:
         encoders = open_preset(preset, LoadContext.resolve(device, dtype, cache_dir)).load()
     opened = as_source(source, encoders, vocabulary.classes)
@@ -114,7 +114,9 @@ def add_classes(
         spec = replace(spec, encoders=encoders.only_spaces(bank.tables))
     own = base.path is not None and out.resolve() == base.path.resolve()
     if out.exists() and not own and not overwrite:
-        raise OutputError(f"{out} is there already: give another file, or add --overwrite")
+        raise OutputError(
+            f"{out} is there already: give another file, or overwrite=True", parameters=["overwrite"]
+        )
     part = out.with_name(out.name + ".added")
     built = build_prototypes(spec, part, overwrite=True, on_message=on_message)
     added = list(bank.metadata.get("added", []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,14 +17,17 @@ from ovseg.discovery import Discovery, DiscoveryConfig, at_size, discover_image
 from ovseg.encoders.presets import LoadContext, Preset, PresetCard, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
 from ovseg.encoders.vit import Facet
+from ovseg.images import ImageLike, as_pixels
 from ovseg.images.resize import resized
 from ovseg.memory import Allocator
 from ovseg.outputs.objects import DISCOVERY
 from ovseg.pipeline.timer import Timer
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["Discoverer", "object_vocabulary"]
+
+_log = logging.getLogger(__name__)
 
 MAX_PATCHES = 512
 """Most patches along one side, for images that are all length."""
@@ -38,54 +42,55 @@ def object_vocabulary(count: int) -> Vocabulary:
 class Discoverer:
     """Photos in, objects out; stands where a segmenter stands in a run.
 
+    Example::
+
+        from ovseg import Discoverer
+
+        found = Discoverer("offline").discover("photo.jpg")
+        [region.box for region in found.regions]  # best first
+
     Args:
-        encoders: A preset, of which only the backbone is used.
+        preset: A name from ``list_presets()``, or ``auto``: the best whose backbone is here. Or a preset
+            that is open already. Only its backbone is used. Nothing is downloaded.
         config: How to find objects; by default what suits the backbone.
-        note: One line on which preset was taken.
+        note: One line on which preset was taken, where one is given that is loaded already.
+        backbone: Spec of a visual encoder; no preset takes part then.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        cache_dir: Where converted weights are kept.
+
+    Raises:
+        UnknownName: No preset or model of that name.
+        UsageError: No such device or dtype.
+        WeightsUnavailable: Weights are missing or have another hash.
     """
 
-    def __init__(self, encoders: Preset, config: DiscoveryConfig | None = None, note: str = "") -> None:
-        self.encoders = encoders
-        self.config = config or DiscoveryConfig.for_encoder(encoders.backbone.family)
-        self.note = note
-        self._timer = Timer(encoders.device)
-        self._allocator = Allocator()
-
-    @classmethod
-    def from_preset(
-        cls,
-        preset: str = "auto",
+    def __init__(
+        self,
+        preset: str | Preset = "auto",
+        config: DiscoveryConfig | None = None,
+        note: str = "",
         *,
         backbone: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        config: DiscoveryConfig | None = None,
         cache_dir: str | Path | None = None,
-    ) -> Discoverer:
-        """Load a preset's backbone, or ``backbone``; downloads nothing.
-
-        Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the best whose backbone is here. No
-                other weights of it are wanted.
-            backbone: Spec of a visual encoder; no preset takes part then.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-            config: How to find objects; by default what suits the encoder.
-            cache_dir: Where converted weights are kept.
-
-        Raises:
-            UnknownName: No preset or model of that name.
-            UsageError: No such device or dtype.
-            WeightsUnavailable: Weights are missing or have another hash.
-        """
-        context = LoadContext.resolve(device, dtype, cache_dir)
-        if backbone:
-            card = PresetCard(f"none, --backbone {backbone}", "", ModelChoice(backbone=backbone))
-            note = f"no preset, backbone {card.cards()[0].what}"
+    ) -> None:
+        if isinstance(preset, Preset):
+            self.encoders, self.note = preset, note
         else:
-            card = choose_preset(preset, role="backbone")
-            note = preset_note(preset, card, "backbone")
-        return cls(Preset(card, context).load("backbone"), config, note)
+            context = LoadContext.resolve(device, dtype, cache_dir)
+            if backbone:
+                card = PresetCard(f"none, --backbone {backbone}", "", ModelChoice(backbone=backbone))
+                self.note = f"no preset, backbone {card.cards()[0].what}"
+            else:
+                card = choose_preset(preset, role="backbone")
+                self.note = preset_note(preset, card, "backbone")
+            _log.info("loading the backbone of preset %s on %s", card.name, context.device)
+            self.encoders = Preset(card, context).load("backbone")
+        self.config = config or DiscoveryConfig.for_encoder(self.encoders.backbone.family)
+        self._timer = Timer(self.encoders.device)
+        self._allocator = Allocator()
 
     @property
     def encoder_seconds(self) -> float:
@@ -112,8 +117,18 @@ class Discoverer:
         first = {key: values[0] for key, values in found.items()}
         return first, None if saliency is None else saliency[0]
 
-    def discover(self, pixels: npt.NDArray[np.uint8]) -> Discovery:
-        """Find the objects of (H, W, 3) uint8 RGB pixels; masks are (H, W), best first."""
+    def discover(self, image: ImageLike) -> Discovery:
+        """Find the objects of an image; masks have its size (of files, at most 4 megapixels), best first.
+
+        Args:
+            image: A path, bytes, a file object, a Pillow image, an array or a tensor (see
+                ``ovseg.images.as_image``).
+
+        Raises:
+            InputError: The image cannot be read or is none; the line says what to do.
+        """
+        plain = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (3,)
+        pixels = np.asarray(image) if plain else as_pixels(image)
         key = (self.config.layer, self.config.facet)
         features, saliency = self.encode(pixels, [key])
         found = discover_image(features[key], saliency=saliency, config=self.config)
@@ -129,7 +144,7 @@ class Discoverer:
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
-    ) -> list[Segmentation]:
+    ) -> list[LabelMap]:
         """Objects as label maps: ``i`` is the ``i``-th best, which lies above the ones after it.
 
         ``details`` have the ``regions`` themselves and the ``eigenvectors`` of the cuts, (h, w) each.
@@ -140,7 +155,7 @@ class Discoverer:
             self._allocator.trim()
         return found
 
-    def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> Segmentation:
+    def _segmentation(self, pixels: npt.NDArray[np.uint8], vocabulary: Vocabulary) -> LabelMap:
         found = self.discover(pixels)
         labels = np.zeros(pixels.shape[:2], np.uint8)
         best = found.regions[0].score if found.regions else 0.0
@@ -149,7 +164,7 @@ class Discoverer:
             labels[region.mask] = rank
             confidence[region.mask] = region.score
         details = {"regions": found.regions, "eigenvectors": tuple(cut.vector for cut in found.cuts)}
-        return Segmentation(labels, confidence, vocabulary.names, details=details)
+        return LabelMap(labels, confidence, vocabulary.names, details=details)
 
 
 def grid_shape(height: int, width: int, patch: int, side: int) -> tuple[int, int]:

@@ -61,7 +61,8 @@ class ProtocolPredictor:
         if not isinstance(image_text, CosineEncoder):
             raise UsageError(
                 f"protocol {protocol.name} wants windows of {protocol.crop} px through CLIP, which preset"
-                f" {encoders.name} has not: use --protocol ovseg or a preset with CLIP"
+                f" {encoders.name} has not: use protocol='ovseg' or a preset with CLIP",
+                parameters=["protocol"],
             )
         vocabulary = match_vocabulary(vocabulary, dataset)
         words, self._owners = words_of(vocabulary, background=dataset.has_background)

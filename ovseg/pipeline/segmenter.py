@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import copy
+import logging
+import os
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from ovseg.config import SegmentConfig
 from ovseg.encoders.context import LoadContext
 from ovseg.encoders.presets import Preset, choose_preset, preset_note
 from ovseg.encoders.roles import ModelChoice
-from ovseg.images import load_image
+from ovseg.images import ImageLike, LoadedImage, as_image
 from ovseg.matching.encoded_image import EncodedImage
 from ovseg.matching.prompts import TextClassifier
 from ovseg.memory import Allocator, BoundedCache
+from ovseg.outputs.segmentation import Segmentation
 from ovseg.pipeline.bank_matching import BankMatcher, bank_vocabulary, pixel_hash, preset_of_bank
 from ovseg.pipeline.decide import patch_scores
 from ovseg.pipeline.encode import encode_images
 from ovseg.pipeline.encoding_store import EncodingStore
+from ovseg.pipeline.settings import SegmentSettings
 from ovseg.pipeline.text_classifier import text_classifier
 from ovseg.pipeline.timer import Timer
 from ovseg.prototypes import PrototypeBank, load_bank
 from ovseg.refinement import label_map
-from ovseg.types import Segmentation
 from ovseg.version import __version__
-from ovseg.vocabulary import Vocabulary, parse_classes
+from ovseg.vocabulary import ClassNames, Vocabulary, as_vocabulary
 
 VOCABULARIES = 16
 """Vocabularies that are kept ready."""
+BATCH = 8
+"""Images of a list that go through the encoders together on an accelerator; on a CPU it is one at a time."""
 
-ImageLike = npt.NDArray[np.uint8] | Image.Image | Path | str
+OneImage = TypeVar("OneImage", bound=ImageLike)
+
+_log = logging.getLogger(__name__)
 
 
 class Segmenter:
@@ -44,74 +53,66 @@ class Segmenter:
 
         from ovseg import Segmenter
 
-        result = Segmenter.from_preset("offline").segment("photo.jpg", ["cat", "dog"])
+        segmenter = Segmenter("offline")
+        result = segmenter("photo.jpg", "cat, dog")
         result.labels  # (H, W) uint8: 0 background, 1 cat, 2 dog
 
+    A segmenter may be shared by threads: calls of ``segment`` take turns. Of the other methods, one thread at
+    a time may use any.
+
     Args:
-        encoders: A loaded preset.
+        preset: A name from ``list_presets()``, or ``auto``: the one that made the bank where there is one
+            (and no ``roles``), and else the best whose weights are here. Or a preset that is loaded already.
+            Nothing is downloaded.
         config: How to segment.
-        note: One line on which preset was taken and how to get a better one.
+        note: One line on which preset was taken, where one is given that is loaded already.
         bank: What the classes look like: a bank, or its file; without one, names decide alone.
+        roles: Models that take the place of the preset's own.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        cache_dir: Where converted weights are kept.
+        settings: Settings of ``config`` by name, as in ``Segmenter("offline", refine="none")``.
 
     Raises:
-        BankMismatch: The bank was made by other encoders.
+        UnknownName: No preset or model of that name.
+        UsageError: No such device or dtype.
+        ConfigError: A setting is unknown or out of range.
+        WeightsUnavailable: Weights are missing or have another hash.
+        BankMismatch: The bank was made by other encoders, or is no bank.
     """
 
     def __init__(
         self,
-        encoders: Preset,
+        preset: str | Preset = "auto",
         config: SegmentConfig | None = None,
         note: str = "",
         *,
         bank: PrototypeBank | Path | str | None = None,
-    ) -> None:
-        self.encoders = encoders
-        self.config = config or SegmentConfig()
-        self.note = note
-        self._timer = Timer(encoders.device)
-        self._allocator = Allocator()
-        self._classifiers: BoundedCache[TextClassifier] = BoundedCache(VOCABULARIES)
-        self.bank = None if bank is None else BankMatcher(bank, encoders)
-        self.store: EncodingStore | None = None
-
-    @classmethod
-    def from_preset(
-        cls,
-        preset: str = "auto",
-        *,
         roles: ModelChoice = ModelChoice(),  # noqa: B008 (frozen)
         device: str = "auto",
         dtype: str = "auto",
-        config: SegmentConfig | None = None,
         cache_dir: str | Path | None = None,
-        bank: PrototypeBank | Path | str | None = None,
-    ) -> Segmenter:
-        """Load a preset's encoders; downloads nothing.
-
-        Args:
-            preset: A name from ``ovseg models list``, or ``auto``: the one that made the bank where there is
-                one (and no ``roles``), and else the best whose weights are here.
-            roles: Models that take the place of the preset's own.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-            config: How to segment.
-            cache_dir: Where converted weights are kept.
-            bank: A bank of prototypes, or its file.
-
-        Raises:
-            UnknownName: No preset or model of that name.
-            UsageError: No such device or dtype.
-            WeightsUnavailable: Weights are missing or have another hash.
-            BankMismatch: The bank was made by other encoders, or is no bank.
-        """
-        context = LoadContext.resolve(device, dtype, cache_dir)
+        **settings: Unpack[SegmentSettings],
+    ) -> None:
+        self.config = (config or SegmentConfig()).with_settings(**settings)
         if bank is not None and not isinstance(bank, PrototypeBank):
-            bank = load_bank(Path(bank))
-        if preset == "auto" and bank is not None and not roles.given:
-            preset = preset_of_bank(bank)
-        card = choose_preset(preset, roles)
-        encoders = Preset(card, context).load("backbone", "image_text")
-        return cls(encoders, config, preset_note(preset, card), bank=bank)
+            bank = load_bank(bank)
+        if isinstance(preset, Preset):
+            self.encoders, self.note = preset, note
+        else:
+            context = LoadContext.resolve(device, dtype, cache_dir)
+            if preset == "auto" and bank is not None and not roles.given:
+                preset = preset_of_bank(bank)
+            card = choose_preset(preset, roles)
+            _log.info("loading preset %s on %s", card.name, context.device)
+            self.encoders = Preset(card, context).load("backbone", "image_text")
+            self.note = preset_note(preset, card)
+        self._timer = Timer(self.encoders.device)
+        self._allocator = Allocator()
+        self._classifiers: BoundedCache[TextClassifier] = BoundedCache(VOCABULARIES)
+        self._turn = threading.RLock()
+        self.bank = None if bank is None else BankMatcher(bank, self.encoders)
+        self.store: EncodingStore | None = None
 
     @property
     def preset(self) -> str:
@@ -128,22 +129,87 @@ class Segmenter:
         about = self.encoders.describe() | {"note": self.note, "config": self.config.to_dict()}
         return about if self.bank is None else about | {"bank": self.bank.describe()}
 
-    def segment(self, image: ImageLike, classes: Vocabulary | Sequence[str] | None = None) -> Segmentation:
-        """Segment one image.
+    @overload
+    def segment(
+        self,
+        image: ImageLike,
+        classes: ClassNames | None = None,
+        *,
+        background: bool | None = None,
+        **settings: Unpack[SegmentSettings],
+    ) -> Segmentation: ...
+
+    @overload
+    def segment(
+        self,
+        image: list[OneImage] | tuple[OneImage, ...],
+        classes: ClassNames | None = None,
+        *,
+        background: bool | None = None,
+        **settings: Unpack[SegmentSettings],
+    ) -> list[Segmentation]: ...
+
+    def segment(
+        self,
+        image: ImageLike | list[OneImage] | tuple[OneImage, ...],
+        classes: ClassNames | None = None,
+        *,
+        background: bool | None = None,
+        **settings: Unpack[SegmentSettings],
+    ) -> Segmentation | list[Segmentation]:
+        """Segment an image, or a list of images; safe between threads.
 
         Args:
-            image: A path, a Pillow image, or (H, W, 3) uint8 RGB.
-            classes: A vocabulary, or names as ``-c`` takes them (``"cat"``, ``"sofa=sofa,couch"``); None:
-                those of the bank.
+            image: A path, bytes, a file object, a Pillow image, an array or a tensor (see
+                ``ovseg.images.as_image``), or a list of them.
+            classes: Names (``"cat, dog"``, ``["cat", "sofa=sofa,couch"]``) or a vocabulary; None: those of
+                the bank.
+            background: Whether a pixel may be none of the classes; None: as the vocabulary says, else True.
+            settings: Settings of ``config`` for this call, as in ``refine="none"``.
+
+        Returns:
+            Labels of the image's own size; for a list, a list in its order.
 
         Raises:
-            InputError: The file cannot be read as an image.
+            InputError: An image cannot be read or is none; the line says what to do.
             UsageError: No classes, or one twice.
+            ConfigError: A setting is unknown or out of range.
         """
         if classes is None:
             classes = bank_vocabulary(self.bank.bank) if self.bank is not None else []
-        vocabulary = classes if isinstance(classes, Vocabulary) else Vocabulary(parse_classes(list(classes)))
-        return self.segment_batch([_pixels(image)], vocabulary)[0]
+        vocabulary = as_vocabulary(classes, background)
+        segmenter = self.with_settings(**settings)
+        if not isinstance(image, list | tuple):
+            return segmenter._segment([image], vocabulary)[0]
+        size = 1 if self.encoders.device.type == "cpu" else BATCH
+        batches = (image[start : start + size] for start in range(0, len(image), size))
+        return [found for batch in batches for found in segmenter._segment(batch, vocabulary)]
+
+    __call__ = segment
+
+    def with_settings(self, **settings: Unpack[SegmentSettings]) -> Segmenter:
+        """Return a segmenter that shares everything with this one but some settings.
+
+        Raises:
+            ConfigError: A setting is unknown or out of range.
+        """
+        if not settings:
+            return self
+        other = copy.copy(self)
+        other.config = self.config.with_settings(**settings)
+        # What it holds was encoded with the settings of this one.
+        other.store = None
+        return other
+
+    def _segment(self, images: Sequence[ImageLike], vocabulary: Vocabulary) -> list[Segmentation]:
+        loaded: list[LoadedImage] = [as_image(image) for image in images]
+        with self._turn:
+            found = self.segment_batch([image.pixels for image in loaded], vocabulary)
+        sources = [Path(image) if isinstance(image, str | os.PathLike) else None for image in images]
+        return [
+            replace(result.at_size(image.size), source=source)
+            for result, image, source in zip(found, loaded, sources, strict=True)
+        ]
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
@@ -197,9 +263,12 @@ class Segmenter:
         return self.store
 
     def classifier_for(self, vocabulary: Vocabulary) -> TextClassifier:
-        """Return a vocabulary ready for this segmenter's encoders; the last ones are kept."""
+        """Return a vocabulary ready for this segmenter's encoders; the last ones are kept.
+
+        Segmenters that differ in settings share what is kept (``with_settings``): these are in the key.
+        """
         return self._classifiers.get(
-            vocabulary.hash,
+            f"{vocabulary.hash} {self.config.fusion}",
             lambda: text_classifier(vocabulary, self.encoders.image_text, self.config.fusion),
         )
 
@@ -227,13 +296,3 @@ class Segmenter:
             }
         kept = grid_scores.cpu().numpy().astype(np.float16) if config.keep_scores else None
         return Segmentation(labels, confidence, vocabulary.names, scores=kept, details=details)
-
-
-def _pixels(image: ImageLike) -> npt.NDArray[np.uint8]:
-    if isinstance(image, str | Path):
-        return load_image(Path(image)).pixels
-    if isinstance(image, Image.Image):
-        return np.array(image.convert("RGB"))
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"expected (H, W, 3) uint8 pixels, got {image.shape} {image.dtype}")
-    return image

@@ -28,7 +28,7 @@ def known_source(name: str, **inputs: Any) -> Callable[..., SupportSource]:
     opener = SUPPORT_SOURCES.get(name)
     for key, parameter in signature(opener).parameters.items():
         if key not in _GIVEN and parameter.default is parameter.empty and inputs.get(key) is None:
-            raise UsageError(f"the source {name} needs --{key}")
+            raise UsageError(f"the source {name} needs {key}=", parameters=[key])
     return opener
 
 

@@ -38,7 +38,7 @@ _LENGTH_SLACK = 1e-3
 """How far from 1 the length of a vector may be."""
 
 
-def save_bank(bank: PrototypeBank, path: Path) -> None:
+def save_bank(bank: PrototypeBank, path: str | Path) -> None:
     """Write a bank atomically; equal banks give equal bytes.
 
     Raises:
@@ -62,15 +62,16 @@ def save_bank(bank: PrototypeBank, path: Path) -> None:
         "supports": [record_to_json(record) for record in bank.supports],
         "facts": dict(bank.metadata),
     }
-    write_container(path, "bank", VERSION, content, arrays)
+    write_container(Path(path), "bank", VERSION, content, arrays)
 
 
-def load_bank(path: Path) -> PrototypeBank:
+def load_bank(path: str | Path) -> PrototypeBank:
     """Read a bank.
 
     Raises:
         BankMismatch: It is missing, no bank, of another version, cut short, altered, or makes no sense.
     """
+    path = Path(path)
     version, content, arrays = read_container(path, "bank", VERSION)
     if version < VERSION:
         raise BankMismatch(

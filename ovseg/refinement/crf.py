@@ -29,7 +29,9 @@ def dense_crf(image: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
     try:
         from pydensecrf.densecrf import DenseCRF2D
     except ImportError as error:
-        raise DependencyMissing("--refine crf needs pydensecrf2: run  pip install 'ovseg[crf]'") from error
+        raise DependencyMissing(
+            "refine='crf' needs pydensecrf2: run  pip install 'ovseg[crf]'", parameters=["refine"]
+        ) from error
     classes, height, width = scores.shape
     unary = -np.log(np.clip(scores.cpu().numpy(), 1e-5, 1)).reshape(classes, -1).astype(np.float32)
     pixels = np.ascontiguousarray((image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8))

@@ -21,7 +21,7 @@ from ovseg.outputs.fragments import PARTS
 from ovseg.progress import Progress, Silent
 from ovseg.runs.journal import Line, read_journal
 from ovseg.runs.summary import Failure, RunSummary
-from ovseg.types import Segmentation, void_index
+from ovseg.types import LabelMap, void_index
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 __all__ = ["CONVERTED", "convert_run"]
@@ -65,7 +65,7 @@ def convert_run(
     vocabulary = _vocabulary(run, manifest)
     lines = [line for line in read_journal(run / "images.jsonl").values() if "png" in line.get("files", {})]
     if not lines:
-        raise InputError(f"{run} has no masks: run ovseg segment with --format png first")
+        raise InputError(f"{run} has no masks: run  ovseg segment --format png  first")
     if (out / "run.json").exists():
         raise OutputError(f"{out} is a run folder: give another folder, what belongs to a run stays as it is")
     context = RunContext(out=out, vocabulary=vocabulary, has_confidence=False)
@@ -155,7 +155,7 @@ def _item(
         source=source,
         image=image,
         size=size,
-        segmentation=Segmentation(labels, np.zeros(labels.shape, np.float16), vocabulary.names),
+        segmentation=LabelMap(labels, np.zeros(labels.shape, np.float16), vocabulary.names),
         index=index,
     )
 

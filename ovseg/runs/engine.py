@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,10 +26,12 @@ from ovseg.runs.manifest import RunTimer, manifest_entry, run_config_entry
 from ovseg.runs.record import done_line, failed_line
 from ovseg.runs.stream import Decoded, Entry, decoded_batches
 from ovseg.runs.summary import Failure, RunSummary
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import Vocabulary
 
 __all__ = ["ImageSegmenter", "run_segmentation"]
+
+_log = logging.getLogger(__name__)
 
 GPU_BATCH = 8
 """Images a batch where the batch size is left open and there is an accelerator."""
@@ -44,7 +47,7 @@ class ImageSegmenter(Protocol):
 
     def segment_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], vocabulary: Vocabulary
-    ) -> list[Segmentation]:
+    ) -> Sequence[LabelMap]:
         """Segment (H', W', 3) uint8 RGB images of any sizes."""
         ...
 
@@ -91,7 +94,10 @@ def run_segmentation(
     config = config or RunConfig()
     number, count = config.shard
     if config.overwrite and count > 1:
-        raise ConfigError("--overwrite and --shard exclude each other: shards share one folder")
+        raise ConfigError(
+            "overwrite= and shard= exclude each other: shards share one folder",
+            parameters=["overwrite", "shard"],
+        )
     context = RunContext(out=out, vocabulary=vocabulary, save_scores="scores" in config.formats)
     writers = make_writers(config.formats, context, config.options)
     selected = list(enumerate(images))[: config.limit][number - 1 :: count]
@@ -128,6 +134,8 @@ class _Run:
         folder, images = self._folder, [image for _, image in selected]
         self._done = {image.stem for image in images if folder.is_done(image, self._writers)}
         skipped = len(self._done)
+        if skipped:
+            _log.info("going on with %s: %d of %d images are done", folder.path, skipped, len(images))
         write_json(folder.path / "classes.json", dict(enumerate(self._vocabulary.names)))
         self._progress.start(len(images), skipped)
         status = "failed"
@@ -228,6 +236,7 @@ class _Run:
     def _note_failures(self, batch: list[Decoded]) -> None:
         for item in batch:
             if item.loaded is None and item.image.stem not in self._done:
+                _log.info("%s", item.error)
                 self._failures.append(Failure(item.image.path, item.error))
                 self._folder.add(failed_line(item.image, item.error))
                 self._progress.advance(item.error)

@@ -172,8 +172,9 @@ def open_run_folder(
             folder.previous = manifests.get(folder.manifest_path, {})
         elif visible:
             raise OutputError(
-                f"{path} holds other files and no run of ovseg: give another output folder, or add"
-                " --overwrite (it removes only what ovseg wrote)"
+                f"{path} holds other files and no run of ovseg: give another output folder, or"
+                " overwrite=True (it removes only what ovseg wrote)",
+                parameters=["overwrite"],
             )
         if manifests and shard[1] == 1:
             folder.sweep()
@@ -215,5 +216,6 @@ def _check_same_run(path: Path, manifest: Mapping[str, Any], config: Mapping[str
     shown = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")
     raise OutputError(
         f"{path} holds a run with another configuration (different: {shown}): give another output folder, or"
-        " add --overwrite to clear that run"
+        " overwrite=True to clear that run",
+        parameters=["overwrite"],
     )

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from ovseg.encoders.presets import Preset
+from ovseg.encoders.context import LoadContext
+from ovseg.encoders.presets import Preset, open_preset
 from ovseg.errors import BankMismatch, InputError, OutputError
 from ovseg.files import file_sha256
 from ovseg.images import ImageLimits, find_images, load_image
@@ -23,10 +24,10 @@ from ovseg.runs.folder_lock import folder_lock
 from ovseg.support.pool.config import PoolConfig
 from ovseg.support.pool.file import (
     encoder_fingerprint,
+    load_pool,
     pool_items,
-    read_pool,
     require_fingerprint,
-    write_pool,
+    save_pool,
 )
 from ovseg.support.pool.model import Pool, PoolEntry, PoolItem, pool_of
 from ovseg.support.pool.views import encode_views, view_boxes, views
@@ -71,9 +72,9 @@ def parts_folder(out: Path) -> Path:
 
 
 def build_pool(
-    folders: Sequence[Path],
-    out: Path,
-    encoders: Preset,
+    folders: Sequence[str | Path],
+    out: str | Path,
+    encoders: Preset | str = "auto",
     config: PoolConfig | None = None,
     *,
     licence: Callable[[str], str] = lambda path: "unknown",
@@ -94,7 +95,7 @@ def build_pool(
     Args:
         folders: Searched for photos.
         out: The pool file.
-        encoders: A preset, of which only the image-text encoder is used.
+        encoders: A preset, of which only the image-text encoder is used, or the name of one.
         config: What of each photo is encoded; default ``PoolConfig()``.
         licence: Licence of the photo at a path below its folder.
         include: See ``find_images``; so are ``exclude`` and ``recursive``.
@@ -112,8 +113,10 @@ def build_pool(
         OutputError: ``out`` cannot be written, or another process is building it.
         InputError: No photo could be read.
     """
-    config = config or PoolConfig()
-    sources = list(_sources(folders, include, exclude, recursive))
+    config, out, places = config or PoolConfig(), Path(out), [Path(folder) for folder in folders]
+    if isinstance(encoders, str):
+        encoders = open_preset(encoders, LoadContext.resolve(), role="image_text").load("image_text")
+    sources = list(_sources(places, include, exclude, recursive))
     parts = parts_folder(out)
     with contextlib.ExitStack() as stack:
         try:
@@ -123,8 +126,8 @@ def build_pool(
         stack.enter_context(folder_lock(parts))
         before = _existing(out, encoders, config, overwrite=overwrite)
         plan = {"encoder": encoder_fingerprint(encoders.image_text), "config": config.to_dict()}
-        work = WorkStore(parts, plan, load=read_pool, save=lambda pool, path: write_pool(path, pool))
-        roots = tuple(os.path.normpath(folder.absolute()) for folder in folders)
+        work = WorkStore(parts, plan, load=load_pool, save=lambda pool, path: save_pool(path, pool))
+        roots = tuple(os.path.normpath(folder.absolute()) for folder in places)
         known = _Known([before, *work.values()], roots)
         build = _Build(
             work, encoders, config, roots, known, limits or ImageLimits(), batch, progress or Silent()
@@ -134,7 +137,7 @@ def build_pool(
             raise InputError(f"none of {len(sources)} photos could be read; the first: {failed[0][2]}")
         items = [replace(i, entry=replace(i.entry, licence=licence(i.entry.path))) for i in items]
         pool = pool_of(items, roots, encoder_fingerprint(encoders.image_text), encoders.name, config, failed)
-        write_pool(out, pool)
+        save_pool(out, pool)
         # Only a whole pool ends the need for its parts.
         work.remove()
     kept = {(entry.root, entry.path) for entry in pool.entries}
@@ -157,7 +160,7 @@ def _existing(out: Path, encoders: Preset, config: PoolConfig, *, overwrite: boo
     if not os.path.lexists(out):
         return None
     try:
-        pool = read_pool(out)
+        pool = load_pool(out)
     except BankMismatch:
         if overwrite and out.is_file():
             return None
@@ -166,7 +169,8 @@ def _existing(out: Path, encoders: Preset, config: PoolConfig, *, overwrite: boo
         require_fingerprint(out, pool, encoders.image_text)
         if pool.config != config:
             raise BankMismatch(
-                f"{out} was built with --crops {pool.config.crops}: use the same, or add --overwrite"
+                f"{out} was built with crops={pool.config.crops}: use the same, or overwrite=True",
+                parameters=["crops", "overwrite"],
             )
     except BankMismatch:
         if overwrite:

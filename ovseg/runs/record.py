@@ -6,7 +6,7 @@ from typing import Any
 
 from ovseg.images import ImageFile
 from ovseg.outputs.statistics import class_figures
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 
 __all__ = ["class_statistics", "done_line", "failed_line"]
 
@@ -17,7 +17,7 @@ def done_line(
     image: ImageFile,
     source: dict[str, Any],
     size: tuple[int, int],
-    segmentation: Segmentation,
+    segmentation: LabelMap,
     files: dict[str, list[str]],
     seconds: float,
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def failed_line(image: ImageFile, reason: str) -> dict[str, Any]:
     return {"path": str(image.path), "stem": image.stem.as_posix(), "status": "failed", "error": reason}
 
 
-def class_statistics(segmentation: Segmentation) -> tuple[dict[str, dict[str, float]], float]:
+def class_statistics(segmentation: LabelMap) -> tuple[dict[str, dict[str, float]], float]:
     """Share of the pixels and mean confidence of each class that occurs, and the share that abstained.
 
     Returns:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ovseg.prompts import prompt_path, read_lines
-from ovseg.vocabulary.model import ClassSpec
+from ovseg.vocabulary.class_spec import ClassSpec
 from ovseg.vocabulary.store import class_from_table
 
 TextEncoder = Callable[[Sequence[str]], npt.NDArray[np.float32]]

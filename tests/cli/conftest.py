@@ -37,12 +37,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
 
     class Segmenter(ColourSegmenter):
-        @classmethod
-        def from_preset(cls, preset: str = "auto", **settings: Any) -> Segmenter:
+        def __init__(self, preset: str = "auto", **settings: Any) -> None:
+            super().__init__()
             if preset not in ("auto", "fake"):
                 raise UnknownName(f"unknown preset {preset!r}: there is fake")
             calls.append({"preset": preset, **settings})
-            return cls()
 
     monkeypatch.setitem(sys.modules, "ovseg.pipeline", SimpleNamespace(Segmenter=Segmenter))
     return calls

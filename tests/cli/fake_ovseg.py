@@ -19,13 +19,11 @@ from fakes import ColourSegmenter
 from ovseg.cli import main
 
 
-class Segmenter(ColourSegmenter):
-    @classmethod
-    def from_preset(cls, preset: str = "auto", **settings: Any) -> Segmenter:
-        halt = os.environ.get("FAKE_HALT")
-        return cls(float(os.environ.get("FAKE_SECONDS", "0")), None if halt is None else int(halt))
+def make_segmenter(preset: str = "auto", **settings: Any) -> ColourSegmenter:
+    halt = os.environ.get("FAKE_HALT")
+    return ColourSegmenter(float(os.environ.get("FAKE_SECONDS", "0")), None if halt is None else int(halt))
 
 
 if __name__ == "__main__":
-    sys.modules["ovseg.pipeline"] = SimpleNamespace(Segmenter=Segmenter)  # type: ignore[assignment]
+    sys.modules["ovseg.pipeline"] = SimpleNamespace(Segmenter=make_segmenter)  # type: ignore[assignment]
     main()

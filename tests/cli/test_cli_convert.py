@@ -50,7 +50,7 @@ def test_convert_json_and_failures(ovseg: Callable[..., Any], run: Path) -> None
     ("arguments", "code", "message"),
     [
         (["--to", "cocoa"], 2, "did you mean coco"),
-        (["--to", "scores"], 2, "run ovseg segment --format scores"),
+        (["--to", "scores"], 2, "run  ovseg segment --format scores"),
         (["--to", " , "], 2, "no format given"),
     ],
 )

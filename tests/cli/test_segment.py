@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -328,3 +329,15 @@ def test_plain_progress_speaks_now_and_then() -> None:
     assert spoken[-1].startswith("4/4 images, ")
     assert spoken[-1].endswith(", 1 failed")
     assert len(spoken) == 5, "the end is told once"
+
+
+def test_verbose_shows_what_the_library_logs(photos: Path, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("fake_ovseg.py")
+    command = [sys.executable, str(script), "segment", str(photos), "-c", "red", "-o", str(tmp_path / "out")]
+    root = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {"PYTHONPATH": root}
+    for flags, shown in (([], False), ([], False), (["-v"], True)):
+        result = subprocess.run(
+            [*command, *flags], capture_output=True, text=True, check=True, env=environment
+        )
+        assert ("INFO ovseg.runs.engine: going on with" in result.stderr) is shown

@@ -26,7 +26,7 @@ from ovseg.files import file_sha256
 from ovseg.outputs import FORMATS, OutputItem, RunContext
 from ovseg.pipeline import discoverer
 from ovseg.pipeline.discoverer import Discoverer, grid_shape, object_vocabulary
-from ovseg.types import Region, Segmentation
+from ovseg.types import LabelMap, Region
 
 Invoke = Callable[..., Any]
 
@@ -205,7 +205,7 @@ def test_the_better_of_two_overlapping_objects_lies_above(monkeypatch: pytest.Mo
 def test_segmentations_without_regions_give_their_pieces(tmp_path: Path) -> None:
     labels = np.array([[1, 0, 2], [1, 0, 2]], np.uint8)
     confidence = np.where(labels == 2, 0.75, 0.5).astype(np.float16)
-    segmentation = Segmentation(labels, confidence, ("background", "a", "b"))
+    segmentation = LabelMap(labels, confidence, ("background", "a", "b"))
     image = np.zeros((2, 3, 3), np.uint8)
     # The file is twice as large as the label map in both directions.
     item = OutputItem(PurePosixPath("x"), Path("x.jpg"), image, (4, 6), segmentation)

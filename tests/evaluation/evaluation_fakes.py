@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import evaluation_trees as trees
 import numpy as np
 
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 STEP = 20
@@ -30,7 +30,7 @@ class ColourSegmenter:
         # It knows no words, so it has none that windows could be compared with.
         self.encoders = SimpleNamespace(image_text=None, name=name)
 
-    def segment_batch(self, images: list[np.ndarray], vocabulary: Vocabulary) -> Sequence[Segmentation]:
+    def segment_batch(self, images: list[np.ndarray], vocabulary: Vocabulary) -> Sequence[LabelMap]:
         if self._halt is not None and sum(self.batches) >= self._halt:
             time.sleep(600)
         self.batches.append(len(images))
@@ -41,7 +41,7 @@ class ColourSegmenter:
             if not vocabulary.has_background:
                 labels = np.maximum(labels, 1)
             confidence = (image[..., 1] / 255).astype(np.float16)
-            answers.append(Segmentation(labels.astype(np.uint8), confidence, vocabulary.names))
+            answers.append(LabelMap(labels.astype(np.uint8), confidence, vocabulary.names))
         return answers
 
     def describe(self) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import evaluation_trees as trees
 import numpy as np
@@ -26,7 +26,7 @@ def presets(monkeypatch):
     """Presets asked for; every one is the colour segmenter."""
     calls = []
 
-    def from_preset(preset, **settings):
+    def make_segmenter(preset, **settings):
         calls.append((preset, settings))
         segmenter = ColourSegmenter(name=preset)
         segmenter.note = f"preset {preset}"
@@ -35,7 +35,7 @@ def presets(monkeypatch):
     module = ModuleType("ovseg.pipeline")
     # Its other modules can still be imported.
     module.__path__ = [str(Path(ovseg.__file__).parent / "pipeline")]
-    module.Segmenter = SimpleNamespace(from_preset=from_preset)
+    module.Segmenter = make_segmenter
     monkeypatch.setitem(sys.modules, "ovseg.pipeline", module)
     return calls
 

@@ -13,7 +13,7 @@ from ovseg.evaluation.datasets.folder import load_folder
 from ovseg.evaluation.leakage import check, refuse
 from ovseg.images import load_image
 from ovseg.images.perceptual import DISTANCE, image_hash, near_copies
-from ovseg.support.pool.file import write_pool
+from ovseg.support.pool.file import save_pool
 from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 
 NAMES = ("astronaut", "coffee", "rocket")
@@ -77,7 +77,7 @@ def test_leaks_are_reported_and_refused(tmp_path):
         )
         for name in ("cat.jpg", "copy.jpg")
     ]
-    write_pool(tmp_path / "x.pool", pool_of(items, ["/gone"], {}, "fake"))
+    save_pool(tmp_path / "x.pool", pool_of(items, ["/gone"], {}, "fake"))
     (in_file,) = check(data, [tmp_path / "x.pool"])["pools"]
     assert (in_file["folder"], in_file["images"]) == ("x.pool", 2)
     assert [[entry[0], entry[1], entry[2]] for entry in in_file["copies"]] == [

@@ -12,7 +12,7 @@ from outputs_helpers import MakeItem
 from PIL import Image
 
 from ovseg.outputs import OutputItem, RunContext
-from ovseg.types import Segmentation, void_index
+from ovseg.types import LabelMap, void_index
 from ovseg.vocabulary import ClassSpec, Vocabulary
 
 
@@ -55,7 +55,7 @@ def make_item(tmp_path: Path) -> MakeItem:
             source=source,
             image=image,
             size=size or labels.shape,
-            segmentation=Segmentation(
+            segmentation=LabelMap(
                 labels=labels,
                 confidence=np.broadcast_to(np.asarray(confidence, np.float16), labels.shape),
                 names=tuple(names),

@@ -14,15 +14,15 @@ from ovseg.outputs.components import connected_components
 from ovseg.outputs.polygons import TOLERANCE, outline, painters_order, simplified
 from ovseg.outputs.resampling import nearest_index
 from ovseg.outputs.runlengths import Placement, compress
-from ovseg.types import Segmentation
+from ovseg.types import LabelMap
 
 SMALL_MAPS = arrays(
     np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.sampled_from([0, 1, 2, 255])
 )
 
 
-def segmentation(labels: np.ndarray) -> Segmentation:
-    return Segmentation(labels, np.ones(labels.shape, np.float16), ("background", "a", "b"))
+def segmentation(labels: np.ndarray) -> LabelMap:
+    return LabelMap(labels, np.ones(labels.shape, np.float16), ("background", "a", "b"))
 
 
 def test_pieces_hang_together_at_corners_too(make_item: MakeItem) -> None:

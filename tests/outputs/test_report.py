@@ -215,7 +215,7 @@ def test_a_search_for_objects_is_told_in_photos(context: RunContext, make_item: 
 
 
 def test_a_lost_fragment_is_one_clear_line(context: RunContext) -> None:
-    with pytest.raises(OutputError, match=r"cannot read .*gone\.json.*--overwrite"):
+    with pytest.raises(OutputError, match=r"cannot read .*gone\.json.*overwrite=True"):
         FORMATS.get("html")(context).finish([PurePosixPath("gone")], {})
 
 

@@ -27,7 +27,7 @@ def test_scores_and_what_they_mean(context: RunContext, make_item: MakeItem) -> 
 
 
 def test_a_run_without_scores_is_told_so_before_the_first_image(context: RunContext) -> None:
-    with pytest.raises(UsageError, match="run ovseg segment --format scores"):
+    with pytest.raises(UsageError, match="run  ovseg segment --format scores"):
         FORMATS.get("scores")(RunContext(context.out, context.vocabulary))
 
 

@@ -283,7 +283,7 @@ def test_the_door_in_python(support: Path, tmp_path: Path) -> None:
 
 
 def test_sources_say_what_they_need() -> None:
-    with pytest.raises(UsageError, match="the source folder needs --support"):
+    with pytest.raises(UsageError, match="the source folder needs support="):
         open_source("folder", fake_encoders(), CLASSES.classes)
     with pytest.raises(UsageError, match="unknown support source 'foldr': did you mean folder"):
         open_source("foldr", fake_encoders(), CLASSES.classes)

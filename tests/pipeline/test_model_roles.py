@@ -61,11 +61,11 @@ def photo() -> Any:
 def test_two_folders_segment_a_photo(models: Path, photo: Any, variant: str, tmp_path: Path) -> None:
     roles = ModelChoice(f"local-dir:{models / 'clip'}", f"local-dir:{models / 'shape'}", None, variant)
     config = SegmentConfig().with_settings(image_size=64)
-    segmenter = Segmenter.from_preset("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
+    segmenter = Segmenter("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
     result = segmenter.segment(photo, ["cat", "dog=dog,puppy"])
     assert result.labels.shape == (64, 96)
     assert set(np.unique(result.labels)) <= {0, 1, 2}
-    again = Segmenter.from_preset("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
+    again = Segmenter("auto", roles=roles, config=config, device="cpu", cache_dir=tmp_path)
     assert np.array_equal(again.segment(photo, ["cat", "dog=dog,puppy"]).labels, result.labels)
     about = segmenter.describe()
     assert about["preset"].startswith("custom")
@@ -100,7 +100,7 @@ def test_objects_are_found_without_an_image_text_encoder(
 
     folder = small_preset(models, tmp_path / "small")
     monkeypatch.setattr("ovseg.encoders.clip.load_clip", refuse)
-    finder = Discoverer.from_preset(f"local-dir:{folder}", device="cpu")
+    finder = Discoverer(f"local-dir:{folder}", device="cpu")
     assert finder.discover(photo).cuts
     about = finder.describe()
     assert about["preset"] == "small"
@@ -114,7 +114,7 @@ def test_objects_are_found_without_an_image_text_encoder(
     weights = folder / "shape" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(WeightsUnavailable, match="recorded is"):
-        Discoverer.from_preset(f"local-dir:{folder}", device="cpu")
+        Discoverer(f"local-dir:{folder}", device="cpu")
 
 
 def test_the_weights_of_dino_are_enough_to_discover(

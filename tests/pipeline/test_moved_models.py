@@ -28,7 +28,7 @@ from ovseg.pipeline.sources import as_source
 from ovseg.prototypes import load_bank, merge_banks
 from ovseg.runs.pool import build_pool
 from ovseg.support.config import BankConfig
-from ovseg.support.pool.file import read_pool
+from ovseg.support.pool.file import load_pool
 from ovseg.vocabulary import Vocabulary, parse_classes
 
 CPU = torch.device("cpu")
@@ -114,12 +114,12 @@ def test_a_pool_fits_the_folder_that_made_it_under_any_name(
 ) -> None:
     build_pool([support], tmp_path / "a.pool", loaded(models))
     again = loaded(models.rename(tmp_path / "moved"))
-    assert len(read_pool(tmp_path / "a.pool", again.image_text)) == 4
+    assert len(load_pool(tmp_path / "a.pool", again.image_text)) == 4
     assert build_pool([support], tmp_path / "a.pool", again).encoded == 0
     (tmp_path / "moved" / "clip").rename(tmp_path / "moved" / "before")
     save_folder(tmp_path / "moved" / "clip", tiny_model(seed=1))
     with pytest.raises(BankMismatch, match="was made by another encoder"):
-        read_pool(tmp_path / "a.pool", loaded(tmp_path / "moved").image_text)
+        load_pool(tmp_path / "a.pool", loaded(tmp_path / "moved").image_text)
 
 
 def test_banks_of_a_facet_that_went_by_the_name_stay_good(

@@ -145,9 +145,8 @@ def test_what_cannot_be_segmented(tmp_path: Path):
         segmenter.segment(picture(), [])
     with pytest.raises(UsageError, match="class 'Cat' is given twice"):
         segmenter.segment(picture(), ["cat", "Cat"])
-    for wrong in (picture().astype(np.float32), picture()[..., 0], picture()[..., :2]):
-        with pytest.raises(ValueError, match=r"expected \(H, W, 3\) uint8 pixels"):
-            segmenter.segment(wrong, ["cat"])
+    with pytest.raises(InputError, match="divide by 255"):
+        segmenter.segment(picture().astype(np.float32), ["cat"])
 
 
 def test_an_encoder_that_names_no_sizes_is_a_bug():
@@ -192,6 +191,6 @@ def test_seconds_of_the_encoders_add_up():
 
 def test_presets_and_devices_are_checked_before_anything_is_loaded():
     with pytest.raises(UnknownName, match="unknown preset 'offlin'"):
-        Segmenter.from_preset("offlin", device="cpu")
+        Segmenter("offlin", device="cpu")
     with pytest.raises(UsageError, match="unknown device 'tpu'"):
-        Segmenter.from_preset("offline", device="tpu")
+        Segmenter("offline", device="tpu")

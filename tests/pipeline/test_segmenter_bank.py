@@ -141,9 +141,7 @@ def test_auto_takes_the_preset_that_made_the_bank(bank: Path, monkeypatch: pytes
         monkeypatch.setattr(module, "choose_preset", choose)
 
     def chosen(some: PrototypeBank | Path, preset: str = "auto", backbone: str | None = None) -> str:
-        Segmenter.from_preset(
-            preset, roles=ModelChoice(backbone=backbone), device="cpu", config=CONFIG, bank=some
-        )
+        Segmenter(preset, roles=ModelChoice(backbone=backbone), device="cpu", config=CONFIG, bank=some)
         return calls[-1]
 
     made = load_bank(bank)

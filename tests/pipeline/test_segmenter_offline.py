@@ -20,7 +20,7 @@ def segmenter(offline) -> Segmenter:
 
 
 def test_the_preset_by_its_name_finds_the_cat(offline_cache: Path):
-    segmenter = Segmenter.from_preset("offline", device="cpu", cache_dir=offline_cache)
+    segmenter = Segmenter("offline", device="cpu", cache_dir=offline_cache)
     result = segmenter.segment(data.chelsea(), ["cat", "dog"])
     shares = result.shares()
     assert max(shares, key=shares.get) == 1

@@ -15,7 +15,7 @@ from ovseg.pipeline.sources import open_source
 from ovseg.runs.folder_lock import folder_lock
 from ovseg.runs.pool import build_pool, parts_folder
 from ovseg.support.pool.config import PoolConfig
-from ovseg.support.pool.file import read_pool
+from ovseg.support.pool.file import load_pool
 from ovseg.support.pool.views import encode_views, view_boxes, views
 from ovseg.vocabulary import ClassSpec
 
@@ -26,7 +26,7 @@ def names(pool):
 
 def test_a_folder_becomes_a_pool(photos, encoders, tmp_path):
     summary = build_pool([photos], tmp_path / "x.pool", encoders)
-    pool = read_pool(tmp_path / "x.pool", encoders.image_text)
+    pool = load_pool(tmp_path / "x.pool", encoders.image_text)
     assert names(pool) == [
         "blue.png", "green-1.png", "green-2.png", "grey.png", "red-1.png", "red-2.png", "sub/red-3.png",
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_parts_of_a_stopped_build_are_used(photos, encoders, tmp_path, monkeypat
     monkeypatch.setattr("ovseg.runs.pool.PART", 2)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ovseg.runs.pool.write_pool", _stopping("ovseg.runs.pool", 2))
+        patch.setattr("ovseg.runs.pool.save_pool", _stopping("ovseg.runs.pool", 2))
         with pytest.raises(KeyboardInterrupt):
             build_pool([photos], out, encoders, batch=1)
     assert not out.exists()
@@ -86,8 +86,8 @@ def test_parts_of_a_stopped_build_are_used(photos, encoders, tmp_path, monkeypat
 
 
 def _stopping(module, after):
-    """``write_pool`` that is interrupted after so many parts."""
-    from ovseg.support.pool.file import write_pool
+    """``save_pool`` that is interrupted after so many parts."""
+    from ovseg.support.pool.file import save_pool
 
     count = 0
 
@@ -96,7 +96,7 @@ def _stopping(module, after):
         if count == after:
             raise KeyboardInterrupt
         count += 1
-        write_pool(path, pool)
+        save_pool(path, pool)
 
     return write
 
@@ -138,7 +138,7 @@ def test_crops_are_views_of_their_own(encoders, tmp_path):
     assert np.allclose(whole, [0.25, 0, 0.25], atol=0.01)
     assert windows[0][0] > 0.6 > windows[0][2]
     assert windows[3][2] > 0.6 > windows[3][0]
-    with pytest.raises(BankMismatch, match="was built with --crops 4: use the same, or add --overwrite"):
+    with pytest.raises(BankMismatch, match="was built with crops=4: use the same, or overwrite=True"):
         build_pool([tmp_path / "p"], tmp_path / "x.pool", encoders)
     assert len(build_pool([tmp_path / "p"], tmp_path / "x.pool", encoders, overwrite=True).pool.owners) == 1
 
@@ -176,7 +176,7 @@ def test_what_is_in_the_way_stays(photos, encoders, tmp_path):
     with pytest.raises(BankMismatch, match=r"made by another encoder \(mean colour 0+, not other eyes 0+\)"):
         build_pool([photos], tmp_path / "x.pool", pool_encoders("other eyes"))
     build_pool([photos], tmp_path / "x.pool", pool_encoders("other eyes"), overwrite=True)
-    read_pool(tmp_path / "x.pool", pool_encoders("other eyes").image_text)
+    load_pool(tmp_path / "x.pool", pool_encoders("other eyes").image_text)
 
 
 def test_nothing_to_build_of(encoders, tmp_path):

@@ -14,7 +14,7 @@ from ovseg.container import read_container, write_container
 from ovseg.errors import BankMismatch
 from ovseg.runs.pool import build_pool
 from ovseg.support.pool.config import PoolConfig
-from ovseg.support.pool.file import KIND, VERSION, encoder_fingerprint, pool_items, read_pool, write_pool
+from ovseg.support.pool.file import KIND, VERSION, encoder_fingerprint, load_pool, pool_items, save_pool
 from ovseg.support.pool.model import PoolEntry, PoolItem, pool_of
 
 NAMES = pool_encoders().image_text
@@ -35,12 +35,12 @@ def small():
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    write_pool(tmp_path / "x.pool", small())
+    save_pool(tmp_path / "x.pool", small())
     return tmp_path / "x.pool"
 
 
 def test_a_pool_comes_back(path):
-    pool, again = small(), read_pool(path, NAMES)
+    pool, again = small(), load_pool(path, NAMES)
     assert again.entries == pool.entries
     assert (again.roots, again.failed, again.config, again.preset) == (
         pool.roots, pool.failed, pool.config, pool.preset,
@@ -49,7 +49,7 @@ def test_a_pool_comes_back(path):
         assert (getattr(again, name) == getattr(pool, name)).all()
     assert [again.name(i) for i in range(3)] == ["one/a.jpg", "one/b/é.jpg", "two/z\udcff.png"]
     data = path.read_bytes()
-    write_pool(path, again)
+    save_pool(path, again)
     assert path.read_bytes() == data
     assert [len(part.features) for part in pool_items(again)] == [2, 1, 1]
     assert [part.hash for part in pool_items(again)] == [2**64 - 3, 2**64 - 2, 2**64 - 4]
@@ -59,7 +59,7 @@ def test_another_encoder_is_named(path):
     with pytest.raises(
         BankMismatch, match=r"made by another encoder \(mean colour 0+, not x 0+\): open it with"
     ):
-        read_pool(path, pool_encoders("x").image_text)
+        load_pool(path, pool_encoders("x").image_text)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -77,7 +77,7 @@ def test_flips_and_cuts(path, data):
     other = path.with_name("altered.pool")
     other.write_bytes(altered)
     with pytest.raises(BankMismatch):
-        read_pool(other)
+        load_pool(other)
 
 
 def rewritten(path: Path, change) -> Path:
@@ -108,7 +108,7 @@ def test_paths_that_lead_elsewhere(path, name):
         content["entries"][0][1] = name
 
     with pytest.raises(BankMismatch, match="is not below a folder of the pool"):
-        read_pool(rewritten(path, change))
+        load_pool(rewritten(path, change))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_paths_that_lead_elsewhere(path, name):
 )
 def test_content_that_does_not_fit_together(path, change):
     with pytest.raises(BankMismatch, match=r"is no sound pool \(.*\): build it again"):
-        read_pool(rewritten(path, change))
+        load_pool(rewritten(path, change))
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=60)
@@ -162,7 +162,7 @@ def test_any_content_at_all(path, place, value):
     other = path.with_name("other.pool")
     write_container(other, KIND, VERSION, content | {place: value}, tensors)
     try:
-        pool = read_pool(other)
+        pool = load_pool(other)
     except BankMismatch:
         return
     # What got through is sound: no list of photos but the right one fits the tensors.
@@ -174,12 +174,12 @@ def test_any_content_at_all(path, place, value):
 def test_a_bank_is_no_pool(tmp_path):
     write_container(tmp_path / "x", "bank", 1, {}, {})
     with pytest.raises(BankMismatch, match="it is an ovseg bank, not a pool"):
-        read_pool(tmp_path / "x")
+        load_pool(tmp_path / "x")
 
 
 def test_a_pool_put_together_in_another_order_gives_the_same_bytes(photos, encoders, tmp_path):
     built = build_pool([photos], tmp_path / "x.pool", encoders).pool
     items = list(pool_items(built))[::-1]
     again = pool_of(items, built.roots, built.identity, built.preset, PoolConfig(), built.failed)
-    write_pool(tmp_path / "y.pool", again)
+    save_pool(tmp_path / "y.pool", again)
     assert (tmp_path / "y.pool").read_bytes() == (tmp_path / "x.pool").read_bytes()

@@ -81,7 +81,7 @@ def test_photos_that_were_moved(path, encoders, photos, tmp_path):
 
 
 def test_without_a_pool_or_with_another_encoder(path, encoders):
-    with pytest.raises(UsageError, match="the source retrieval needs --pool"):
+    with pytest.raises(UsageError, match="the source retrieval needs pool="):
         open_source("retrieval", encoders, CLASSES)
     with pytest.raises(BankMismatch, match="made by another encoder"):
         open_source("retrieval", pool_encoders("other"), CLASSES, pool=path)

@@ -175,7 +175,7 @@ def test_folder_of_another_configuration_is_refused(photos: Path, tmp_path: Path
     with pytest.raises(OutputError) as caught:
         run(photos, out, ColourSegmenter(refine="none", image_size=518))
     assert "another configuration (different: segmenter.config.refine)" in str(caught.value)
-    assert "--overwrite" in str(caught.value)
+    assert "overwrite=True" in str(caught.value)
     with pytest.raises(OutputError, match=r"different: images\.working_pixels"):
         run(photos, out, ColourSegmenter(refine="pamr", image_size=518), images=ImageLimits(100))
     assert contents(out) == before
@@ -259,7 +259,7 @@ def test_shards_share_a_folder_and_are_joined(photos: Path, tmp_path: Path) -> N
     assert (summary.done, summary.skipped, segmenter.batches) == (4, 4, [])
     assert contents(shared)["images.jsonl"] == contents(whole)["images.jsonl"]
     assert not list(shared.glob("images-*.jsonl"))
-    with pytest.raises(ConfigError, match="--overwrite and --shard exclude each other"):
+    with pytest.raises(ConfigError, match="overwrite= and shard= exclude each other"):
         run(photos, shared, shard=(1, 3), overwrite=True)
 
 

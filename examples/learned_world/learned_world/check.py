@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="also write a sheet of them, as JPEG")
     targets = parser.parse_args()
     torch.set_num_threads(1)
-    segmenter = Segmenter.from_preset("world", config=SEGMENT)
+    segmenter = Segmenter("world", config=SEGMENT)
     for name, share in naming(segmenter.encoders, targets.pictures).items():
         print(f"named right, {name}: {share:.3f}", flush=True)
     scenes = held_out_scenes(targets.scenes)

@@ -83,7 +83,7 @@ class EncodedScenes:
         return scene_figures(self.scenes, labels, classes)
 
 
-def write_pool(folder: Path, count: int = POOL_SIZE) -> None:
+def save_pool(folder: Path, count: int = POOL_SIZE) -> None:
     """Draw the unlabelled pool's scenes, as PNG; nothing is written of what they show."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -140,7 +140,7 @@ class Banks:
     def retrieved(self, config: BankConfig, count: int = POOL_SIZE) -> PrototypeBank:
         """Scenes of the unlabelled pool that the names find."""
         vocabulary = world_vocabulary(self.classes)
-        write_pool(self.out / "pool", count)
+        save_pool(self.out / "pool", count)
         pool = build_pool(
             [self.out / "pool"], self.out / "scenes.pool", self.encoders, PoolConfig(crops=4)
         ).pool

@@ -47,8 +47,8 @@ def test_names_give_the_same_labels(scenes, encoders):
 
 def test_half_precision_is_near(scenes):
     vocabulary = world_vocabulary(THINGS)
-    here = Segmenter.from_preset("world", config=SEGMENT, device="cpu", dtype="float32")
-    there = Segmenter.from_preset("world", config=SEGMENT, device="cuda", dtype="bfloat16")
+    here = Segmenter("world", config=SEGMENT, device="cpu", dtype="float32")
+    there = Segmenter("world", config=SEGMENT, device="cuda", dtype="bfloat16")
     shares = [
         np.mean(here.segment(s.pixels, vocabulary).labels == there.segment(s.pixels, vocabulary).labels)
         for s in scenes

@@ -13,8 +13,8 @@ from learned_world.route import (
     Banks,
     EncodedScenes,
     both,
+    save_pool,
     without_background,
-    write_pool,
     write_support,
 )
 from learned_world.scenes import SceneConfig
@@ -41,7 +41,7 @@ def test_support_has_a_mask_a_picture_and_is_the_same_again(tmp_path):
 
 
 def test_the_pool_tells_nothing_of_what_it_shows(tmp_path):
-    write_pool(tmp_path, 3)
+    save_pool(tmp_path, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.png", "00001.png", "00002.png"]
 
 

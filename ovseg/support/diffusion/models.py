@@ -219,7 +219,8 @@ def _load_file(diffusers: Any, path: Path, config: DiffusionConfig, dtype: torch
     if config.layout is None:
         raise WeightsUnavailable(
             f"{path} holds weights only: name the folder of a pipeline of the same architecture, for its "
-            "configuration and tokenizer (--layout FOLDER)"
+            "configuration and tokenizer (layout=)",
+            parameters=["layout"],
         )
     layout = Path(config.layout).expanduser()
     kind = getattr(diffusers, _look_over(layout)["_class_name"], None)

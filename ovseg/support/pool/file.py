@@ -21,10 +21,10 @@ __all__ = [
     "KIND",
     "VERSION",
     "encoder_fingerprint",
+    "load_pool",
     "pool_items",
-    "read_pool",
     "require_fingerprint",
-    "write_pool",
+    "save_pool",
 ]
 
 KIND = "pool"
@@ -36,7 +36,7 @@ def encoder_fingerprint(image_text: ImageTextEncoder) -> dict[str, Any]:
     return {"encoder": image_text.describe(), "image_size": image_text.image_size}
 
 
-def write_pool(path: Path, pool: Pool) -> None:
+def save_pool(path: Path, pool: Pool) -> None:
     """Write a pool, atomically; equal pools give equal bytes.
 
     Raises:
@@ -62,7 +62,7 @@ def write_pool(path: Path, pool: Pool) -> None:
     write_container(path, KIND, VERSION, content, tensors)
 
 
-def read_pool(path: Path, image_text: ImageTextEncoder | None = None) -> Pool:
+def load_pool(path: str | Path, image_text: ImageTextEncoder | None = None) -> Pool:
     """Read a pool.
 
     Args:
@@ -72,6 +72,7 @@ def read_pool(path: Path, image_text: ImageTextEncoder | None = None) -> Pool:
     Raises:
         BankMismatch: It is no pool, damaged, of a newer version, or made by another encoder.
     """
+    path = Path(path)
     _, content, tensors = read_container(path, KIND, VERSION)
     try:
         if set(tensors) != {"features", "owners", "boxes", "hashes"} or tensors["features"].ndim != 2:
@@ -105,7 +106,8 @@ def require_fingerprint(path: Path, pool: Pool, image_text: ImageTextEncoder) ->
     if not same_fingerprint(pool.identity, wanted):
         raise BankMismatch(
             f"{path} was made by another encoder ({_brief(pool.identity)}, not {_brief(wanted)}): open it"
-            f" with --preset {pool.preset}, or build it again"
+            f" with preset={pool.preset!r}, or build it again",
+            parameters=["preset"],
         )
 
 

@@ -14,7 +14,7 @@ from ovseg.images import ImageLimits, load_image
 from ovseg.support.base import Origin, SupportImage
 from ovseg.support.filters import PhotoFilter
 from ovseg.support.pool.config import RetrievalConfig
-from ovseg.support.pool.file import read_pool
+from ovseg.support.pool.file import load_pool
 from ovseg.support.pool.model import Pool
 from ovseg.support.pool.ranking import Hit, Ranking
 from ovseg.support.pool.search import PoolSearch
@@ -99,9 +99,12 @@ def open_retrieval(
         BankMismatch: The file is no sound pool, or made by another encoder.
         UsageError: Another number of folders than the pool has.
     """
-    opened = read_pool(pool, encoders.image_text) if isinstance(pool, Path) else pool
+    opened = load_pool(pool, encoders.image_text) if isinstance(pool, Path) else pool
     if photos is not None and len(photos) != len(opened.roots):
-        raise UsageError(f"the pool has {len(opened.roots)} folders: give --photos as often, in their order")
+        raise UsageError(
+            f"the pool has {len(opened.roots)} folders: give photos= for each, in their order",
+            parameters=["photos"],
+        )
     search = PoolSearch(opened, encoders.image_text, encoders.device, config, background=encoders.words)
     words = [word for spec in classes for word in spec.words]
     return RetrievalSource(search, rivals=words, roots=photos)
