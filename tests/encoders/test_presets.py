@@ -119,7 +119,7 @@ def test_an_encoder_is_loaded_once_whoever_asks_first():
         found = set(threads.map(lambda _: preset.backbone, range(8)))
     assert (len(found), len(calls)) == (1, 1)
     assert preset.prototype_backbone is None
-    with pytest.raises(UsageError, match=r"^preset one has no image-text encoder: add --image-text-encoder$"):
+    with pytest.raises(UsageError, match=r"^preset one has no image-text encoder: add image_text_encoder=$"):
         _ = preset.image_text
 
 
@@ -379,5 +379,5 @@ def test_words_and_spaces_go_with_the_models_of_a_preset(tmp_path):
 
 
 def test_a_preset_without_backbone_is_refused():
-    with pytest.raises(UsageError, match=r"^preset half has no backbone: add --backbone$"):
+    with pytest.raises(UsageError, match=r"^preset half has no backbone: add backbone=$"):
         PresetCard("half", "", ModelChoice("clip-vitb16")).source("backbone")
