@@ -204,13 +204,13 @@ class _DenseInput:
         pixels: (H, W, 3) uint8 RGB.
         size: (H, W) in pixels at which the backbone sees it.
         grid: (h, w) patches of the backbone, on which the features are wanted.
-        guide: (1, h, w, D) features of the backbone by which the image-text encoder is guided.
+        proxy_features: (1, h, w, D) features of the backbone that the dense variant needs.
     """
 
     pixels: npt.NDArray[np.uint8]
     size: tuple[int, int]
     grid: tuple[int, int]
-    guide: Mapping[FeatureKey, torch.Tensor]
+    proxy_features: Mapping[FeatureKey, torch.Tensor]
 
 
 def _image_text_features(
@@ -250,20 +250,25 @@ def _windowed(
     sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in scaled]
     crop, stride = _in_patches(window, image_text.multiple)
     jobs = [(number, box) for number, size in enumerate(sizes) for box in window_boxes(*size, crop, stride)]
-    guides = [
-        {key: crop_features(inputs[number].guide[key], box, sizes[number]) for key in image_text.proxy_keys}
+    cropped = [
+        {
+            key: crop_features(values, box, sizes[number])
+            for key, values in inputs[number].proxy_features.items()
+        }
         for number, box in jobs
     ]
     mergers = [SlidingWindowMerger(image.grid, size) for image, size in zip(inputs, sizes, strict=True)]
     alike = [
-        (box.size, *(values.shape for values in guide.values()))
-        for (_, box), guide in zip(jobs, guides, strict=True)
+        (box.size, *(values.shape for values in proxies.values()))
+        for (_, box), proxies in zip(jobs, cropped, strict=True)
     ]
     for group in in_groups(alike):
         batch = torch.cat([jobs[job][1].cut(scaled[jobs[job][0]]) for job in group])
-        batch_guide = {key: torch.cat([guides[job][key] for job in group]) for key in image_text.proxy_keys}
+        batch_proxies = {
+            key: torch.cat([cropped[job][key] for job in group]) for key in image_text.proxy_keys
+        }
         with timer:
-            dense = image_text.encode_dense(batch, batch_guide)
+            dense = image_text.encode_dense(batch, batch_proxies)
         for job, features in zip(group, dense, strict=True):
             number, box = jobs[job]
             mergers[number].add(box, features)

@@ -136,12 +136,9 @@ class ProtocolPredictor:
         """(B, 3, H, W) windows to (B, T, H, W)."""
         image_text, backbone = self._encoders.image_text, self._encoders.backbone
         with self._timer:
-            guide = (
-                backbone.encode(_fitted(batch, backbone.patch), image_text.proxy_keys)
-                if image_text.proxy_keys
-                else {}
-            )
-            features = image_text.encode_dense(_fitted(batch, image_text.multiple), guide)
+            keys = image_text.proxy_keys
+            proxies = backbone.encode(_fitted(batch, backbone.patch), keys) if keys else {}
+            features = image_text.encode_dense(_fitted(batch, image_text.multiple), proxies)
         cosines = (features @ self._text.T).permute(0, 3, 1, 2)
         return F.interpolate(cosines, size=batch.shape[-2:], mode="bilinear", align_corners=False)
 

@@ -55,7 +55,7 @@ class PrototypeTable:
 
     Attributes:
         space: Name of the space.
-        identity: What decides the values of features there (``Encoders.identity``); JSON-able.
+        identity: What decides the values of features there (``Preset.fingerprint``); JSON-able.
         vectors: (P, D) float32, unit length.
         classes: (P,) int32, index into ``PrototypeBank.classes``.
         kinds: (P,) uint8, index into ``KINDS``.
