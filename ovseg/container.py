@@ -1,6 +1,6 @@
-"""Sealed files: arrays and JSON in one safetensors file that proves its kind, version and wholeness.
+"""Checksummed containers: arrays and JSON in one safetensors file with its kind, version and SHA-256.
 
-Pools and banks come from other people. A sealed file is read without pickle, without following anything it
+Pools and banks come from other people. A container is read without pickle, without following anything it
 says, and without allocating more than it holds; whatever is wrong with it ends in one line. The checksum
 finds damage, not malice: who reads the content checks it as well.
 
@@ -39,7 +39,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def write_container(path: Path, kind: str, version: int, content: Any, tensors: Arrays) -> None:
-    """Write a sealed file, atomically; equal values give equal bytes.
+    """Write a container, atomically; equal values give equal bytes.
 
     Args:
         path: The file.
@@ -70,7 +70,7 @@ def container_bytes(kind: str, version: int, content: Any, tensors: Arrays) -> b
 def read_container(
     path: Path, kind: str, version: int, *, max_bytes: int = MAX_BYTES
 ) -> tuple[int, Any, dict[str, npt.NDArray[Any]]]:
-    """Read a sealed file.
+    """Read a container.
 
     Args:
         path: The file, from wherever.
@@ -82,7 +82,7 @@ def read_container(
         Its version, content and tensors.
 
     Raises:
-        BankMismatch: It is missing, no file, no sealed file, of another kind, of a newer version, too large,
+        BankMismatch: It is missing, no file, no container, of another kind, of a newer version, too large,
             truncated or altered.
     """
     from safetensors import SafetensorError, safe_open
