@@ -41,7 +41,8 @@ def ncut_values(affinity: Affinity, sides: Tensor, keep: Tensor | None = None) -
     degree = affinity.product(whole) * whole
     volume = (degree * inside).sum(dim=1)
     rest = degree.sum(dim=1) - volume
-    cut = volume - (inside * affinity.product(inside)).sum(dim=1)
+    # Not the volume less the links inside: that difference has no digits left where the cut is small.
+    cut = (inside * affinity.product(whole - inside)).sum(dim=1)
     value = cut / volume + cut / rest
     sizes = inside.sum(dim=1)
     return torch.where((sizes > 0) & (sizes < whole.sum(dim=1)), value, 2.0).nan_to_num(2.0)

@@ -94,7 +94,7 @@ def test_a_missing_crf_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     with pytest.raises(DependencyMissing) as caught:
         label_map(halves(3, 0, 1), picture(12, 12), RefinementConfig(refine="crf"))
-    assert str(caught.value) == "--refine crf needs pydensecrf2: run  pip install 'ovseg[crf]'"
+    assert str(caught.value) == "refine='crf' needs pydensecrf2: run  pip install 'ovseg[crf]'"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pydensecrf") is None, reason="needs the crf extra")

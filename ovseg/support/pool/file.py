@@ -1,4 +1,4 @@
-"""Pool files: sealed (see ``ovseg.container``), and their content distrusted."""
+"""Pool files: checksummed containers (see ``ovseg.container``), and their content distrusted."""
 
 from __future__ import annotations
 
