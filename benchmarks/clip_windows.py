@@ -220,7 +220,7 @@ def clip(
         "clip": clip,
         "shape": shape if names.proxy_keys else "",
         "variant": variant,
-        "dialect": protocol,
+        "protocol": protocol,
         "device": f"{context.device.type}, {str(context.dtype).removeprefix('torch.')}",
         "images": timing.images,
         "windows": timing.windows,

@@ -50,7 +50,7 @@ class FolderPredictor:
             (folder / part for part in ("masks", "predictions", "scores") if (folder / part).is_dir()), folder
         )
         self._dataset = dataset
-        self._dialect = protocol
+        self._protocol = protocol
         beside = (self._folder / "classes.json", self._folder.parent / "classes.json")
         names = next((path for path in beside if path.is_file()), None)
         self._named = names is not None
@@ -90,8 +90,8 @@ class FolderPredictor:
                 self._planes(scores, path),
                 size,
                 logits=logits,
-                scale=self._dialect.scale or 1.0,
-                threshold=self._dialect.threshold,
+                scale=self._protocol.scale or 1.0,
+                threshold=self._protocol.threshold,
                 background=self._dataset.has_background,
             )
         try:

@@ -45,7 +45,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"# {dataset['name']}: mIoU {percent(results['miou'])}",
         "",
         *(f"- {note}" for note in results["notes"]),
-        f"- dialect `{results['protocol']['name']}`, vocabulary `{results['vocabulary']['source']}`"
+        f"- protocol `{results['protocol']['name']}`, vocabulary `{results['vocabulary']['source']}`"
         f" (`{results['hashes']['vocabulary'][:12]}`), {_who(results)}",
         f"- ovseg {code['version']} at `{code['commit'] or 'unknown commit'}`",
         f"- {100 * intervals['level']:.0f}% intervals over images, {intervals['replicates']} redraws",

@@ -24,7 +24,7 @@ def read_results(folder: Path) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not {"miou", "protocol", "hashes"} <= results.keys():
-            raise ValueError("no miou, dialect or hashes in it")
+            raise ValueError("no miou, protocol or hashes in it")
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"cannot read {path} as results of ovseg evaluate: {reason(error)}") from error
     return results
@@ -33,7 +33,7 @@ def read_results(folder: Path) -> dict[str, Any]:
 def results_table(runs: Sequence[Mapping[str, Any]]) -> str:
     """One line a run as Markdown, in percent, and the notes below."""
     lines = [
-        "| data set | images | mIoU | 95% interval | aAcc | boundary | by | dialect | vocabulary | commit |",
+        "| data set | images | mIoU | 95% interval | aAcc | boundary | by | protocol | vocabulary | commit |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- |",
     ]
     notes: list[str] = []

@@ -315,8 +315,8 @@ class _Build:
         """Encode what is to be encoded of a group."""
         items = []
         squares = [square for read in group for square in read.squares]
-        names, device = self._encoders.image_text, self._encoders.device
-        features = encode_views(squares, names, device, self._batch) if squares else None
+        image_text, device = self._encoders.image_text, self._encoders.device
+        features = encode_views(squares, image_text, device, self._batch) if squares else None
         for read in group:
             if read.entry is None:
                 continue
@@ -333,6 +333,11 @@ class _Build:
         """Write a part."""
         if not items:
             return
-        names = self._encoders.image_text
-        pool = pool_of(items, self._roots, encoder_fingerprint(names), self._encoders.name, self._config)
+        pool = pool_of(
+            items,
+            self._roots,
+            encoder_fingerprint(self._encoders.image_text),
+            self._encoders.name,
+            self._config,
+        )
         self._work.put([item.entry.sha256 for item in items], pool)

@@ -91,7 +91,7 @@ def test_voc_by_a_vocabulary_file(presets, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["sclip", "tcl"])
-def test_window_dialects_need_windows(presets, tmp_path, protocol):
+def test_window_protocols_need_windows(presets, tmp_path, protocol):
     painted_folder(tmp_path / "data", CLASSES, 1)
     arguments = ("folder", "--root", tmp_path / "data", "--background", "-o", tmp_path / "out")
     result = call(*arguments, "--protocol", protocol, "--preset", "colours", code=2)
@@ -101,7 +101,7 @@ def test_window_dialects_need_windows(presets, tmp_path, protocol):
 
 
 @pytest.mark.parametrize("protocol", ["ovseg", "sclip", "tcl"])
-def test_predictions_are_scored_under_any_dialect(tmp_path, protocol):
+def test_predictions_are_scored_under_any_protocol(tmp_path, protocol):
     painted_folder(tmp_path / "data", CLASSES, 2)
     arguments = ("folder", "--root", tmp_path / "data", "--background", "-o", tmp_path / "out")
     call(*arguments, "--predictions", tmp_path / "data/masks", "--protocol", protocol)

@@ -139,7 +139,7 @@ def test_wrong_size_range_and_mode(tmp_path):
         read(tmp_path / "p", data)
 
 
-def test_soft_scores_follow_the_dialects_threshold(tmp_path):
+def test_soft_scores_follow_the_protocols_threshold(tmp_path):
     data = one_image(tmp_path / "data", np.zeros((2, 2), np.uint8))
     scores = np.array([[[0.1, 0.2], [0.3, 0.1]], [[0.15, 0.7], [0.1, 0.1]], [[0.1, 0.1], [0.2, 0.19]]])
     (tmp_path / "p").mkdir()

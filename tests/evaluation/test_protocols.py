@@ -42,13 +42,13 @@ def test_tcl_takes_raw_names():
     assert raw.hash != words.hash
 
 
-def test_other_dialects_keep_the_vocabulary():
+def test_other_protocols_keep_the_vocabulary():
     words = Vocabulary((ClassSpec("boat", synonyms=("ship",)),))
     assert protocol_for("sclip", "voc20", background=False).vocabulary(words, ("boat",)) is words
     assert protocol_for("ovseg", "voc21", background=True).vocabulary(words, ("boat",)) is words
 
 
-def test_background_words_come_from_the_vocabulary_or_else_from_the_dialect():
+def test_background_words_come_from_the_vocabulary_or_else_from_the_protocol():
     plain = Vocabulary((ClassSpec("boat"),))
     voc = protocol_for("sclip", "voc21", background=True)
     assert len(voc.vocabulary(plain, ("boat",)).background) == 26
@@ -66,7 +66,7 @@ def test_facts_hold_every_setting_and_the_templates_hash():
     assert protocol_for("ovseg", "voc21", background=True).metadata()["templates_sha256"] is None
 
 
-def test_dialects_are_frozen_and_unknown_ones_are_named():
+def test_protocols_are_frozen_and_unknown_ones_are_named():
     with pytest.raises(FrozenInstanceError):
         protocol_for("tcl", "voc20", background=False).crop = 1  # type: ignore[misc]
     with pytest.raises(UnknownName, match="unknown protocol 'sclp': did you mean sclip"):

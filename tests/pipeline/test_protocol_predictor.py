@@ -130,7 +130,7 @@ def slow_scores(pixels: np.ndarray, background: bool) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(60, 90), (90, 60), (40, 170), (20, 300), (51, 47)])
 @pytest.mark.parametrize("background", [True, False])
-def test_it_does_what_the_dialect_says(size, background):
+def test_it_does_what_the_protocol_says(size, background):
     pixels = photo(*size)
     (found,) = predictor(background=background).predict([pixels])
     scores = slow_scores(pixels, background)
@@ -171,7 +171,7 @@ def test_the_answer_does_not_depend_on_batches_or_order():
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
-def test_templates_and_factor_are_the_dialects_or_else_the_encoders():
+def test_templates_and_factor_are_the_protocols_or_else_the_encoders():
     ready = predictor()
     assert ready._encoders.image_text.templates == "simple"
     assert ready.describe()["scale"] == 40.0

@@ -141,7 +141,7 @@ def test_scores_do_not_depend_on_batch_or_order(variant):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", DENSE_VARIANTS.names())
-def test_vit_b_16_under_the_sclip_dialect(variant):
+def test_vit_b_16_under_the_sclip_protocol(variant):
     check_constant(variant, real_model(), REAL, (336, 400))
     check_one_pass(variant, real_model(), 336, (336, 448))
     check_company(variant, real_model(), [photo(336, 400, 1), photo(400, 336, 2)], REAL)

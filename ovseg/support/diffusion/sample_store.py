@@ -37,7 +37,7 @@ class Entry:
 
     Attributes:
         sample: Pixels, attribution as 16 bits hold it, flaw.
-        name: Path of its PNG below the gallery, POSIX.
+        name: Path of its PNG below the sample store, POSIX.
         sha256: Of the PNG.
         record: Its sidecar: prompt, seed, settings, model, licence.
     """

@@ -101,7 +101,7 @@ class DiffusionSource:
 
         Raises:
             InputError: The model cannot be loaded.
-            OutputError: The gallery cannot be written.
+            OutputError: The sample store cannot be written.
         """
         kept = [one for one in self.draw(spec, shots) if one.rejected is None]
         kept.sort(key=lambda one: (-one.prediction.margin if one.prediction else 0.0, one.request.seed))
