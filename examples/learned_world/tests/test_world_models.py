@@ -10,7 +10,9 @@ from learned_world.check import PICTURES, held_out_scenes, naming
 from learned_world.names import STUFF, THINGS
 from learned_world.scenes import SceneConfig
 from learned_world.vocabulary import SEGMENT, world_vocabulary
+from ovseg.encoders import preset_card
 from ovseg.encoders.presets import PRESETS, choose_preset, open_preset
+from ovseg.errors import WeightsUnavailable
 from ovseg.files import file_sha256
 from ovseg.pipeline.segmenter import Segmenter
 from ovseg.weights.locate import require_file
@@ -30,8 +32,12 @@ def test_the_weights_are_those_on_record():
 
 
 def test_auto_never_takes_the_world(monkeypatch):
+    # Not even where its weights are the only ones.
+    find = preset_card.find_file
+    monkeypatch.setattr(preset_card, "find_file", lambda card: find(card) if card == WORLD_NAMES else None)
     assert PRESETS.get("world").present
-    assert choose_preset("auto").name != "world"
+    with pytest.raises(WeightsUnavailable, match="no preset has its weights on this machine"):
+        choose_preset("auto")
 
 
 def test_things_are_named(encoders):
